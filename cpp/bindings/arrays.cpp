@@ -1,0 +1,85 @@
+#include "bindings/arrays.hpp"
+
+#include <new>
+
+namespace chainrule::bindings {
+
+std::string shape_text(std::initializer_list<Index> shape) {
+    std::string text = "(";
+    for (const Index size : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(size);
+    return text + (shape.size() == 1 ? ",)" : ")");
+}
+
+std::string shape_text(PyArrayObject* array) {
+    std::string text = "(";
+    for (int i = 0; i < PyArray_NDIM(array); ++i) text += (i ? ", " : "") + std::to_string(PyArray_DIM(array, i));
+    return text + (PyArray_NDIM(array) == 1 ? ",)" : ")");
+}
+
+void throw_conversion(const char* name) {
+    throw ConversionNeeded(std::string(name) +
+                           ": expected a C-contiguous, aligned, native ndarray of the call's dtype (writeable where it is written to)");
+}
+
+void throw_shape(const char* name, const std::string& expected, PyArrayObject* got) {
+    throw std::invalid_argument(std::string(name) + ": expected " + expected + ", got " + shape_text(got));
+}
+
+double number(PyObject* object, const char* name) {
+    const double value = PyFloat_AsDouble(object);
+    if (value == -1.0 && PyErr_Occurred()) {
+        PyErr_Clear();
+        throw py::type_error(std::string(name) + ": expected a number, got " + Py_TYPE(object)->tp_name);
+    }
+    return value;
+}
+
+std::uint64_t unsigned_number(PyObject* object, const char* name) {
+    const unsigned long long value = PyLong_AsUnsignedLongLong(object);
+    if (PyErr_Occurred()) {
+        PyErr_Clear();
+        throw py::type_error(std::string(name) + ": expected an int from 0 to 2**64 - 1, got " + Py_TYPE(object)->tp_name);
+    }
+    return value;
+}
+
+PyObject* wrong_count(const char* name, Py_ssize_t expected, Py_ssize_t got) noexcept {
+    PyErr_Format(PyExc_TypeError, "%s: expected %zd arguments, got %zd", name, expected, got);
+    return nullptr;
+}
+
+static PyObject* conversion_needed_type = nullptr;
+
+PyObject* translate_exception() noexcept {
+    try {
+        throw;
+    } catch (const ConversionNeeded& error) {
+        PyErr_SetString(conversion_needed_type, error.what());
+    } catch (py::error_already_set& error) {
+        error.restore();
+    } catch (const py::type_error& error) {
+        PyErr_SetString(PyExc_TypeError, error.what());
+    } catch (const std::invalid_argument& error) {
+        PyErr_SetString(PyExc_ValueError, error.what());
+    } catch (const std::bad_alloc&) {
+        PyErr_NoMemory();
+    } catch (const std::exception& error) {
+        PyErr_SetString(PyExc_RuntimeError, error.what());
+    } catch (...) {
+        PyErr_SetString(PyExc_RuntimeError, "unknown C++ exception");
+    }
+    return nullptr;
+}
+
+void add_methods(py::module_& module, PyMethodDef* methods) {
+    if (!conversion_needed_type) {
+        conversion_needed_type = PyErr_NewExceptionWithDoc(
+            "chainrule._core.ConversionNeeded",
+            "An argument is not an array that the compiled functions take as it is; nothing was done.", PyExc_TypeError, nullptr);
+        if (!conversion_needed_type) throw py::error_already_set();
+        module.add_object("ConversionNeeded", py::handle(conversion_needed_type));
+    }
+    if (PyModule_AddFunctions(module.ptr(), methods) != 0) throw py::error_already_set();
+}
+
+}  // namespace chainrule::bindings

@@ -1,0 +1,66 @@
+// Threads, CPU target and how the module was built.
+#include <omp.h>
+#include <pybind11/stl.h>
+
+#include <chrono>
+
+#include "bindings/arrays.hpp"
+#include "bindings/bindings.hpp"
+#include "runtime/dispatch.hpp"
+#include "runtime/team.hpp"
+
+namespace chainrule::bindings {
+namespace {
+
+py::dict build_info() {
+    py::dict info;
+    info["version"] = CHAINRULE_VERSION;
+    info["compiler"] = __VERSION__;
+    info["openmp"] = _OPENMP;
+    info["flags"] = "-O3 -ffp-contract=off -fno-math-errno -fno-trapping-math";
+    return info;
+}
+
+// Billions of operations a second that one thread reaches with fused multiply-adds alone.
+template <class T> double peak(double seconds) {
+    using Clock = std::chrono::steady_clock;
+    double flops = 0, best = 0;
+    const Clock::time_point end = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+    while (Clock::now() < end) {
+        const Clock::time_point start = Clock::now();
+        flops = runtime::kernels<T>().fma_chain(20000);
+        const double rate = flops / std::chrono::duration<double>(Clock::now() - start).count() * 1e-9;
+        if (rate > best) best = rate;
+    }
+    return best;
+}
+
+double fma_peak(const std::string& dtype, double seconds) {
+    if (dtype != "float32" && dtype != "float64") throw py::value_error("dtype: expected 'float32' or 'float64', got '" + dtype + "'");
+    const py::gil_scoped_release unlocked;
+    return dtype == "float64" ? peak<double>(seconds) : peak<float>(seconds);
+}
+
+}  // namespace
+
+void bind_runtime(py::module_& module) {
+    try {
+        runtime::target();
+    } catch (const std::runtime_error& error) {
+        throw py::import_error(error.what());
+    }
+    module.def("cpu_target", [] { return runtime::target().name; }, "Name of the kernels in use.");
+    module.def("available_targets", &runtime::available_targets, "Names of the kernels this CPU can run, the plainest first.");
+    module.def(
+        "set_num_threads",
+        [](int count) {
+            if (count < 1) throw py::value_error("num_threads: expected an int >= 1, got " + std::to_string(count));
+            runtime::set_num_threads(count);
+        },
+        py::arg("count"), "Largest number of threads a call may use, from the next call on.");
+    module.def("get_num_threads", &runtime::get_num_threads, "Largest number of threads a call may use.");
+    module.def("build_info", &build_info, "Version, compiler, OpenMP date and flags.");
+    module.def("fma_peak", &fma_peak, py::arg("dtype"), py::arg("seconds"), "GFLOP/s of fused multiply-adds alone, one thread.");
+}
+
+}  // namespace chainrule::bindings

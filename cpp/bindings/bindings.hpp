@@ -1,0 +1,15 @@
+// The parts of the module, one function a file. See module.cpp.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace chainrule::bindings {
+
+void bind_dense(pybind11::module_& module);
+void bind_activations(pybind11::module_& module);
+void bind_losses(pybind11::module_& module);
+void bind_optimizers(pybind11::module_& module);
+void bind_runtime(pybind11::module_& module);
+void bind_training(pybind11::module_& module);
+
+}  // namespace chainrule::bindings

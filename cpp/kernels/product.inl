@@ -1,0 +1,105 @@
+// output = init + a . b
+//
+// Shapes: a (rows, inner), b (inner, cols), output (rows, cols), each a Grid; init one row or a full grid.
+//
+// A tile of R rows and V vectors of output stays in registers while the inner index k is walked once, in order:
+// the same chain of fused multiply-adds for every tile shape, target and thread. k runs through a's panels,
+// `lanes` columns at a time.
+//
+// Registers: AVX-512 has 32: 14 x 2 sums + 2 of b + 1 of a = 31. AVX2 holds a Vec in 2 of its 16: 6 x 1 sums
+// (12) + 2 + 1. NEON: 4 of 32: 6 x 1 (24) + 4 + 1. SSE2: 4 of 16: 2 x 1 (8) + 4 + 1.
+
+#if defined(__AVX512F__)
+constexpr int product_rows = 14, product_vectors = 2;
+#elif defined(__AVX2__) || defined(__aarch64__)
+constexpr int product_rows = 6, product_vectors = 1;
+#else
+constexpr int product_rows = 2, product_vectors = 1;
+#endif
+
+// The rows of a as four bases a few rows apart, so that addresses need few registers.
+template <class T> struct RowBases {
+    const T* base[4];
+    Index row;
+    CHAINRULE_INLINE const T& at(int r, Index k) const { return base[r / 4][(r % 4) * row + k]; }
+};
+
+template <int R, int V, class Width, class T>
+void product_tile(const Product<T>& job, const T* a, const T* b, const T* init, T* output, Width width) {
+    Vec<T> sum[R][V];
+    _Pragma("GCC unroll 14") for (int r = 0; r < R; ++r)
+        _Pragma("GCC unroll 4") for (int v = 0; v < V; ++v) {
+            const T* start = init + r * job.init.row + v * job.init.vec;
+            if (!job.init.data) sum[r][v] = Vec<T>{};
+            else if (v + 1 < V) sum[r][v] = load(start);
+            else sum[r][v] = load(start, width);
+        }
+    for (Index first = 0; first < job.inner; first += lanes<T>) {
+        const Index count = job.inner - first < lanes<T> ? job.inner - first : lanes<T>;
+        const RowBases<T> rows = {{a, a + 4 * job.a.row, a + 8 * job.a.row, a + 12 * job.a.row}, job.a.row};
+        for (Index k = 0; k < count; ++k) {
+            Vec<T> value[V];
+            _Pragma("GCC unroll 4") for (int v = 0; v < V; ++v)
+                if (v + 1 < V) value[v] = load(b + v * job.b.vec);
+                else value[v] = load(b + v * job.b.vec, width);
+            _Pragma("GCC unroll 14") for (int r = 0; r < R; ++r) {
+                const Vec<T> input = broadcast(rows.at(r, k));
+                _Pragma("GCC unroll 4") for (int v = 0; v < V; ++v) sum[r][v] = fma(input, value[v], sum[r][v]);
+            }
+            b += job.b.row;
+        }
+        a += job.a.vec;
+    }
+    const bool relu = job.relu;
+    const Index output_row = job.output.row, output_vec = job.output.vec;
+    _Pragma("GCC unroll 14") for (int r = 0; r < R; ++r)
+        _Pragma("GCC unroll 4") for (int v = 0; v < V; ++v) {
+            if (relu) sum[r][v] = select(sum[r][v] <= Vec<T>{}, Vec<T>{}, sum[r][v]);
+            T* target = output + r * output_row + v * output_vec;
+            if (v + 1 < V) store(target, sum[r][v]);
+            else store(target, sum[r][v], width);
+        }
+}
+
+template <class T, int V, class Width> using ProductTile = void (*)(const Product<T>&, const T*, const T*, const T*, T*, Width);
+
+template <class T, int V, class Width> struct ProductTiles {
+#if defined(__AVX512F__)
+    static constexpr ProductTile<T, V, Width> with_rows[] = {
+        product_tile<1, V, Width, T>,  product_tile<2, V, Width, T>,  product_tile<3, V, Width, T>, product_tile<4, V, Width, T>,
+        product_tile<5, V, Width, T>,  product_tile<6, V, Width, T>,  product_tile<7, V, Width, T>, product_tile<8, V, Width, T>,
+        product_tile<9, V, Width, T>,  product_tile<10, V, Width, T>, product_tile<11, V, Width, T>, product_tile<12, V, Width, T>,
+        product_tile<13, V, Width, T>, product_tile<14, V, Width, T>};
+#elif defined(__AVX2__) || defined(__aarch64__)
+    static constexpr ProductTile<T, V, Width> with_rows[] = {
+        product_tile<1, V, Width, T>, product_tile<2, V, Width, T>, product_tile<3, V, Width, T>,
+        product_tile<4, V, Width, T>, product_tile<5, V, Width, T>, product_tile<6, V, Width, T>};
+#else
+    static constexpr ProductTile<T, V, Width> with_rows[] = {product_tile<1, V, Width, T>, product_tile<2, V, Width, T>};
+#endif
+};
+
+// All row tiles of V vectors of columns, of as equal a height as possible (31 rows: 11 + 10 + 10).
+template <int V, class Width, class T>
+void product_columns(const Product<T>& job, Index vector, Width width) {
+    const T* b = job.b.data + vector * job.b.vec;
+    Index left = job.rows;
+    for (Index tiles = (job.rows + product_rows - 1) / product_rows, r = 0; tiles > 0; --tiles) {
+        const Index count = (left + tiles - 1) / tiles;
+        const T* init = job.init.data ? job.init.data + r * job.init.row + vector * job.init.vec : nullptr;
+        ProductTiles<T, V, Width>::with_rows[count - 1](job, job.a.data + r * job.a.row, b, init,
+                                                        job.output.data + r * job.output.row + vector * job.output.vec, width);
+        r += count;
+        left -= count;
+    }
+}
+
+template <class T> void product(const Product<T>& job) noexcept {
+    const Index vectors = (job.cols + lanes<T> - 1) / lanes<T>;
+    const Index tail = job.cols % lanes<T>;
+    const Index whole = job.padded || tail == 0 ? vectors : vectors - 1;
+    Index vector = 0;
+    for (; vector + product_vectors <= whole; vector += product_vectors) product_columns<product_vectors>(job, vector, All{});
+    for (; vector < whole; ++vector) product_columns<1>(job, vector, All{});
+    if (whole < vectors) product_columns<1>(job, vector, Tail{tail});
+}

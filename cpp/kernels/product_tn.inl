@@ -1,0 +1,96 @@
+// output = init + a^T . b, the outer-product form
+//
+// Shapes: a (inner, rows), b (inner, cols), output (rows, cols), each a Grid; init one row or a full grid.
+//
+// Both operands are read along their rows, so nothing is transposed. A tile's R values of a stand side by side:
+// tiles never cross a panel of a. One chain of fused multiply-adds over k per element, as in product.inl.
+//
+// Registers: AVX-512 8 x 3 sums + 3 of b + 1 of a = 28 of 32; AVX2 6 x 1 (12) + 2 + 1 of 16.
+
+#if defined(__AVX512F__)
+constexpr int product_tn_rows = 8, product_tn_vectors = 3;
+#elif defined(__AVX2__) || defined(__aarch64__)
+constexpr int product_tn_rows = 6, product_tn_vectors = 1;
+#else
+constexpr int product_tn_rows = 2, product_tn_vectors = 1;
+#endif
+
+template <int R, int V, class Width, class T>
+void product_tn_tile(const Product<T>& job, const T* a, const T* b, const T* init, T* output, Width width) {
+    Vec<T> sum[R][V];
+    _Pragma("GCC unroll 8") for (int r = 0; r < R; ++r)
+        _Pragma("GCC unroll 4") for (int v = 0; v < V; ++v) {
+            const T* start = init + r * job.init.row + v * job.init.vec;
+            if (!job.init.data) sum[r][v] = Vec<T>{};
+            else if (v + 1 < V) sum[r][v] = load(start);
+            else sum[r][v] = load(start, width);
+        }
+    for (Index k = 0; k < job.inner; ++k) {
+        Vec<T> value[V];
+        _Pragma("GCC unroll 4") for (int v = 0; v < V; ++v)
+            if (v + 1 < V) value[v] = load(b + v * job.b.vec);
+            else value[v] = load(b + v * job.b.vec, width);
+        _Pragma("GCC unroll 8") for (int r = 0; r < R; ++r) {
+            const Vec<T> input = broadcast(a[r]);
+            _Pragma("GCC unroll 4") for (int v = 0; v < V; ++v) sum[r][v] = fma(input, value[v], sum[r][v]);
+        }
+        a += job.a.row;
+        b += job.b.row;
+    }
+    const Index output_row = job.output.row, output_vec = job.output.vec;
+    _Pragma("GCC unroll 8") for (int r = 0; r < R; ++r)
+        _Pragma("GCC unroll 4") for (int v = 0; v < V; ++v) {
+            T* target = output + r * output_row + v * output_vec;
+            if (v + 1 < V) store(target, sum[r][v]);
+            else store(target, sum[r][v], width);
+        }
+}
+
+template <class T, class Width> using ProductTnTile = void (*)(const Product<T>&, const T*, const T*, const T*, T*, Width);
+
+template <class T, int V, class Width> struct ProductTnTiles {
+#if defined(__AVX512F__)
+    static constexpr ProductTnTile<T, Width> with_rows[] = {
+        product_tn_tile<1, V, Width, T>, product_tn_tile<2, V, Width, T>, product_tn_tile<3, V, Width, T>, product_tn_tile<4, V, Width, T>,
+        product_tn_tile<5, V, Width, T>, product_tn_tile<6, V, Width, T>, product_tn_tile<7, V, Width, T>, product_tn_tile<8, V, Width, T>};
+#elif defined(__AVX2__) || defined(__aarch64__)
+    static constexpr ProductTnTile<T, Width> with_rows[] = {
+        product_tn_tile<1, V, Width, T>, product_tn_tile<2, V, Width, T>, product_tn_tile<3, V, Width, T>,
+        product_tn_tile<4, V, Width, T>, product_tn_tile<5, V, Width, T>, product_tn_tile<6, V, Width, T>};
+#else
+    static constexpr ProductTnTile<T, Width> with_rows[] = {product_tn_tile<1, V, Width, T>, product_tn_tile<2, V, Width, T>};
+#endif
+};
+
+// All row tiles of V vectors of columns; each panel of a is cut into tiles of as equal a height as possible.
+template <int V, class Width, class T>
+void product_tn_columns(const Product<T>& job, Index vector, Width width) {
+    const T* b = job.b.data + vector * job.b.vec;
+    for (Index panel = 0, r = 0; r < job.rows; ++panel) {
+        Index left = job.rows - r < lanes<T> ? job.rows - r : lanes<T>;
+        const T* a = job.a.data + panel * job.a.vec;
+        for (Index tiles = (left + product_tn_rows - 1) / product_tn_rows; tiles > 0; --tiles) {
+            const Index count = (left + tiles - 1) / tiles;
+            const T* init = job.init.data ? job.init.data + r * job.init.row + vector * job.init.vec : nullptr;
+            ProductTnTiles<T, V, Width>::with_rows[count - 1](job, a, b, init,
+                                                              job.output.data + r * job.output.row + vector * job.output.vec, width);
+            a += count;
+            r += count;
+            left -= count;
+        }
+    }
+}
+
+template <class T> void product_tn(const Product<T>& job) noexcept {
+    const Index vectors = (job.cols + lanes<T> - 1) / lanes<T>;
+    const Index tail = job.cols % lanes<T>;
+    const Index whole = job.padded || tail == 0 ? vectors : vectors - 1;
+    Index vector = 0;
+    if constexpr (product_tn_vectors == 3) {
+        // 4 vectors go as 2 + 2, not 3 + 1
+        for (; vector + 3 <= whole && whole - vector != 4; vector += 3) product_tn_columns<3>(job, vector, All{});
+        for (; vector + 2 <= whole; vector += 2) product_tn_columns<2>(job, vector, All{});
+    }
+    for (; vector < whole; ++vector) product_tn_columns<1>(job, vector, All{});
+    if (whole < vectors) product_tn_columns<1>(job, vector, Tail{tail});
+}

@@ -1,0 +1,87 @@
+// Transposing and gathering, in squares of lanes x lanes held in registers.
+//
+// transpose:         source (rows, cols) -> output (cols, rows); lanes beyond `rows` become 0
+// gather:            user rows, in order or by index, converted to T -> panels; lanes beyond `cols` become 0
+// gather_transposed: the same -> (cols, rows)
+
+// Rows r < rows and lanes c < cols of the square; the rest is 0.
+template <class T> CHAINRULE_INLINE void load_square(Vec<T> (&x)[lanes<T>], const T* source, Index row, Index rows, Index cols) {
+    if (rows == lanes<T> && cols == lanes<T>) {
+        _Pragma("GCC unroll 16") for (int r = 0; r < lanes<T>; ++r) x[r] = load(source + r * row);
+        return;
+    }
+    _Pragma("GCC unroll 16") for (int r = 0; r < lanes<T>; ++r)
+        x[r] = r < rows ? load(source + r * row, Tail{cols}) : Vec<T>{};
+}
+template <class T> CHAINRULE_INLINE void store_square(const Vec<T> (&x)[lanes<T>], T* target, Index row, Index rows, Index cols) {
+    if (cols == lanes<T>) {
+        _Pragma("GCC unroll 16") for (int r = 0; r < lanes<T>; ++r)
+            if (r < rows) store(target + r * row, x[r]);
+        return;
+    }
+    _Pragma("GCC unroll 16") for (int r = 0; r < lanes<T>; ++r)
+        if (r < rows) store(target + r * row, x[r], Tail{cols});
+}
+
+CHAINRULE_INLINE Index at_most(Index value, Index limit) { return value < limit ? value : limit; }
+
+template <class T> void transpose(Index rows, Index cols, Grid<const T> source, Grid<T> output) noexcept {
+    for (Index r = 0; r < rows; r += lanes<T>)
+        for (Index c = 0; c < cols; c += lanes<T>) {
+            Vec<T> x[lanes<T>];
+            load_square(x, source.data + r * source.row + c / lanes<T> * source.vec, source.row, at_most(rows - r, lanes<T>),
+                        at_most(cols - c, lanes<T>));
+            transpose_square(x);
+            store_square(x, output.data + c * output.row + r / lanes<T> * output.vec, output.row, at_most(cols - c, lanes<T>), lanes<T>);
+        }
+}
+
+template <class T> const T* source_row(const GatherJob<T>& job, const T* source, Index r) {
+    return source + (job.order ? static_cast<Index>(job.order[job.first + r]) : job.first + r) * job.source_row;
+}
+
+template <class T, class Source> CHAINRULE_INLINE Vec<T> load_converted(const Source* source, Index count) {
+    if constexpr (sizeof(T) == sizeof(Source)) {
+        if (count >= lanes<T>) return load(source);
+        return load(source, Tail{count});
+    } else {
+        alignas(line_bytes) T lane[lanes<T>] = {};
+        if (count >= lanes<T>)
+            for (Index i = 0; i < lanes<T>; ++i) lane[i] = static_cast<T>(source[i]);
+        else
+            for (Index i = 0; i < count; ++i) lane[i] = static_cast<T>(source[i]);
+        return load(lane);
+    }
+}
+
+template <class T, class Source> void gather_from(const GatherJob<T>& job, const Source* source) {
+    GatherJob<Source> rows = {job.rows, job.cols, nullptr, false, job.source_row, job.order, job.first, {nullptr, 0, 0}};
+    for (Index r = 0; r < job.rows; ++r) {
+        const Source* from = source_row(rows, source, r);
+        T* to = job.output.data + r * job.output.row;
+        for (Index c = 0; c < job.cols; c += lanes<T>, to += job.output.vec)
+            store(to, load_converted<T>(from + c, job.cols - c));
+    }
+}
+
+template <class T, class Source> void gather_transposed_from(const GatherJob<T>& job, const Source* source) {
+    GatherJob<Source> rows = {job.rows, job.cols, nullptr, false, job.source_row, job.order, job.first, {nullptr, 0, 0}};
+    for (Index r = 0; r < job.rows; r += lanes<T>)
+        for (Index c = 0; c < job.cols; c += lanes<T>) {
+            Vec<T> x[lanes<T>];
+            for (int i = 0; i < lanes<T>; ++i)
+                x[i] = r + i < job.rows ? load_converted<T>(source_row(rows, source, r + i) + c, job.cols - c) : Vec<T>{};
+            transpose_square(x);
+            store_square(x, job.output.data + c * job.output.row + r / lanes<T> * job.output.vec, job.output.row,
+                         at_most(job.cols - c, lanes<T>), lanes<T>);
+        }
+}
+
+template <class T> void gather(const GatherJob<T>& job) noexcept {
+    if (job.source_is_double) gather_from(job, static_cast<const double*>(job.source));
+    else gather_from(job, static_cast<const float*>(job.source));
+}
+template <class T> void gather_transposed(const GatherJob<T>& job) noexcept {
+    if (job.source_is_double) gather_transposed_from(job, static_cast<const double*>(job.source));
+    else gather_transposed_from(job, static_cast<const float*>(job.source));
+}

@@ -1,0 +1,281 @@
+// Vec<T>: 64 bytes of T (16 floats, 8 doubles) on every target, held in one, two or four registers.
+//
+// One width everywhere keeps lane structure, and so every rounding, the same on all CPUs. Arithmetic uses the
+// compiler's vector types; what they lack (fused multiply-add, masked tails, square root) is written per CPU.
+// Only IEEE operations: compare and select instead of min and max, whose NaN rules differ between CPUs.
+
+#if defined(__AVX512F__)
+constexpr int register_bytes = 64;
+#elif defined(__AVX2__)
+constexpr int register_bytes = 32;
+#else
+constexpr int register_bytes = 16;
+#endif
+constexpr int parts = static_cast<int>(line_bytes) / register_bytes;
+
+template <class T> struct Types;
+template <> struct Types<float> {
+    typedef float Native __attribute__((vector_size(register_bytes)));
+    typedef std::int32_t Bits __attribute__((vector_size(register_bytes)));
+    typedef float Loose __attribute__((vector_size(register_bytes), aligned(4), may_alias));
+    using Scalar = std::int32_t;
+    static constexpr int mantissa_bits = 23, exponent_bias = 127;
+};
+template <> struct Types<double> {
+    typedef double Native __attribute__((vector_size(register_bytes)));
+    typedef std::int64_t Bits __attribute__((vector_size(register_bytes)));
+    typedef double Loose __attribute__((vector_size(register_bytes), aligned(8), may_alias));
+    using Scalar = std::int64_t;
+    static constexpr int mantissa_bits = 52, exponent_bias = 1023;
+};
+template <class T> using Native = typename Types<T>::Native;
+template <class T> using NativeBits = typename Types<T>::Bits;
+template <class T> constexpr int part_lanes = register_bytes / static_cast<int>(sizeof(T));
+
+#define CHAINRULE_INLINE inline __attribute__((always_inline))
+#define EACH_PART _Pragma("GCC unroll 4") for (int p = 0; p < parts; ++p)
+
+template <class T> struct Vec {
+    Native<T> part[parts];
+};
+
+#if defined(__AVX512F__)
+template <class T> struct Mask;
+template <> struct Mask<float> { __mmask16 bits; };
+template <> struct Mask<double> { __mmask8 bits; };
+#else
+template <class T> struct Mask {
+    NativeBits<T> part[parts];
+};
+#endif
+
+// Width of an access: whole vectors, or the first `count` lanes.
+struct All {};
+struct Tail { Index count; };
+
+// --- loads, stores, broadcast ---------------------------------------------------------------------------------
+
+template <class T> CHAINRULE_INLINE Vec<T> broadcast(T value) {
+    Vec<T> x;
+    EACH_PART x.part[p] = value - Native<T>{};
+    return x;
+}
+template <class T> CHAINRULE_INLINE Vec<T> load(const T* source, All = {}) {
+    Vec<T> x;
+    EACH_PART x.part[p] = *reinterpret_cast<const typename Types<T>::Loose*>(source + p * part_lanes<T>);
+    return x;
+}
+template <class T> CHAINRULE_INLINE void store(T* target, const Vec<T>& x, All = {}) {
+    EACH_PART *reinterpret_cast<typename Types<T>::Loose*>(target + p * part_lanes<T>) = x.part[p];
+}
+
+#if defined(__AVX512F__)
+CHAINRULE_INLINE __mmask16 tail_mask(Tail width) { return static_cast<__mmask16>((1u << width.count) - 1u); }
+CHAINRULE_INLINE Vec<float> load(const float* source, Tail width) {
+    return {{_mm512_maskz_loadu_ps(tail_mask(width), source)}};
+}
+CHAINRULE_INLINE Vec<double> load(const double* source, Tail width) {
+    return {{_mm512_maskz_loadu_pd(static_cast<__mmask8>(tail_mask(width)), source)}};
+}
+CHAINRULE_INLINE void store(float* target, const Vec<float>& x, Tail width) {
+    _mm512_mask_storeu_ps(target, tail_mask(width), x.part[0]);
+}
+CHAINRULE_INLINE void store(double* target, const Vec<double>& x, Tail width) {
+    _mm512_mask_storeu_pd(target, static_cast<__mmask8>(tail_mask(width)), x.part[0]);
+}
+#else
+template <class T> CHAINRULE_INLINE Vec<T> load(const T* source, Tail width) {
+    alignas(line_bytes) T lane[lanes<T>] = {};
+    for (Index i = 0; i < width.count; ++i) lane[i] = source[i];
+    return load(lane);
+}
+template <class T> CHAINRULE_INLINE void store(T* target, const Vec<T>& x, Tail width) {
+    alignas(line_bytes) T lane[lanes<T>];
+    store(lane, x);
+    for (Index i = 0; i < width.count; ++i) target[i] = lane[i];
+}
+#endif
+
+// --- arithmetic -----------------------------------------------------------------------------------------------
+
+template <class T> CHAINRULE_INLINE Vec<T> operator+(const Vec<T>& a, const Vec<T>& b) {
+    Vec<T> x;
+    EACH_PART x.part[p] = a.part[p] + b.part[p];
+    return x;
+}
+template <class T> CHAINRULE_INLINE Vec<T> operator-(const Vec<T>& a, const Vec<T>& b) {
+    Vec<T> x;
+    EACH_PART x.part[p] = a.part[p] - b.part[p];
+    return x;
+}
+template <class T> CHAINRULE_INLINE Vec<T> operator*(const Vec<T>& a, const Vec<T>& b) {
+    Vec<T> x;
+    EACH_PART x.part[p] = a.part[p] * b.part[p];
+    return x;
+}
+template <class T> CHAINRULE_INLINE Vec<T> operator/(const Vec<T>& a, const Vec<T>& b) {
+    Vec<T> x;
+    EACH_PART x.part[p] = a.part[p] / b.part[p];
+    return x;
+}
+
+#if defined(__AVX512F__)
+CHAINRULE_INLINE Native<float> fma_part(Native<float> a, Native<float> b, Native<float> c) { return _mm512_fmadd_ps(a, b, c); }
+CHAINRULE_INLINE Native<double> fma_part(Native<double> a, Native<double> b, Native<double> c) { return _mm512_fmadd_pd(a, b, c); }
+CHAINRULE_INLINE Native<float> sqrt_part(Native<float> a) { return _mm512_maskz_sqrt_ps(0xffff, a); }
+CHAINRULE_INLINE Native<double> sqrt_part(Native<double> a) { return _mm512_maskz_sqrt_pd(0xff, a); }
+constexpr bool has_fma = true;
+#elif defined(__AVX2__)
+CHAINRULE_INLINE Native<float> fma_part(Native<float> a, Native<float> b, Native<float> c) { return _mm256_fmadd_ps(a, b, c); }
+CHAINRULE_INLINE Native<double> fma_part(Native<double> a, Native<double> b, Native<double> c) { return _mm256_fmadd_pd(a, b, c); }
+CHAINRULE_INLINE Native<float> sqrt_part(Native<float> a) { return _mm256_sqrt_ps(a); }
+CHAINRULE_INLINE Native<double> sqrt_part(Native<double> a) { return _mm256_sqrt_pd(a); }
+constexpr bool has_fma = true;
+#elif defined(__aarch64__)
+CHAINRULE_INLINE Native<float> fma_part(Native<float> a, Native<float> b, Native<float> c) { return vfmaq_f32(c, a, b); }
+CHAINRULE_INLINE Native<double> fma_part(Native<double> a, Native<double> b, Native<double> c) { return vfmaq_f64(c, a, b); }
+CHAINRULE_INLINE Native<float> sqrt_part(Native<float> a) { return vsqrtq_f32(a); }
+CHAINRULE_INLINE Native<double> sqrt_part(Native<double> a) { return vsqrtq_f64(a); }
+constexpr bool has_fma = true;
+#else
+template <class V> CHAINRULE_INLINE V fma_part(V a, V b, V c) { return a * b + c; }
+#if defined(__SSE2__)
+CHAINRULE_INLINE Native<float> sqrt_part(Native<float> a) { return _mm_sqrt_ps(a); }
+CHAINRULE_INLINE Native<double> sqrt_part(Native<double> a) { return _mm_sqrt_pd(a); }
+#else
+template <class V> CHAINRULE_INLINE V sqrt_part(V a) {
+    for (unsigned i = 0; i < sizeof(V) / sizeof(a[0]); ++i) a[i] = sizeof(a[0]) == 4 ? __builtin_sqrtf(a[i]) : __builtin_sqrt(a[i]);
+    return a;
+}
+#endif
+constexpr bool has_fma = false;
+#endif
+
+// a * b + c, rounded once where the target has a fused multiply-add.
+template <class T> CHAINRULE_INLINE Vec<T> fma(const Vec<T>& a, const Vec<T>& b, const Vec<T>& c) {
+    Vec<T> x;
+    EACH_PART x.part[p] = fma_part(a.part[p], b.part[p], c.part[p]);
+    return x;
+}
+template <class T> CHAINRULE_INLINE Vec<T> sqrt(const Vec<T>& a) {
+    Vec<T> x;
+    EACH_PART x.part[p] = sqrt_part(a.part[p]);
+    return x;
+}
+
+// --- compare and select ---------------------------------------------------------------------------------------
+
+#if defined(__AVX512F__)
+CHAINRULE_INLINE Mask<float> operator<(const Vec<float>& a, const Vec<float>& b) { return {_mm512_cmp_ps_mask(a.part[0], b.part[0], _CMP_LT_OQ)}; }
+CHAINRULE_INLINE Mask<double> operator<(const Vec<double>& a, const Vec<double>& b) { return {_mm512_cmp_pd_mask(a.part[0], b.part[0], _CMP_LT_OQ)}; }
+CHAINRULE_INLINE Mask<float> operator<=(const Vec<float>& a, const Vec<float>& b) { return {_mm512_cmp_ps_mask(a.part[0], b.part[0], _CMP_LE_OQ)}; }
+CHAINRULE_INLINE Mask<double> operator<=(const Vec<double>& a, const Vec<double>& b) { return {_mm512_cmp_pd_mask(a.part[0], b.part[0], _CMP_LE_OQ)}; }
+CHAINRULE_INLINE Mask<float> operator==(const Vec<float>& a, const Vec<float>& b) { return {_mm512_cmp_ps_mask(a.part[0], b.part[0], _CMP_EQ_OQ)}; }
+CHAINRULE_INLINE Mask<double> operator==(const Vec<double>& a, const Vec<double>& b) { return {_mm512_cmp_pd_mask(a.part[0], b.part[0], _CMP_EQ_OQ)}; }
+CHAINRULE_INLINE Vec<float> select(Mask<float> mask, const Vec<float>& a, const Vec<float>& b) { return {{_mm512_mask_blend_ps(mask.bits, b.part[0], a.part[0])}}; }
+CHAINRULE_INLINE Vec<double> select(Mask<double> mask, const Vec<double>& a, const Vec<double>& b) { return {{_mm512_mask_blend_pd(mask.bits, b.part[0], a.part[0])}}; }
+#else
+#define CHAINRULE_COMPARE(op)                                                                   \
+    template <class T> CHAINRULE_INLINE Mask<T> operator op(const Vec<T>& a, const Vec<T>& b) { \
+        Mask<T> x;                                                                              \
+        EACH_PART x.part[p] = a.part[p] op b.part[p];                                           \
+        return x;                                                                               \
+    }
+CHAINRULE_COMPARE(<)
+CHAINRULE_COMPARE(<=)
+CHAINRULE_COMPARE(==)
+#undef CHAINRULE_COMPARE
+template <class T> CHAINRULE_INLINE Vec<T> select(const Mask<T>& mask, const Vec<T>& a, const Vec<T>& b) {
+    Vec<T> x;
+    EACH_PART x.part[p] = mask.part[p] ? a.part[p] : b.part[p];
+    return x;
+}
+#endif
+
+// --- bits -----------------------------------------------------------------------------------------------------
+
+template <class T> CHAINRULE_INLINE Vec<T> absolute(const Vec<T>& a) {
+    Vec<T> x;
+    EACH_PART x.part[p] = (Native<T>)((NativeBits<T>)a.part[p] & (NativeBits<T>)~(NativeBits<T>)(-Native<T>{}));
+    return x;
+}
+// |magnitude| with the sign of `sign`; magnitude >= 0.
+template <class T> CHAINRULE_INLINE Vec<T> with_sign(const Vec<T>& magnitude, const Vec<T>& sign) {
+    const NativeBits<T> sign_bit = (NativeBits<T>)(-Native<T>{});
+    Vec<T> x;
+    EACH_PART x.part[p] = (Native<T>)((NativeBits<T>)magnitude.part[p] | ((NativeBits<T>)sign.part[p] & sign_bit));
+    return x;
+}
+// 2^n for whole n in the range of normal numbers: n + bias is added to a number whose last mantissa bit is 1,
+// then moved into the exponent field.
+template <class T> CHAINRULE_INLINE Vec<T> power_of_two(const Vec<T>& n) {
+    constexpr int mantissa = Types<T>::mantissa_bits;
+    constexpr T shift = T(3) * T(std::int64_t(1) << (mantissa - 1)) + T(Types<T>::exponent_bias);
+    Vec<T> x;
+    EACH_PART x.part[p] = (Native<T>)((NativeBits<T>)(n.part[p] + shift) << mantissa);
+    return x;
+}
+
+// The nearest whole number, for |a| below 2^(mantissa - 1).
+template <class T> CHAINRULE_INLINE Vec<T> nearest(const Vec<T>& a) {
+    const Vec<T> shift = broadcast(T(3) * T(std::int64_t(1) << (Types<T>::mantissa_bits - 1)));
+    return (a + shift) - shift;
+}
+
+// --- transpose ------------------------------------------------------------------------------------------------
+
+template <int... I> struct Indices {};
+template <int count> struct Lanes;
+template <> struct Lanes<2> { using Type = Indices<0, 1>; };
+template <> struct Lanes<4> { using Type = Indices<0, 1, 2, 3>; };
+template <> struct Lanes<8> { using Type = Indices<0, 1, 2, 3, 4, 5, 6, 7>; };
+template <> struct Lanes<16> { using Type = Indices<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15>; };
+
+// One step of a butterfly: a and b trade halves of each group of 2 * S lanes.
+template <int S, class V, int... I> CHAINRULE_INLINE void trade(V& a, V& b, Indices<I...>) {
+    constexpr int count = sizeof...(I);
+    const V low = __builtin_shufflevector(a, b, ((I & S) == 0 ? I : count + I - S)...);
+    b = __builtin_shufflevector(a, b, ((I & S) == 0 ? I + S : count + I)...);
+    a = low;
+}
+
+// One level of the butterfly inside registers. For lanes up to a register's width.
+template <int S, class T> CHAINRULE_INLINE void trade_rows(Vec<T> (&x)[lanes<T>]) {
+    if constexpr (S < part_lanes<T>) {
+        _Pragma("GCC unroll 16") for (int i = 0; i < lanes<T>; ++i)
+            if ((i & S) == 0)
+                EACH_PART trade<S>(x[i].part[p], x[i + S].part[p], typename Lanes<part_lanes<T>>::Type{});
+    } else {
+        constexpr int step = S / part_lanes<T>;  // whole registers change places
+        _Pragma("GCC unroll 16") for (int i = 0; i < lanes<T>; ++i)
+            if ((i & S) == 0)
+                EACH_PART if ((p & step) == 0) {
+                    const Native<T> kept = x[i].part[p + step];
+                    x[i].part[p + step] = x[i + S].part[p];
+                    x[i + S].part[p] = kept;
+                }
+    }
+}
+
+// x[i][j] <-> x[j][i]
+CHAINRULE_INLINE void transpose_square(Vec<float> (&x)[16]) {
+    trade_rows<1>(x);
+    trade_rows<2>(x);
+    trade_rows<4>(x);
+    trade_rows<8>(x);
+}
+CHAINRULE_INLINE void transpose_square(Vec<double> (&x)[8]) {
+    trade_rows<1>(x);
+    trade_rows<2>(x);
+    trade_rows<4>(x);
+}
+
+// --- sum of the lanes: i + (i + half) first, then halves again --------------------------------------------------
+
+template <class T> CHAINRULE_INLINE T sum_lanes(const Vec<T>& a) {
+    alignas(line_bytes) T lane[lanes<T>];
+    store(lane, a);
+    _Pragma("GCC unroll 4") for (int half = lanes<T> / 2; half > 0; half /= 2)
+        _Pragma("GCC unroll 8") for (int i = 0; i < half; ++i) lane[i] = lane[i] + lane[i + half];
+    return lane[0];
+}

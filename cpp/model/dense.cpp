@@ -1,0 +1,171 @@
+#include "model/dense.hpp"
+
+#include <type_traits>
+
+#include "runtime/dispatch.hpp"
+#include "runtime/floating_point.hpp"
+#include "runtime/memory.hpp"
+#include "runtime/team.hpp"
+
+// Schedules only; the arithmetic is in kernels/product*.inl. Every element is one chain over the inner index, so
+// neither blocking nor packing nor the split over threads shows in the bits.
+
+namespace chainrule::model {
+namespace {
+
+using runtime::Range;
+using runtime::Worker;
+
+// Length of a chunk of the inner index: a packed strip of 2 vectors takes 64 KB (measured best from 384 to 512).
+constexpr Index inner_block = 512;
+// Few samples: packing would cost more than the product itself.
+constexpr Index rows_worth_packing = 24;
+// Weights up to here are read in place; beyond, their rows lie on too many pages.
+constexpr Index bytes_read_in_place = 128 * 1024;
+// Up to here a transposed strip of weights costs more than lane-wise dot products.
+constexpr Index rows_by_dot_product = 3;
+
+template <class T> Grid<T> rows_of(T* data, Index columns) { return {data, columns, lanes<std::remove_const_t<T>>}; }
+template <class T> Grid<T> offset(const Grid<T>& grid, Index row, Index vector) {
+    return {grid.data + row * grid.row + vector * grid.vec, grid.row, grid.vec};
+}
+template <class T> Index vectors(Index columns) { return (columns + lanes<T> - 1) / lanes<T>; }
+
+// The block of one worker: by rows where there are enough of them, else by columns.
+template <class T> struct Part {
+    Range rows, columns;
+    Part(Index n_rows, Index n_columns, Worker worker) : rows{0, n_rows}, columns{0, n_columns} {
+        if (n_rows >= 16 * worker.count) rows = runtime::share(n_rows, 1, worker);
+        else columns = runtime::share(n_columns, 2 * lanes<T>, worker);
+    }
+};
+
+// output[part] = init + a . b, where strip(first, count, vector, width) packs b's rows [first, first + count) of some
+// vectors into panels `inner_block` rows long.
+template <class T, class Strip>
+void packed_product(const Grid<const T>& a, Index inner, const Part<T>& part, const Grid<const T>& bias, const Grid<T>& output, const Strip& strip) {
+    const Kernels<T>& kernel = runtime::kernels<T>();
+    const Index step = kernel.product_vectors;
+    T* const packed = runtime::scratch<T>(step * inner_block * lanes<T>);
+    for (Index first = 0; first < inner; first += inner_block) {
+        const Index count = inner - first < inner_block ? inner - first : inner_block;
+        for (Index c = part.columns.first; c < part.columns.last; c += step * lanes<T>) {
+            const Index width = part.columns.last - c < step * lanes<T> ? part.columns.last - c : step * lanes<T>;
+            strip(first, count, c, width, packed);
+            const Grid<T> target = offset(output, part.rows.first, c / lanes<T>);
+            const Grid<const T> start = first > 0 ? Grid<const T>{target.data, target.row, target.vec}
+                                                  : (bias.data ? offset(bias, 0, c / lanes<T>) : bias);
+            kernel.product({part.rows.last - part.rows.first, count, width, offset(a, part.rows.first, first / lanes<T>),
+                            {packed, lanes<T>, inner_block * lanes<T>}, start, target, false, false});
+        }
+    }
+}
+
+template <class T>
+void forward_part(const DenseShape& shape, const T* inputs, const T* weights, const T* biases, T* output, Worker worker) {
+    const Kernels<T>& kernel = runtime::kernels<T>();
+    const Part<T> part(shape.samples, shape.n_neurons, worker);
+    const Index rows = part.rows.last - part.rows.first, columns = part.columns.last - part.columns.first;
+    if (rows <= 0 || columns <= 0) return;
+    const Grid<const T> a = rows_of(inputs, shape.n_inputs), b = rows_of(weights, shape.n_neurons);
+    const Grid<const T> bias = {biases, 0, lanes<T>};
+    const Grid<T> out = rows_of(output, shape.n_neurons);
+    const Index bytes = shape.n_inputs * shape.n_neurons * static_cast<Index>(sizeof(T));
+    if (shape.n_inputs == 0 || rows < rows_worth_packing || bytes <= bytes_read_in_place) {
+        const Index v = part.columns.first / lanes<T>;
+        kernel.product({rows, shape.n_inputs, columns, offset(a, part.rows.first, 0), offset(b, 0, v), offset(bias, 0, v),
+                        offset(out, part.rows.first, v), false, false});
+        return;
+    }
+    packed_product(a, shape.n_inputs, part, bias, out, [&](Index first, Index count, Index c, Index width, T* packed) {
+        kernel.gather({count, width, weights + c, sizeof(T) == sizeof(double), shape.n_neurons, nullptr, first,
+                       {packed, lanes<T>, inner_block * lanes<T>}});
+    });
+}
+
+template <class T>
+void dinputs_part(const DenseShape& shape, const T* dvalues, const T* weights, T* dinputs, Worker worker) {
+    const Kernels<T>& kernel = runtime::kernels<T>();
+    const Part<T> part(shape.samples, shape.n_inputs, worker);
+    const Index rows = part.rows.last - part.rows.first, columns = part.columns.last - part.columns.first;
+    if (rows <= 0 || columns <= 0) return;
+    const Grid<const T> a = rows_of(dvalues, shape.n_neurons), w = rows_of(weights, shape.n_neurons);
+    const Grid<T> out = rows_of(dinputs, shape.n_inputs);
+    const Index v = part.columns.first / lanes<T>;
+    if (shape.samples <= rows_by_dot_product || shape.n_neurons == 0) {
+        const Grid<const T> b = {weights + part.columns.first * shape.n_neurons, w.row, w.vec};
+        kernel.product_nt({rows, shape.n_neurons, columns, offset(a, part.rows.first, 0), b, {nullptr, 0, 0}, offset(out, part.rows.first, v), false, false});
+        return;
+    }
+    packed_product(a, shape.n_neurons, part, {nullptr, 0, lanes<T>}, out, [&](Index first, Index count, Index c, Index width, T* packed) {
+        for (Index i = 0; i < width; i += lanes<T>) {
+            const Index here = width - i < lanes<T> ? width - i : lanes<T>;
+            kernel.transpose(here, count, {weights + (c + i) * shape.n_neurons + first, shape.n_neurons, lanes<T>},
+                             {packed + i * inner_block, lanes<T>, lanes<T>});
+        }
+    });
+}
+
+// dweights and dbiases of some neurons. Long rows are packed first, strip by strip, so that the walk over samples
+// touches neighbouring lines.
+template <class T>
+void dweights_part(const DenseShape& shape, const T* inputs, const T* dvalues, T* dweights, T* dbiases, Worker worker) {
+    const Kernels<T>& kernel = runtime::kernels<T>();
+    const Index group = kernel.product_tn_vectors * lanes<T>;
+    const Range columns = runtime::share(shape.n_neurons, worker.count > 1 ? group : shape.n_neurons + !shape.n_neurons, worker);
+    if (columns.first >= columns.last) return;
+    const Index v = columns.first / lanes<T>, width = columns.last - columns.first;
+    const T one = 1;
+    Grid<const T> a = rows_of(inputs, shape.n_inputs), b = rows_of(dvalues, shape.n_neurons);
+    const Grid<T> out = rows_of(dweights, shape.n_neurons), bias = {dbiases, 0, lanes<T>};
+    const Grid<const T> none = {nullptr, 0, 0};
+    const bool pack = shape.samples >= 32 && shape.n_inputs >= 64 && width >= 64;
+    if (!pack) {
+        kernel.product_tn({shape.n_inputs, shape.samples, width, a, offset(b, 0, v), none, offset(out, 0, v), false, false});
+        kernel.product_tn({1, shape.samples, width, {&one, 0, 0}, offset(b, 0, v), none, offset(bias, 0, v), false, false});
+        return;
+    }
+    const Index block = shape.samples < inner_block ? shape.samples : inner_block;
+    T* const packed_a = runtime::scratch<T>(block * lanes<T> * (vectors<T>(shape.n_inputs) + kernel.product_tn_vectors));
+    T* const packed_b = packed_a + block * lanes<T> * vectors<T>(shape.n_inputs);
+    for (Index first = 0; first < shape.samples; first += block) {
+        const Index count = shape.samples - first < block ? shape.samples - first : block;
+        const bool double_source = sizeof(T) == sizeof(double);
+        const Grid<T> strips = {packed_a, lanes<T>, block * lanes<T>}, strip = {packed_b, lanes<T>, block * lanes<T>};
+        kernel.gather({count, shape.n_inputs, inputs, double_source, shape.n_inputs, nullptr, first, strips});
+        for (Index c = columns.first; c < columns.last; c += group) {
+            const Index here = columns.last - c < group ? columns.last - c : group;
+            kernel.gather({count, here, dvalues + c, double_source, shape.n_neurons, nullptr, first, strip});
+            const Grid<T> to = offset(out, 0, c / lanes<T>), to_bias = offset(bias, 0, c / lanes<T>);
+            const auto start = [&](const Grid<T>& g) { return first ? Grid<const T>{g.data, g.row, g.vec} : none; };
+            const Grid<const T> from = {strip.data, strip.row, strip.vec};
+            kernel.product_tn({shape.n_inputs, count, here, {strips.data, strips.row, strips.vec}, from, start(to), to, false, false});
+            kernel.product_tn({1, count, here, {&one, 0, 0}, from, start(to_bias), to_bias, false, false});
+        }
+    }
+}
+
+}  // namespace
+
+template <class T> void dense_forward(DenseShape shape, const T* inputs, const T* weights, const T* biases, T* output) {
+    runtime::run_team(runtime::threads_for_call(shape.flops()), [&](Worker worker) {
+        const runtime::FloatingPointState state(runtime::Subnormals::keep);
+        forward_part(shape, inputs, weights, biases, output, worker);
+    });
+}
+
+template <class T>
+void dense_backward(DenseShape shape, const T* inputs, const T* dvalues, const T* weights, T* dweights, T* dbiases, T* dinputs) {
+    runtime::run_team(runtime::threads_for_call(2 * shape.flops()), [&](Worker worker) {
+        const runtime::FloatingPointState state(runtime::Subnormals::keep);
+        dweights_part(shape, inputs, dvalues, dweights, dbiases, worker);
+        dinputs_part(shape, dvalues, weights, dinputs, worker);
+    });
+}
+
+template void dense_forward(DenseShape, const float*, const float*, const float*, float*);
+template void dense_forward(DenseShape, const double*, const double*, const double*, double*);
+template void dense_backward(DenseShape, const float*, const float*, const float*, float*, float*, float*);
+template void dense_backward(DenseShape, const double*, const double*, const double*, double*, double*, double*);
+
+}  // namespace chainrule::model

@@ -1,0 +1,34 @@
+// Activations, losses and optimizer steps on plain arrays, for the layer-by-layer classes.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/kernels.hpp"
+
+namespace chainrule::model {
+
+template <class T> void activation_forward(Activation kind, Index n, const T* inputs, T* output);
+template <class T> void activation_backward(Activation kind, Index n, const T* dvalues, const T* output, T* dinputs);
+
+// Row-major (rows, columns).
+template <class T> void softmax_forward(Index rows, Index columns, const T* inputs, T* output);
+template <class T> void softmax_backward(Index rows, Index columns, const T* dvalues, const T* output, T* dinputs);
+
+template <class T> void dropout_forward(Index n, double keep, std::uint64_t key, std::uint64_t step, const T* inputs, T* output, T* mask);
+template <class T> void multiply(Index n, const T* a, const T* b, T* output);
+template <class T> void regularize(Index n, double l1, double l2, const T* parameter, T* gradient);
+template <class T> void update(const UpdateJob<T>& job);
+
+// Row-major outputs and targets (rows, columns), or labels (rows). Null results are left out.
+template <class T> struct LossArrays {
+    Loss loss;
+    Index rows, columns;
+    T* output;  // softmax_crossentropy_forward replaces logits by probabilities
+    const T* targets;
+    const std::int64_t* labels;
+    T* sample_losses;
+    T* dvalues;
+};
+template <class T> void loss(const LossArrays<T>& arrays);
+
+}  // namespace chainrule::model

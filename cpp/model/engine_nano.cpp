@@ -1,0 +1,289 @@
+// Engine "nano": samples in the vector lanes, one row of memory per neuron.
+//
+// For nets so small that neurons would leave lanes empty. Weights keep their natural layout: forward and dinputs are
+// "one weight times a vector of samples", and each gradient ends with a sum over the lanes. One thread: a step takes
+// less time than a barrier is worth.
+//
+//   values      row 0: ones, whose weight is the bias; row 1 + j: neuron j, padded to whole vectors of samples
+//   parameters  per stage (1 + n_inputs, n_neurons), row 0 the biases; all stages one behind the other
+//
+// Lanes beyond the last sample hold finite values and gradient 0.
+
+#include <algorithm>
+#include <cmath>
+
+#include "model/plan.hpp"
+#include "runtime/dispatch.hpp"
+#include "runtime/memory.hpp"
+
+namespace chainrule::model {
+namespace {
+
+using runtime::Barrier;
+using runtime::Worker;
+
+template <class T> Grid<const T> constant(const Grid<T>& grid) { return {grid.data, grid.row, grid.vec}; }
+
+template <class T> struct StageRows {
+    T* values = nullptr;   // (1 + n_neurons, stride)
+    T* dvalues = nullptr;  // (n_neurons, stride)
+    T* mask = nullptr;     // with dropout
+    T* dropped = nullptr;
+    Index offset = 0, count = 0;  // its part of the parameters
+};
+
+template <class T> class NanoEngine final : public Engine<T> {
+  public:
+    explicit NanoEngine(const Network& network);
+
+    void load(const std::vector<StageArrays<T>>& arrays) override;
+    void store(const std::vector<StageArrays<T>>& arrays) const override;
+    void pass(const Batch& batch, Worker worker, Barrier& barrier) override;
+    void update(const UpdateRule& rule, double clip_norm, Index rows, Worker worker, Barrier& barrier) override;
+    double penalty() const override;
+    void reserve(int) override {}
+    std::size_t bytes() const override { return arena_.bytes(); }
+    bool uses_threads() const override { return false; }
+
+  private:
+    void gather(const Batch& batch);
+    void forward(const Batch& batch, std::size_t s);
+    void loss(const Batch& batch);
+    void backward(const Batch& batch, std::size_t s);
+    void drop(const Dropout& dropout, const Batch& batch, const T* values, T* mask, T* dropped, Index columns);
+    void step(const UpdateRule& rule, Index first, Index count);
+    Grid<T> rows(T* data, Index first) const { return {data + first * stride_, stride_, lanes<T>}; }
+    T* inputs_of(std::size_t s, bool training) const {
+        T* const plain = s > 0 ? stages_[s - 1].values : inputs_;
+        T* const dropped = s > 0 ? stages_[s - 1].dropped : input_dropped_;
+        return training && dropped ? dropped : plain;
+    }
+    const Network net_;
+    const Kernels<T>& kernel_;
+    runtime::Arena arena_;
+    Index stride_;  // samples, in whole vectors
+    T *inputs_ = nullptr, *input_mask_ = nullptr, *input_dropped_ = nullptr, *targets_ = nullptr;
+    std::vector<StageRows<T>> stages_;
+    T *parameters_ = nullptr, *gradient_ = nullptr, *momentums_ = nullptr, *cache_ = nullptr;
+    Index count_ = 0;
+    std::int64_t* labels_ = nullptr;
+    T *sample_scale_ = nullptr, *scratch_ = nullptr;
+    bool one_rule_ = true;  // all parameters take the same step
+};
+
+template <class T>
+NanoEngine<T>::NanoEngine(const Network& network)
+    : net_(network), kernel_(runtime::kernels<T>()), stride_((network.batch_size + lanes<T> - 1) / lanes<T> * lanes<T>), stages_(network.stages.size()) {
+    Index widest = net_.stages.front().n_inputs;
+    arena_.plan(&inputs_, (1 + widest) * stride_);
+    if (net_.input_dropout.keep < 1) {
+        arena_.plan(&input_mask_, widest * stride_);
+        arena_.plan(&input_dropped_, (1 + widest) * stride_);
+    }
+    for (std::size_t s = 0; s < stages_.size(); ++s) {
+        const Stage& stage = net_.stages[s];
+        StageRows<T>& memory = stages_[s];
+        arena_.plan(&memory.values, (1 + stage.n_neurons) * stride_);
+        arena_.plan(&memory.dvalues, stage.n_neurons * stride_);
+        if (stage.dropout.keep < 1) {
+            arena_.plan(&memory.mask, stage.n_neurons * stride_);
+            arena_.plan(&memory.dropped, (1 + stage.n_neurons) * stride_);
+        }
+        memory.offset = count_;
+        memory.count = (1 + stage.n_inputs) * stage.n_neurons;
+        count_ += memory.count;
+        widest = std::max(widest, stage.n_neurons);
+        one_rule_ = one_rule_ && !stage.regularized();
+    }
+    arena_.plan(&parameters_, count_);
+    arena_.plan(&gradient_, count_);
+    if (uses_momentums(net_.rule)) arena_.plan(&momentums_, count_);
+    if (uses_cache(net_.rule)) arena_.plan(&cache_, count_);
+    if (net_.labels) arena_.plan(&labels_, stride_);
+    else arena_.plan(&targets_, net_.stages.back().n_neurons * stride_);
+    arena_.plan(&sample_scale_, stride_);
+    arena_.plan(&this->sample_losses_, stride_);
+    arena_.plan(&this->hits_, stride_);
+    arena_.plan(&scratch_, std::max(3 * widest * lanes<T>, widest * stride_));
+    arena_.allocate();
+    for (std::size_t s = 0; s < stages_.size(); ++s)
+        for (const bool training : {false, true}) std::fill_n(inputs_of(s, training), stride_, T(1));
+}
+
+// --- parameters -------------------------------------------------------------------------------------------------
+
+template <class T> void NanoEngine<T>::load(const std::vector<StageArrays<T>>& arrays) {
+    for (std::size_t s = 0; s < stages_.size(); ++s) {
+        const Index m = net_.stages[s].n_neurons, weights = stages_[s].count - m;
+        const auto put = [&](T* all, const T* w, const T* b) {
+            std::copy_n(b, m, all + stages_[s].offset);
+            std::copy_n(w, weights, all + stages_[s].offset + m);
+        };
+        put(parameters_, arrays[s].weights, arrays[s].biases);
+        if (momentums_) put(momentums_, arrays[s].weight_momentums, arrays[s].bias_momentums);
+        if (cache_) put(cache_, arrays[s].weight_cache, arrays[s].bias_cache);
+    }
+}
+
+template <class T> void NanoEngine<T>::store(const std::vector<StageArrays<T>>& arrays) const {
+    for (std::size_t s = 0; s < stages_.size(); ++s) {
+        const Index m = net_.stages[s].n_neurons, weights = stages_[s].count - m;
+        const auto get = [&](const T* all, T* w, T* b) {
+            std::copy_n(all + stages_[s].offset, m, b);
+            std::copy_n(all + stages_[s].offset + m, weights, w);
+        };
+        get(parameters_, arrays[s].weights, arrays[s].biases);
+        if (momentums_) get(momentums_, arrays[s].weight_momentums, arrays[s].bias_momentums);
+        if (cache_) get(cache_, arrays[s].weight_cache, arrays[s].bias_cache);
+    }
+}
+
+template <class T> double NanoEngine<T>::penalty() const {
+    double total = 0;
+    for (std::size_t s = 0; s < stages_.size(); ++s) {
+        const Stage& stage = net_.stages[s];
+        if (!stage.regularized()) continue;
+        const T* const biases = parameters_ + stages_[s].offset;
+        total += penalty_of(biases, stage.n_neurons, stage.bias_l1, stage.bias_l2);
+        total += penalty_of(biases + stage.n_neurons, stage.n_inputs * stage.n_neurons, stage.weight_l1, stage.weight_l2);
+    }
+    return total;
+}
+
+// --- forward and backward -----------------------------------------------------------------------------------------
+
+template <class T> void NanoEngine<T>::pass(const Batch& batch, Worker, Barrier&) {
+    gather(batch);
+    for (std::size_t s = 0; s < stages_.size(); ++s) forward(batch, s);
+    loss(batch);
+    if (batch.training)
+        for (std::size_t s = stages_.size(); s-- > 0;) backward(batch, s);
+}
+
+template <class T> void NanoEngine<T>::gather(const Batch& batch) {
+    if (!batch.same_as_before) {
+        const Index d = net_.stages.front().n_inputs, m = net_.stages.back().n_neurons;
+        kernel_.gather_transposed({batch.rows, d, batch.inputs, batch.inputs_double, d, batch.order, batch.first, rows(inputs_, 1)});
+        if (labels_)
+            for (Index r = 0; r < batch.rows; ++r)
+                labels_[r] = batch.labels[batch.order ? static_cast<Index>(batch.order[batch.first + r]) : batch.first + r];
+        else
+            kernel_.gather_transposed({batch.rows, m, batch.targets, batch.targets_double, m, batch.order, batch.first, rows(targets_, 0)});
+    }
+    if (batch.weights) {
+        double total = 0;
+        const auto weight = [&](Index r) { return batch.weights[batch.order ? static_cast<Index>(batch.order[batch.first + r]) : batch.first + r]; };
+        for (Index r = 0; r < batch.rows; ++r) total += weight(r);
+        for (Index r = 0; r < batch.rows; ++r) sample_scale_[r] = static_cast<T>(weight(r) / total);
+    }
+    if (batch.training && input_dropped_) drop(net_.input_dropout, batch, inputs_, input_mask_, input_dropped_, net_.stages.front().n_inputs);
+}
+
+template <class T> void NanoEngine<T>::forward(const Batch& batch, std::size_t s) {
+    const Stage& stage = net_.stages[s];
+    const StageRows<T>& memory = stages_[s];
+    const Grid<T> output = rows(memory.values, 1);
+    const Grid<const T> weights = {parameters_ + memory.offset, stage.n_neurons, lanes<T>};
+    kernel_.product_tn({stage.n_neurons, 1 + stage.n_inputs, batch.rows, weights, constant(rows(inputs_of(s, batch.training), 0)),
+                        {nullptr, 0, 0}, output, true, false});
+    if (stage.activation == Activation::softmax) {
+        if (net_.loss != Loss::softmax_crossentropy || s + 1 != stages_.size())
+            kernel_.softmax_forward(batch.rows, stage.n_neurons, constant(output), output, scratch_, true, true);
+    } else if (stage.activation != Activation::linear) {
+        kernel_.activation_forward(stage.activation, stage.n_neurons * stride_, output.data, output.data);
+    }
+    if (batch.training && memory.dropped) drop(stage.dropout, batch, memory.values, memory.mask, memory.dropped, stage.n_neurons);
+}
+
+template <class T> void NanoEngine<T>::loss(const Batch& batch) {
+    const StageRows<T>& last = stages_.back();
+    LossJob<T> job = {};
+    job.loss = net_.loss;
+    job.metric = net_.metric;
+    job.rows = batch.rows;
+    job.cols = net_.stages.back().n_neurons;
+    job.output = rows(last.values, 1);
+    job.samples_in_lanes = true;
+    if (labels_) job.labels = labels_;
+    else job.targets = constant(rows(targets_, 0));
+    job.sample_losses = this->sample_losses_;
+    job.hits = this->hits_;
+    if (batch.training) job.dvalues = rows(last.dvalues, 0);
+    job.scale = static_cast<T>(1.0 / static_cast<double>(batch.rows));
+    if (batch.weights) job.sample_scale = sample_scale_;
+    job.precision = net_.precision;
+    job.scratch = scratch_;
+    job.padded = true;
+    kernel_.loss(job);
+}
+
+template <class T> void NanoEngine<T>::backward(const Batch& batch, std::size_t s) {
+    const Stage& stage = net_.stages[s];
+    const StageRows<T>& memory = stages_[s];
+    const Index count = stage.n_neurons * stride_;
+    if (memory.dropped) kernel_.multiply(count, memory.dvalues, memory.mask, memory.dvalues);
+    const Grid<T> dvalues = rows(memory.dvalues, 0), output = rows(memory.values, 1);
+    if (stage.activation == Activation::softmax) {
+        if (net_.loss != Loss::softmax_crossentropy || s + 1 != stages_.size())
+            kernel_.softmax_backward(batch.rows, stage.n_neurons, constant(dvalues), constant(output), dvalues, scratch_, true, true);
+    } else if (stage.activation != Activation::linear) {
+        kernel_.activation_backward(stage.activation, count, dvalues.data, output.data, dvalues.data);
+    }
+    if (s > 0) {
+        const Grid<const T> weights = {parameters_ + memory.offset + stage.n_neurons, stage.n_neurons, lanes<T>};
+        kernel_.product({stage.n_inputs, stage.n_neurons, batch.rows, weights, constant(dvalues), {nullptr, 0, 0},
+                         rows(stages_[s - 1].dvalues, 0), true, false});
+    }
+    kernel_.product_nt({1 + stage.n_inputs, batch.rows, stage.n_neurons, constant(rows(inputs_of(s, true), 0)), constant(dvalues), {nullptr, 0, 0},
+                        {gradient_ + memory.offset, stage.n_neurons, lanes<T>}, true, false});
+}
+
+// dropped = values * a fresh mask; element (r, c) of the batch is number r * columns + c of the step's stream.
+template <class T>
+void NanoEngine<T>::drop(const Dropout& dropout, const Batch& batch, const T* values, T* mask, T* dropped, Index columns) {
+    kernel_.dropout_mask(batch.rows * columns, dropout.keep, dropout.key, dropout.step + batch.step, 0, scratch_);
+    kernel_.transpose(batch.rows, columns, {scratch_, columns, lanes<T>}, rows(mask, 0));
+    kernel_.multiply(columns * stride_, values + stride_, mask, dropped + stride_);
+}
+
+// --- update -------------------------------------------------------------------------------------------------------
+
+template <class T> void NanoEngine<T>::step(const UpdateRule& rule, Index first, Index count) {
+    UpdateJob<T> job = {};
+    job.rule = rule;
+    job.n = count;
+    job.gradient = gradient_ + first;
+    job.parameter = parameters_ + first;
+    job.momentums = momentums_ ? momentums_ + first : nullptr;
+    job.cache = cache_ ? cache_ + first : nullptr;
+    kernel_.update(job);
+}
+
+template <class T> void NanoEngine<T>::update(const UpdateRule& rule, double clip_norm, Index, Worker, Barrier&) {
+    if (net_.clips) {
+        for (std::size_t s = 0; s < stages_.size(); ++s) {
+            const Stage& stage = net_.stages[s];
+            const Index first = stages_[s].offset, m = stage.n_neurons;
+            kernel_.regularize(m, static_cast<T>(stage.bias_l1), static_cast<T>(stage.bias_l2), parameters_ + first, gradient_ + first);
+            kernel_.regularize(stages_[s].count - m, static_cast<T>(stage.weight_l1), static_cast<T>(stage.weight_l2), parameters_ + first + m, gradient_ + first + m);
+        }
+        const double norm = std::sqrt(kernel_.sum_of_squares(count_, gradient_));
+        if (norm > clip_norm)
+            for (Index i = 0; i < count_; ++i) gradient_[i] *= static_cast<T>(clip_norm / norm);
+    }
+    if (one_rule_ && rule.decay == 0) return step(rule, 0, count_);
+    for (std::size_t s = 0; s < stages_.size(); ++s) {
+        UpdateRule weights = weight_rule(rule, net_.stages[s]), biases = bias_rule(rule, net_.stages[s]);
+        if (net_.clips) weights.l1 = weights.l2 = biases.l1 = biases.l2 = 0;  // already in the gradient
+        step(biases, stages_[s].offset, net_.stages[s].n_neurons);
+        step(weights, stages_[s].offset + net_.stages[s].n_neurons, stages_[s].count - net_.stages[s].n_neurons);
+    }
+}
+
+}  // namespace
+
+template <class T> std::unique_ptr<Engine<T>> make_nano_engine(const Network& network) { return std::make_unique<NanoEngine<T>>(network); }
+template std::unique_ptr<Engine<float>> make_nano_engine(const Network&);
+template std::unique_ptr<Engine<double>> make_nano_engine(const Network&);
+
+}  // namespace chainrule::model

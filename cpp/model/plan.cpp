@@ -1,0 +1,77 @@
+#include "model/plan.hpp"
+
+#include <stdexcept>
+
+namespace chainrule::model {
+namespace {
+
+Index groups(Index count, Index size) { return (count + size - 1) / size; }
+
+// Vector operations an element of each activation takes, forward and back; measured on `xs` and `spiral`.
+Index activation_cost(Activation activation) {
+    switch (activation) {
+        case Activation::linear: return 0;
+        case Activation::relu: return 3;
+        default: return 24;
+    }
+}
+
+// Vector operations of a step in panels: samples one by one, neurons in lanes.
+Index panels_cost(const Network& network, Index lanes) {
+    Index cost = 0;
+    for (std::size_t s = 0; s < network.stages.size(); ++s) {
+        const Stage& stage = network.stages[s];
+        const Index outputs = groups(stage.n_neurons, lanes), inputs = groups(stage.n_inputs, lanes);
+        cost += network.batch_size * ((2 * stage.n_inputs + 1) * outputs + activation_cost(stage.activation) * outputs);
+        if (s > 0) cost += network.batch_size * stage.n_neurons * inputs;
+    }
+    return cost;
+}
+
+// The same with samples in lanes; each gradient ends with a sum over the lanes.
+Index nano_cost(const Network& network, Index lanes) {
+    constexpr Index lane_sum = 4;
+    const Index vectors = groups(network.batch_size, lanes);
+    Index cost = 0;
+    for (std::size_t s = 0; s < network.stages.size(); ++s) {
+        const Stage& stage = network.stages[s];
+        const Index parameters = (stage.n_inputs + 1) * stage.n_neurons;
+        cost += parameters * (2 * vectors + lane_sum) + activation_cost(stage.activation) * stage.n_neurons * vectors;
+        if (s > 0) cost += parameters * vectors;
+    }
+    return cost;
+}
+
+// Above this many vector operations (about 10 microseconds) a step is worth two threads; nano has one.
+constexpr Index largest_nano_cost = 32768;
+
+}  // namespace
+
+EngineKind engine_kind(const std::string& name) {
+    for (const EngineKind kind : {EngineKind::automatic, EngineKind::nano, EngineKind::panels})
+        if (name == engine_name(kind)) return kind;
+    throw std::invalid_argument("CHAINRULE_ENGINE: expected one of automatic, nano, panels, got '" + name + "'");
+}
+
+const char* engine_name(EngineKind kind) {
+    switch (kind) {
+        case EngineKind::nano: return "nano";
+        case EngineKind::panels: return "panels";
+        default: return "automatic";
+    }
+}
+
+EngineKind choose_engine(const Network& network, Index lanes) {
+    const Index nano = nano_cost(network, lanes);
+    return nano <= largest_nano_cost && nano < panels_cost(network, lanes) ? EngineKind::nano : EngineKind::panels;
+}
+
+double step_flops(const Network& network) {
+    double flops = 0;
+    for (std::size_t s = 0; s < network.stages.size(); ++s)
+        flops += (s > 0 ? 6.0 : 4.0) * static_cast<double>(network.batch_size) * static_cast<double>(network.stages[s].n_inputs) *
+                 static_cast<double>(network.stages[s].n_neurons);
+    return flops;
+}
+
+}  // namespace chainrule::model

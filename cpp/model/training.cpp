@@ -1,0 +1,231 @@
+#include "model/training.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <cmath>
+
+#include "runtime/floating_point.hpp"
+
+namespace chainrule::model {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using runtime::Barrier;
+using runtime::Worker;
+
+double seconds_between(Clock::time_point from, Clock::time_point to) { return std::chrono::duration<double>(to - from).count(); }
+
+// One thread goes first; a call that is over by then has waited for nobody. (A sleeping team takes milliseconds.)
+constexpr double alone_seconds = 0.002;
+// Steps of some milliseconds wait for the team: it is there before the first one would be over.
+constexpr double worth_waiting_for_team = 1e9;  // flops
+// Share of the time that reading the clock may take: it is read every so many steps.
+constexpr double clock_seconds = 40e-9, clock_share = 0.01;
+
+}  // namespace
+
+// One stretch. Worker 0 writes; the others read, behind a barrier, what was written before it.
+template <class T> struct Training<T>::Stretch {
+    std::int64_t max_steps, done = 0;
+    double seconds = 0;
+    const std::int64_t* order;
+    Clock::time_point start, epoch_mark;
+    std::int64_t next_clock = 1;
+    bool over = false;
+    Barrier barrier;
+    // Worker 0 goes ahead alone while a team wakes up; `recruits` is how many it waits for, 0 in a team of one.
+    std::atomic<int> reported{0};
+    int recruits = 0;
+    enum class Call { wait, start, leave };
+    std::atomic<Call> call{Call::wait};
+};
+
+template <class T>
+Training<T>::Training(const Network& network, EngineKind engine, const Samples& samples, const Samples& validation, std::int64_t epochs, Nonfinite nonfinite)
+    : net_(network), samples_(samples), validation_(validation), on_nonfinite_(nonfinite), has_accuracy_(network.metric != Metric::none) {
+    epochs_ = epochs;
+    const EngineKind kind = engine == EngineKind::automatic ? choose_engine(network, lanes<T>) : engine;
+    engine_ = kind == EngineKind::nano ? make_nano_engine<T>(network) : make_panels_engine<T>(network);
+    for (const Stage& stage : net_.stages) regularized_ = regularized_ || stage.regularized();
+    last_step_ = {NAN, NAN, NAN, NAN};
+}
+
+template <class T> Batch Training<T>::batch(const Samples& samples, Index step, const std::int64_t* order, bool training) const {
+    Batch result = {};
+    result.first = step * net_.batch_size;
+    const Index left = samples.count - result.first;
+    result.rows = left < net_.batch_size ? left : net_.batch_size;
+    result.order = order;
+    result.inputs = samples.inputs;
+    result.inputs_double = samples.inputs_double;
+    result.targets = samples.targets;
+    result.targets_double = samples.targets_double;
+    result.labels = samples.labels;
+    result.weights = samples.weights;
+    result.training = training;
+    result.same_as_before = training && inputs_in_place_ && !order && steps_per_epoch() == 1;
+    result.step = steps_done_;
+    return result;
+}
+
+// In the order of the samples, so that every worker finds the same sum.
+template <class T> Sums Training<T>::sums_of(const Batch& batch) const {
+    Sums sums;
+    const T *losses = engine_->sample_losses(), *hits = engine_->hits();
+    for (Index r = 0; r < batch.rows; ++r) {
+        const double weight = batch.weights ? batch.weights[batch.order ? static_cast<Index>(batch.order[batch.first + r]) : batch.first + r] : 1.0;
+        sums.loss += weight * static_cast<double>(losses[r]);
+        sums.weight += weight;
+        if (has_accuracy_) sums.hits += static_cast<double>(hits[r]);
+    }
+    sums.rows = static_cast<double>(batch.rows);
+    return sums;
+}
+
+// rate = learning_rate / (1 + decay * iterations), written as the notebooks' classes do.
+template <class T> UpdateRule Training<T>::rule_now() const {
+    UpdateRule rule = schedule.rule;
+    rule.rule = net_.rule;
+    const double iterations = static_cast<double>(schedule.iterations);
+    rule.rate = schedule.decay != 0 ? schedule.learning_rate * (1.0 / (1.0 + schedule.decay * iterations)) : schedule.learning_rate;
+    rule.decay = rule.rate * schedule.weight_decay;
+    if (net_.rule == Rule::adam) {
+        rule.correction_1 = 1 - std::pow(rule.beta_1, iterations + 1);
+        rule.correction_2 = 1 - std::pow(rule.beta_2, iterations + 1);
+    }
+    return rule;
+}
+
+// One step, the same turns in every worker. What worker 0 changes in finish_step is read by the others only after the
+// last barrier, or (here, at the top) before the first. Returns false where a loss that is not finite ends the training.
+template <class T> bool Training<T>::one_step(Stretch& stretch, Worker worker) {
+    const Batch now = batch(samples_, static_cast<Index>(step_), stretch.order, true);
+    const UpdateRule rule = rule_now();
+    const bool reports_penalty = regularized_ && (stretch.done + 1 == stretch.max_steps || step_ + 1 == static_cast<std::int64_t>(steps_per_epoch()));
+    engine_->pass(now, worker, stretch.barrier);
+    const Sums sums = sums_of(now);
+    if (on_nonfinite_ == Nonfinite::stop && !std::isfinite(sums.loss)) {
+        if (worker.index == 0) nonfinite_ = stopped_ = true;
+        return false;
+    }
+    if (reports_penalty) {
+        if (worker.index == 0) last_step_.regularization_loss = engine_->penalty();
+        stretch.barrier.wait();
+    }
+    engine_->update(rule, schedule.clip_norm, now.rows, worker, stretch.barrier);
+    if (worker.index == 0) finish_step(stretch, sums, rule.rate);
+    stretch.barrier.wait();
+    return true;
+}
+
+template <class T> void Training<T>::finish_step(Stretch& stretch, const Sums& sums, double rate) {
+    epoch_sums_.add(sums);
+    last_step_.data_loss = sums.mean_loss();
+    last_step_.accuracy = has_accuracy_ ? sums.accuracy() : NAN;
+    if (!regularized_) last_step_.regularization_loss = 0;
+    last_step_.rate = rate;
+    inputs_in_place_ = true;
+    ++schedule.iterations;
+    ++steps_done_;
+    ++step_;
+    ++stretch.done;
+    if (stretch.done == stretch.max_steps) stretch.over = true;
+    if (stretch.done < stretch.next_clock) return;
+    const double spent = seconds_between(stretch.start, Clock::now());
+    const double each = spent / static_cast<double>(stretch.done);
+    stretch.next_clock = stretch.done + static_cast<std::int64_t>(clock_seconds / clock_share / (each + 1e-9)) + 1;
+    if (spent >= stretch.seconds) stretch.over = true;
+}
+
+// Runs the validation and closes the epoch, all workers together.
+template <class T> void Training<T>::finish_epoch(Stretch& stretch, Worker worker) {
+    Sums validation;
+    for (Index step = 0; step * net_.batch_size < validation_.count; ++step) {
+        const Batch now = batch(validation_, step, nullptr, false);
+        engine_->pass(now, worker, stretch.barrier);
+        if (worker.index == 0) validation.add(sums_of(now));
+        stretch.barrier.wait();
+    }
+    if (worker.index == 0) {
+        const bool validated = validation_.count > 0;
+        if (validated) inputs_in_place_ = false;
+        const double data_loss = epoch_sums_.mean_loss(), penalty = regularized_ ? engine_->penalty() : 0;
+        const Clock::time_point now = Clock::now();
+        rows_.push_back({data_loss + penalty, data_loss, penalty, has_accuracy_ ? epoch_sums_.accuracy() : NAN, last_step_.rate,
+                         epoch_seconds_ + seconds_between(stretch.epoch_mark, now), validated ? validation.mean_loss() : NAN,
+                         validated && has_accuracy_ ? validation.accuracy() : NAN});
+        epoch_sums_ = {};
+        epoch_seconds_ = 0;
+        stretch.epoch_mark = now;
+        step_ = 0;
+        ++epoch_;
+        if (stretch.order) stretch.over = true;
+    }
+    stretch.barrier.wait();
+}
+
+template <class T> void Training<T>::work(Stretch& stretch, Worker worker) {
+    while (!stretch.over && epoch_ <= epochs_) {
+        const bool ends_epoch = step_ + 1 == static_cast<std::int64_t>(steps_per_epoch());
+        if (!one_step(stretch, worker)) return;
+        if (ends_epoch) finish_epoch(stretch, worker);
+        if (worker.count == 1 && stretch.recruits > 0 && stretch.reported.load(std::memory_order_acquire) == stretch.recruits) return;
+    }
+}
+
+// Worker 0 begins at once and calls the others in when all have come; small trainings are over before that.
+template <class T> void Training<T>::work_in_team(Stretch& stretch, Worker worker) {
+    using Call = typename Stretch::Call;
+    int spins = 0;
+    if (worker.index > 0) {
+        stretch.reported.fetch_add(1, std::memory_order_acq_rel);
+        Call call;
+        while ((call = stretch.call.load(std::memory_order_acquire)) == Call::wait) runtime::spin_once(spins);
+        if (call == Call::start) work(stretch, worker);
+        return;
+    }
+    stretch.recruits = worker.count - 1;
+    stretch.barrier.reset(1);
+    if (step_flops(net_) >= worth_waiting_for_team)
+        while (stretch.reported.load(std::memory_order_acquire) < stretch.recruits) runtime::spin_once(spins);
+    else
+        work(stretch, Worker{0, 1});
+    const bool goes_on = !stretch.over && !done();
+    stretch.barrier.reset(worker.count);
+    stretch.call.store(goes_on ? Call::start : Call::leave, std::memory_order_release);
+    if (goes_on) work(stretch, worker);
+}
+
+template <class T> std::int64_t Training<T>::run(std::int64_t max_steps, double seconds, const std::int64_t* order) {
+    if (done() || max_steps < 1) return 0;
+    Stretch stretch;
+    stretch.max_steps = max_steps;
+    stretch.order = order;
+    stretch.start = stretch.epoch_mark = Clock::now();
+    if (order) inputs_in_place_ = false;
+    const int threads = engine_->uses_threads() ? runtime::threads_for_training() : 1;
+    engine_->reserve(threads);
+    const bool team_at_once = threads > 1 && (runtime::team_is_awake() || step_flops(net_) >= worth_waiting_for_team);
+    if (!team_at_once) {
+        stretch.seconds = threads == 1 ? seconds : alone_seconds;
+        const runtime::FloatingPointState state(runtime::Subnormals::flush);
+        work(stretch, Worker{0, 1});
+    }
+    // alone, the clock may have ended the stretch early
+    const bool by_clock = stretch.over && stretch.done < max_steps && !(order && step_ == 0);
+    if (threads > 1 && !done() && (team_at_once || by_clock)) {
+        stretch.seconds = seconds;
+        stretch.over = false;
+        runtime::run_team(threads, [&](Worker worker) {
+            const runtime::FloatingPointState state(runtime::Subnormals::flush);
+            work_in_team(stretch, worker);
+        });
+    }
+    epoch_seconds_ += seconds_between(stretch.epoch_mark, Clock::now());
+    return stretch.done;
+}
+
+template class Training<float>;
+template class Training<double>;
+
+}  // namespace chainrule::model

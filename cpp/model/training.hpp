@@ -1,0 +1,115 @@
+// Training: all steps of all epochs over a plan, in stretches.
+//
+// A stretch is one run of whole steps, ended by a number of steps, by the clock, by the end of the training or by a
+// loss that is not finite. Between stretches Python has its say; the plan's memory lives on.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "model/plan.hpp"
+
+namespace chainrule::model {
+
+// Samples in the user's arrays, borrowed for the length of a call.
+struct Samples {
+    Index count = 0;
+    const void* inputs = nullptr;
+    bool inputs_double = false;
+    const void* targets = nullptr;
+    bool targets_double = false;
+    const std::int64_t* labels = nullptr;
+    const double* weights = nullptr;
+};
+
+// What Python may change between stretches.
+struct Schedule {
+    UpdateRule rule;       // momentum, epsilon, rho, betas
+    double learning_rate, decay, weight_decay;
+    double clip_norm;      // 0: none
+    std::int64_t iterations;
+};
+
+enum class Nonfinite { stop, ignore };
+
+struct EpochRow {
+    double loss, data_loss, regularization_loss, accuracy, rate, seconds, validation_loss, validation_accuracy;
+};
+struct StepRow {
+    double accuracy, data_loss, regularization_loss, rate;
+};
+
+// Sums over batches; the accumulators of the notebooks.
+struct Sums {
+    double loss = 0, weight = 0, hits = 0, rows = 0;
+    void add(const Sums& other) {
+        loss += other.loss;
+        weight += other.weight;
+        hits += other.hits;
+        rows += other.rows;
+    }
+    double mean_loss() const { return loss / weight; }
+    double accuracy() const { return hits / rows; }
+};
+
+class TrainingBase {
+  public:
+    virtual ~TrainingBase() = default;
+    // Runs until `max_steps` are done or `seconds` have gone by; returns the steps done. `order`, if not null, is the
+    // order of the samples in the epoch in progress: the stretch then ends with the epoch.
+    virtual std::int64_t run(std::int64_t max_steps, double seconds, const std::int64_t* order) = 0;
+    virtual std::size_t bytes() const = 0;
+
+    bool done() const { return stopped_ || epoch_ > epochs_; }
+    void stop() { stopped_ = true; }
+
+    Schedule schedule = {};
+    std::int64_t epoch() const { return epoch_; }
+    std::int64_t step() const { return step_; }
+    bool nonfinite() const { return nonfinite_; }
+    StepRow last_step() const { return last_step_; }
+    std::vector<EpochRow> take_epochs() { return std::exchange(rows_, {}); }
+
+  protected:
+    std::int64_t epochs_ = 0, epoch_ = 1, step_ = 0;  // step of the epoch in progress, from 0
+    bool stopped_ = false, nonfinite_ = false;
+    StepRow last_step_ = {};
+    std::vector<EpochRow> rows_;
+};
+
+template <class T> class Training final : public TrainingBase {
+  public:
+    Training(const Network& network, EngineKind engine, const Samples& samples, const Samples& validation, std::int64_t epochs, Nonfinite nonfinite);
+
+    std::int64_t run(std::int64_t max_steps, double seconds, const std::int64_t* order) override;
+    std::size_t bytes() const override { return engine_->bytes(); }
+    void load(const std::vector<StageArrays<T>>& arrays) { engine_->load(arrays); }
+    void store(const std::vector<StageArrays<T>>& arrays) const { engine_->store(arrays); }
+
+  private:
+    struct Stretch;
+    void work_in_team(Stretch& stretch, runtime::Worker worker);
+    void work(Stretch& stretch, runtime::Worker worker);
+    bool one_step(Stretch& stretch, runtime::Worker worker);
+    void finish_step(Stretch& stretch, const Sums& sums, double rate);
+    void finish_epoch(Stretch& stretch, runtime::Worker worker);
+    Batch batch(const Samples& samples, Index step, const std::int64_t* order, bool training) const;
+    Sums sums_of(const Batch& batch) const;
+    UpdateRule rule_now() const;
+    Index steps_per_epoch() const { return (samples_.count + net_.batch_size - 1) / net_.batch_size; }
+
+    const Network net_;
+    std::unique_ptr<Engine<T>> engine_;
+    const Samples samples_, validation_;
+    const Nonfinite on_nonfinite_;
+    std::uint64_t steps_done_ = 0;
+    bool inputs_in_place_ = false;  // the engine holds the only batch there is
+    bool has_accuracy_;
+    bool regularized_ = false;
+    Sums epoch_sums_;
+    double epoch_seconds_ = 0;
+};
+
+}  // namespace chainrule::model

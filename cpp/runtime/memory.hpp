@@ -1,0 +1,60 @@
+// Memory aligned to cache lines: one block per plan, one growing block per thread for layer calls.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "kernels/kernels.hpp"
+
+namespace chainrule::runtime {
+
+// A zeroed block, aligned to `line_bytes`. Throws std::bad_alloc.
+class Block {
+  public:
+    Block() = default;
+    explicit Block(std::size_t bytes);
+    ~Block();
+    Block(Block&& other) noexcept;
+    Block& operator=(Block&& other) noexcept;
+    Block(const Block&) = delete;
+    Block& operator=(const Block&) = delete;
+
+    void* data() const { return data_; }
+    std::size_t bytes() const { return bytes_; }
+
+  private:
+    void* data_ = nullptr;
+    std::size_t bytes_ = 0;
+};
+
+// Lays arrays out one behind the other, then allocates them all at once:
+//     Arena arena; arena.plan(&weights, n); ...; arena.allocate();
+// Each array starts on a cache line and is zero.
+class Arena {
+  public:
+    template <class T> void plan(T** array, Index count) {
+        wishes_.push_back({reinterpret_cast<void**>(array), used_});
+        used_ += round_up(static_cast<std::size_t>(count) * sizeof(T));
+    }
+    void allocate();
+    std::size_t bytes() const { return used_; }
+
+  private:
+    static std::size_t round_up(std::size_t bytes) {
+        constexpr std::size_t line = static_cast<std::size_t>(line_bytes);
+        return (bytes + line - 1) / line * line;
+    }
+    struct Wish {
+        void** array;
+        std::size_t offset;
+    };
+    std::vector<Wish> wishes_;
+    std::size_t used_ = 0;
+    Block block_;
+};
+
+// Scratch of the calling thread, at least `count` elements; contents are undefined, the next call takes it over.
+void* scratch_bytes(std::size_t bytes);
+template <class T> T* scratch(Index count) { return static_cast<T*>(scratch_bytes(static_cast<std::size_t>(count) * sizeof(T))); }
+
+}  // namespace chainrule::runtime

@@ -1,0 +1,129 @@
+#include "runtime/team.hpp"
+
+#include <omp.h>
+#include <pthread.h>
+#include <sched.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <fstream>
+#include <mutex>
+#include <string>
+
+namespace chainrule::runtime {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+std::atomic<int> chosen_threads{0};  // 0: not chosen by set_num_threads
+std::atomic<bool> forked{false};
+
+// libgomp's threads spin for some milliseconds after a region before they sleep; its pool belongs to the thread that
+// opened the region.
+thread_local Clock::time_point last_region_end{};
+constexpr auto team_stays_awake = std::chrono::microseconds(500);
+constexpr double worth_an_awake_team = 4e5;      // flops; some microseconds
+constexpr double worth_waking_a_team = 1e9;      // flops; about 10 ms
+
+void mark_child() { forked.store(true); }
+const int fork_handler = pthread_atfork(nullptr, nullptr, mark_child);
+
+// cgroup v2: "quota period" or "max period", in microseconds.
+int container_quota() {
+    std::ifstream file("/sys/fs/cgroup/cpu.max");
+    std::string quota;
+    double period = 0;
+    if (!(file >> quota >> period) || quota == "max" || period <= 0) return 1 << 20;
+    const int cores = static_cast<int>(std::strtod(quota.c_str(), nullptr) / period + 0.5);
+    return cores < 1 ? 1 : cores;
+}
+
+int affinity_cores() {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (sched_getaffinity(0, sizeof set, &set) != 0) return omp_get_num_procs();
+    return CPU_COUNT(&set);
+}
+
+int default_threads() {
+    if (const char* text = std::getenv("OMP_NUM_THREADS")) {
+        const long wanted = std::strtol(text, nullptr, 10);
+        if (wanted >= 1 && wanted <= 4096) return static_cast<int>(wanted);
+    }
+    return usable_cores();
+}
+
+}  // namespace
+
+int usable_cores() {
+    static const int cores = [] {
+        const int allowed = affinity_cores(), quota = container_quota();
+        return allowed < quota ? allowed : quota;
+    }();
+    return cores;
+}
+
+void set_num_threads(int count) { chosen_threads.store(count); }
+
+int get_num_threads() {
+    const int chosen = chosen_threads.load(std::memory_order_relaxed);
+    if (chosen > 0) return chosen;
+    static const int standard = default_threads();
+    return standard;
+}
+
+bool in_forked_child() { return forked.load(std::memory_order_relaxed); }
+
+int threads_for_training() { return in_forked_child() || omp_in_parallel() ? 1 : get_num_threads(); }
+
+bool team_is_awake() { return Clock::now() - last_region_end < team_stays_awake; }
+
+int threads_for_call(double flops) {
+    if (flops < worth_an_awake_team) return 1;
+    const int threads = threads_for_training();
+    return threads > 1 && (flops >= worth_waking_a_team || team_is_awake()) ? threads : 1;
+}
+
+void spin_once(int& spins) {
+    // With more threads than cores the one we wait for may need ours.
+    if (++spins > 4096) {
+        sched_yield();
+        return;
+    }
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
+void Barrier::wait() {
+    if (count_ == 1) return;
+    const unsigned generation = generation_.load(std::memory_order_relaxed);
+    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == count_) {
+        arrived_.store(0, std::memory_order_relaxed);
+        generation_.store(generation + 1, std::memory_order_release);
+        return;
+    }
+    const bool crowded = count_ > usable_cores();
+    for (int spins = crowded ? 4096 : 0; generation_.load(std::memory_order_acquire) == generation;) spin_once(spins);
+}
+
+namespace detail {
+
+void run_team(int threads, TeamBody call, const void* body) {
+    std::exception_ptr failure;
+    std::mutex failure_mutex;
+#pragma omp parallel num_threads(threads)
+    {
+        try {
+            call(body, Worker{omp_get_thread_num(), omp_get_num_threads()});
+        } catch (...) {
+            const std::lock_guard<std::mutex> lock(failure_mutex);
+            if (!failure) failure = std::current_exception();
+        }
+    }
+    last_region_end = Clock::now();
+    if (failure) std::rethrow_exception(failure);
+}
+
+}  // namespace detail
+}  // namespace chainrule::runtime

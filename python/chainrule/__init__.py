@@ -1,0 +1,86 @@
+"""chainrule: multilayer perceptrons on the CPU.
+
+Layers, activations, losses, optimizers and a model with the classes of backpropagation
+notebooks, computed by a compiled core. Two ways share one mathematics: the classes layer by
+layer (``layer.forward``, ``layer.backward``), and the compiled plan (`Model.train`).
+"""
+
+from importlib.metadata import PackageNotFoundError, version
+
+from . import datasets
+from .activations import (
+    Activation_Linear,
+    Activation_ReLU,
+    Activation_Sigmoid,
+    Activation_Softmax,
+    Activation_Tanh,
+)
+from .callbacks import Callback, EarlyStopping, LearningRateSchedule
+from .checking import gradcheck, numerical_gradient
+from .errors import ModelFileError
+from .history import History
+from .layers import Layer_Dense, Layer_Dropout, Layer_Input
+from .losses import (
+    Activation_Softmax_Loss_CategoricalCrossentropy,
+    Loss,
+    Loss_BinaryCrossentropy,
+    Loss_CategoricalCrossentropy,
+    Loss_HalfSquaredError,
+    Loss_MeanAbsoluteError,
+    Loss_MeanSquaredError,
+)
+from .metrics import Accuracy, Accuracy_Categorical, Accuracy_Regression
+from .model import Model
+from .optimizers import Optimizer_Adagrad, Optimizer_Adam, Optimizer_RMSprop, Optimizer_SGD
+from .runtime import (
+    available_targets,
+    cpu_target,
+    get_num_threads,
+    set_num_threads,
+    show_config,
+)
+
+try:
+    __version__ = version("chainrule")
+except PackageNotFoundError:  # run from the source tree
+    __version__ = "0+unknown"
+
+__all__ = [
+    "Accuracy",
+    "Accuracy_Categorical",
+    "Accuracy_Regression",
+    "Activation_Linear",
+    "Activation_ReLU",
+    "Activation_Sigmoid",
+    "Activation_Softmax",
+    "Activation_Softmax_Loss_CategoricalCrossentropy",
+    "Activation_Tanh",
+    "Callback",
+    "EarlyStopping",
+    "History",
+    "Layer_Dense",
+    "Layer_Dropout",
+    "Layer_Input",
+    "LearningRateSchedule",
+    "Loss",
+    "Loss_BinaryCrossentropy",
+    "Loss_CategoricalCrossentropy",
+    "Loss_HalfSquaredError",
+    "Loss_MeanAbsoluteError",
+    "Loss_MeanSquaredError",
+    "Model",
+    "ModelFileError",
+    "Optimizer_Adagrad",
+    "Optimizer_Adam",
+    "Optimizer_RMSprop",
+    "Optimizer_SGD",
+    "__version__",
+    "available_targets",
+    "cpu_target",
+    "datasets",
+    "get_num_threads",
+    "gradcheck",
+    "numerical_gradient",
+    "set_num_threads",
+    "show_config",
+]

@@ -1,0 +1,102 @@
+"""What training shows: the notebook's lines, or a tqdm bar on stderr."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from typing import Any
+
+from .request import StepRecord
+
+BAR_PAUSE = 0.1  # seconds between two updates of the bar
+
+
+def accuracy_text(accuracy: float) -> str:
+    """Return ``acc: 0.950, ``, nothing where no accuracy was computed."""
+    return "" if math.isnan(accuracy) else f"acc: {accuracy:.3f}, "
+
+
+def losses_text(data_loss: float, regularization_loss: float, rate: float) -> str:
+    """Return ``loss: ... (data_loss: ..., reg_loss: ...), lr: ...``."""
+    return (
+        f"loss: {data_loss + regularization_loss:.3f} (data_loss: {data_loss:.3f}, "
+        f"reg_loss: {regularization_loss:.3f}), lr: {rate}"
+    )
+
+
+def step_line(step: int, record: StepRecord) -> str:
+    """Return ``step: 0, acc: ..., loss: ... (data_loss: ..., reg_loss: ...), lr: ...``."""
+    losses = losses_text(record.data_loss, record.regularization_loss, record.rate)
+    return f"step: {step}, {accuracy_text(record.accuracy)}{losses}"
+
+
+def training_line(values: dict[str, float]) -> str:
+    """Return ``training, acc: ..., loss: ... (data_loss: ..., reg_loss: ...), lr: ...``."""
+    losses = losses_text(
+        values["data_loss"], values["regularization_loss"], values["learning_rate"]
+    )
+    return f"training, {accuracy_text(values.get('accuracy', math.nan))}{losses}"
+
+
+def validation_line(loss: float, accuracy: float) -> str:
+    """Return ``validation, acc: ..., loss: ...``."""
+    return f"validation, {accuracy_text(accuracy)}loss: {loss:.3f}"
+
+
+def someone_is_looking() -> bool:
+    """Tell whether stderr is a terminal or this is a Jupyter kernel."""
+    if "ipykernel" in sys.modules and "IPython" in sys.modules:
+        shell = sys.modules["IPython"].get_ipython()
+        if shell is not None and hasattr(shell, "kernel"):
+            return True
+    stream = sys.stderr
+    return stream is not None and hasattr(stream, "isatty") and bool(stream.isatty())
+
+
+class Bar:
+    """A tqdm bar over all steps, updated at most ten times a second; or none at all."""
+
+    def __init__(self, total: int, steps: int, shown: bool) -> None:
+        self._bar: Any = None
+        self._steps = steps
+        self._count = 0
+        self._next = 0.0
+        if shown:
+            from tqdm.auto import tqdm
+
+            self._bar = tqdm(total=total, unit="step", mininterval=BAR_PAUSE)
+
+    @property
+    def shown(self) -> bool:
+        """Whether there is a bar."""
+        return self._bar is not None
+
+    def update(self, count: int, record: StepRecord) -> None:
+        """Show that `count` steps are done in all, and the last one's loss."""
+        now = time.monotonic()
+        if self._bar is None or now < self._next:
+            return
+        self._show(count, record)
+        self._next = now + BAR_PAUSE
+
+    def _show(self, count: int, record: StepRecord) -> None:
+        epoch = max(count - 1, 0) // self._steps + 1
+        loss = record.data_loss + record.regularization_loss
+        text = f"epoch {epoch}, {accuracy_text(record.accuracy)}loss: {loss:.3g}"
+        self._bar.set_postfix_str(text, refresh=False)
+        self._bar.update(count - self._count)
+        self._count = count
+
+    def close(self, count: int, record: StepRecord) -> None:
+        """Show the last state and leave the bar as it is."""
+        if self._bar is not None:
+            self._show(count, record)
+            self._bar.close()
+
+    def print(self, line: str) -> None:
+        """Print a line above the bar, or plainly where there is none."""
+        if self._bar is None:
+            print(line)
+        else:
+            self._bar.write(line)

@@ -1,0 +1,78 @@
+"""Threads, CPU target and build: what the compiled core runs on and with."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+from . import _core
+
+__all__ = ["available_targets", "cpu_target", "get_num_threads", "set_num_threads", "show_config"]
+
+
+def set_num_threads(count: int) -> None:
+    """Set the largest number of threads a call may use.
+
+    The results do not depend on it. It beats the environment variable ``OMP_NUM_THREADS``, which
+    beats the smaller of the process's CPU affinity and its container's quota. It acts at the next
+    call, and only on chainrule: OpenMP's own default is left alone.
+
+    Parameters
+    ----------
+    count : int
+        At least 1; more than there are cores is allowed.
+
+    Raises
+    ------
+    TypeError
+        If `count` is not an integer.
+    ValueError
+        If `count` is below 1.
+    """
+    if isinstance(count, bool):
+        raise TypeError(f"num_threads: expected an int >= 1, got {count!r}")
+    try:
+        number = operator.index(count)
+    except TypeError:
+        raise TypeError(f"num_threads: expected an int >= 1, got {count!r}") from None
+    if not 1 <= number <= 4096:
+        raise ValueError(f"num_threads: expected an int from 1 to 4096, got {number}")
+    _core.set_num_threads(number)
+
+
+def get_num_threads() -> int:
+    """Return the largest number of threads a call may use."""
+    return _core.get_num_threads()
+
+
+def cpu_target() -> str:
+    """Return the name of the kernels in use: ``"baseline"``, ``"x86_64_v3"`` or ``"x86_64_v4"``.
+
+    The environment variable ``CHAINRULE_TARGET``, read once at import, forces one.
+    """
+    return _core.cpu_target()
+
+
+def available_targets() -> list[str]:
+    """Return the names of the kernels that this CPU can run, the plainest first."""
+    return _core.available_targets()
+
+
+def config() -> dict[str, Any]:
+    """Return what `show_config` prints, as a dictionary."""
+    import numpy as np
+
+    return {
+        **_core.build_info(),
+        "cpu_target": cpu_target(),
+        "available_targets": available_targets(),
+        "threads": get_num_threads(),
+        "numpy": np.__version__,
+    }
+
+
+def show_config() -> None:
+    """Print version, CPU target and the ones available, threads, OpenMP and build flags."""
+    for name, value in config().items():
+        text = ", ".join(value) if isinstance(value, list) else value
+        print(f"{name.replace('_', ' ') + ':':19}{text}")

@@ -1,0 +1,169 @@
+"""The loop over a training: stretches of a runner, and what is due between them.
+
+A runner does steps by itself, for at most 20 ms, so that Ctrl-C and the bar work; it also
+stops where a line or a callback is due. Which runner: the compiled plan if it can, else
+layer by layer.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import Any
+
+from .history import COLUMNS, History
+from .interrupts import Interrupts
+from .progress import Bar, someone_is_looking, step_line, training_line, validation_line
+from .request import Runner, StepRecord, TrainingRequest
+
+__all__ = ["Runner", "StepRecord", "Training", "TrainingRequest", "runner_for"]
+
+STRETCH = 0.02  # seconds a runner may go without Python
+
+
+def runner_for(model: Any, request: TrainingRequest) -> Runner:
+    """Return the compiled plan's runner where there can be one, else the layer-wise one."""
+    from . import plan
+    from .layerwise import LayerwiseRunner
+
+    if plan.why_layerwise(model, request) is None:
+        compiled: Runner = plan.compile(model, request)
+        return compiled
+    return LayerwiseRunner(model, request)
+
+
+class Training:
+    """One call of `Model.train`.
+
+    Parameters
+    ----------
+    model : Model
+    request : TrainingRequest
+    print_every : int or None
+        Lines for every so many steps.
+    progress : bool or None
+        The bar: forced, silenced, or where someone is looking and no lines are printed.
+    callbacks : list
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        request: TrainingRequest,
+        print_every: int | None,
+        progress: bool | None,
+        callbacks: list[Any],
+    ) -> None:
+        self.model = model
+        self.request = request
+        self.print_every = print_every
+        self.callbacks = callbacks
+        self.history = History()
+        self.count = 0  # steps done
+        self._announced = 0  # epochs
+        if progress is None:
+            progress = print_every is None and request.epochs > 0 and someone_is_looking()
+        self.progress = progress
+        self._hooks = [each.on_epoch_end for each in callbacks if hasattr(each, "on_epoch_end")]
+
+    def run(self) -> History:
+        """Train; see `Model.train` for what is raised.
+
+        Whatever happens, the model ends with the parameters of the last whole step and
+        `model.history` with the finished epochs.
+        """
+        self.model.history = self.history
+        self.model.stop_training = False
+        for callback in self.callbacks:
+            callback.model = self.model
+        with Interrupts() as interrupts:
+            with interrupts.at_once():
+                self._call("on_train_begin")
+            if self.request.epochs > 0 and not self.model.stop_training:
+                self._run_epochs(interrupts)
+            with interrupts.at_once():
+                self._call("on_train_end")
+        return self.history
+
+    def _call(self, hook: str) -> None:
+        for callback in self.callbacks:
+            if hasattr(callback, hook):
+                getattr(callback, hook)()
+
+    def _run_epochs(self, interrupts: Interrupts) -> None:
+        runner = runner_for(self.model, self.request)
+        total = self.request.epochs * self.request.steps
+        bar = Bar(total, self.request.steps, self.progress)
+        try:
+            while not runner.done:
+                self._announce(bar)
+                due = self._next_due(total)
+                self.count += runner.run(due - self.count, STRETCH)
+                self.history.append(runner.take_epochs())
+                if runner.nonfinite is not None:
+                    break
+                bar.update(self.count, runner.step_record())
+                if self.count == due:
+                    self._report(runner, bar, interrupts)
+                interrupts.answer()
+        finally:
+            runner.write_back()
+            self.history.append(runner.take_epochs())
+            bar.close(self.count, runner.step_record())
+        if runner.nonfinite is not None and self.request.on_nonfinite == "raise":
+            epoch, step = runner.nonfinite
+            raise FloatingPointError(
+                f"epoch {epoch}, step {step}: expected a finite loss, got nan or infinity; "
+                "the parameters are those of the step before"
+            )
+
+    def _announce(self, bar: Bar) -> None:
+        """Print ``epoch: 1`` where an epoch begins and lines are wanted."""
+        epoch = self.count // self.request.steps + 1
+        if self.print_every is not None and epoch > self._announced:
+            bar.print(f"epoch: {epoch}")
+            self._announced = epoch
+
+    def _next_due(self, total: int) -> int:
+        """Return the number of steps after which Python is due next."""
+        steps = self.request.steps
+        begun = self.count - self.count % steps
+        if self.print_every is not None:
+            index = self.count - begun
+            line = -(-index // self.print_every) * self.print_every
+            return begun + min(line, steps - 1) + 1
+        if self._hooks:
+            return begun + steps
+        return min(total, sys.maxsize)
+
+    def _report(self, runner: Runner, bar: Bar, interrupts: Interrupts) -> None:
+        """Print what is due after this step; at the end of an epoch run the callbacks."""
+        steps = self.request.steps
+        if self.print_every is not None:
+            bar.print(step_line((self.count - 1) % steps, runner.step_record()))
+        if self.count % steps:
+            return
+        logs = self._logs()
+        if self.print_every is not None:
+            bar.print(training_line(logs))
+            if self.request.validation is not None:
+                accuracy = logs.get("validation_accuracy", math.nan)
+                bar.print(validation_line(logs["validation_loss"], accuracy))
+        if not self._hooks:
+            return
+        runner.write_back()
+        with interrupts.at_once():
+            for hook in self._hooks:
+                hook(len(self.history), dict(logs))
+        if self.model.stop_training:
+            runner.stop()
+        runner.read_back()
+
+    def _logs(self) -> dict[str, float]:
+        """Return the last epoch's values; what was not computed is absent."""
+        absent = set()
+        if self.model.accuracy is None:
+            absent |= {"accuracy", "validation_accuracy"}
+        if self.request.validation is None:
+            absent |= {"validation_loss", "validation_accuracy"}
+        return {name: float(self.history[name][-1]) for name in COLUMNS if name not in absent}

@@ -1,0 +1,54 @@
+"""Fixtures shared by all tests: dtype, threads, and random numbers seeded by the test's name.
+
+The CPU target is fixed for a process by CHAINRULE_TARGET, so the suite runs once for each target.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+Team = Callable[..., Any]
+
+
+@pytest.fixture(params=[np.float32, np.float64], ids=["float32", "float64"])
+def dtype(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.fixture
+def restore_threads() -> Iterator[None]:
+    """For a test that sets the number of threads itself."""
+    import chainrule
+
+    before = chainrule.get_num_threads()
+    yield
+    chainrule.set_num_threads(before)
+
+
+@pytest.fixture(params=[1, 2, 3], ids=["1-thread", "2-threads", "3-threads"])
+def threads(request: pytest.FixtureRequest, restore_threads: None) -> int:
+    """Run the test with this number of threads, then put the former number back."""
+    import chainrule
+
+    chainrule.set_num_threads(request.param)
+    count: int = request.param
+    return count
+
+
+@pytest.fixture
+def team(threads: int) -> Team:
+    """Calls a function on 1, 2 and 3 threads: ``team(core.tanh_forward, inputs)``."""
+    from awake_team import call_with_awake_team
+
+    return call_with_awake_team
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> np.random.Generator:
+    """The same numbers in every run, other numbers in every test."""
+    return np.random.default_rng(zlib.crc32(request.node.name.encode()))
