@@ -19,7 +19,18 @@ from chainrule import (
     Loss_CategoricalCrossentropy,
     Model,
     Optimizer_SGD,
+    plan,
 )
+
+
+@pytest.fixture(autouse=True, params=["plan", "layers"])
+def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Every test runs twice: with the compiled plan where there is one, and layer by layer."""
+    way: str = request.param
+    if way == "layers":
+        reason = "asked for by the test"
+        monkeypatch.setattr(plan, "why_layerwise", lambda model, request=None: reason)
+    return way
 
 
 def net() -> Model:

@@ -216,6 +216,18 @@ def test_confident_predictions_do_not_hide_the_gradient(dtype: Any, rng: Any) ->
     assert of_array(report, "Layer_Dense 3: weights").checked == 60
 
 
+def test_saturated_units_are_no_false_alarm(dtype: Any, rng: Any) -> None:
+    for loss, last in (
+        (Loss_MeanSquaredError(), Activation_Linear()),
+        (Loss_BinaryCrossentropy(), Activation_Sigmoid()),
+    ):
+        model = make_model(loss, Activation_Sigmoid(), last, sizes=(5, 12, 2), dtype=dtype)
+        X = 12 * rng.standard_normal((15, 5))
+        model.layers[2].weights *= 8
+        report = gradcheck(model, X, rng.integers(0, 2, (15, 2)))
+        assert report, report
+
+
 # What is wrong does not
 
 

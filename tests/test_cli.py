@@ -101,7 +101,7 @@ def test_demo_without_matplotlib_names_the_extra(tmp_path: Path) -> None:
     path = subprocess_environment()
     path["PYTHONPATH"] = f"{tmp_path}:{path.get('PYTHONPATH', '')}"
     done = subprocess.run(
-        [sys.executable, "-m", "chainrule", "demo", "spiral", "--output", str(tmp_path)],
+        [sys.executable, "-m", "chainrule", "demo", "sine", "--output", str(tmp_path)],
         env=path, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -141,6 +141,20 @@ def test_bad_keywords_are_named() -> None:
         Layer_Dense(2, 2, rng="seed")
 
 
+@pytest.mark.parametrize("seed", [7, np.int64(7), [1, 2], (1, 2), np.array([1, 2]), 2**100])
+def test_a_seed_means_what_it_means_to_numpy(seed: Any) -> None:
+    expected = 0.01 * np.random.default_rng(seed).standard_normal((3, 2))
+    np.testing.assert_array_equal(Layer_Dense(3, 2, rng=seed).weights, expected)
+    sequence = np.random.SeedSequence(5)
+    assert Layer_Dense(3, 2, rng=sequence).weights.any()
+
+
+@pytest.mark.parametrize("seed", [1.5, True, "1", np.ones((1, 1), int).view(np.matrix), [1.0], {1}])
+def test_what_is_no_seed_is_refused(seed: Any) -> None:
+    with pytest.raises(TypeError, match=r"rng: expected a numpy.random.Generator or a seed, got"):
+        Layer_Dense(3, 2, rng=seed)
+
+
 def test_assigning_weights_keeps_the_very_array_and_views_live(dtype: Any) -> None:
     layer = Layer_Dense(3, 2, dtype=dtype)
     weights = np.ones((3, 2), dtype=dtype)

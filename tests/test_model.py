@@ -37,6 +37,7 @@ from chainrule import (
     Optimizer_Adam,
     Optimizer_RMSprop,
     Optimizer_SGD,
+    plan,
 )
 
 N, D, H, M = 22, 4, 6, 3
@@ -55,6 +56,16 @@ OPTIMIZERS: dict[str, tuple[Callable[[], Any], dict[str, Any]]] = {
     "rmsprop": (lambda: Optimizer_RMSprop(0.1, 0.01), {"rule": "rmsprop"}),
     "adam": (lambda: Optimizer_Adam(0.1, 0.01), {"rule": "adam"}),
 }
+
+
+@pytest.fixture(autouse=True, params=["plan", "layers"])
+def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Every test runs twice: with the compiled plan where there is one, and layer by layer."""
+    way: str = request.param
+    if way == "layers":
+        reason = "asked for by the test"
+        monkeypatch.setattr(plan, "why_layerwise", lambda model, request=None: reason)
+    return way
 
 
 def net(
@@ -251,6 +262,23 @@ def test_a_bar_shows_only_where_someone_looks_or_asks(capsys: pytest.CaptureFixt
     net().train(X, y, epochs=2, progress=True)
     output = capsys.readouterr()
     assert output.out == "" and "100%" in output.err and "epoch 2" in output.err
+
+
+def test_a_bar_shows_on_a_terminal_unless_lines_are_printed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sys
+
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    X, y = data()
+    net().train(X, y, epochs=2)
+    assert "100%" in capsys.readouterr().err
+    net().train(X, y, epochs=2, progress=False)
+    net().train(X, y, epochs=2, print_every=1)
+    assert capsys.readouterr().err == ""
+    net().train(X, y, epochs=1, print_every=1, progress=True)
+    output = capsys.readouterr()
+    assert output.out.startswith("epoch: 1\nstep: 0, acc: ") and "100%" in output.err
 
 
 def test_evaluate_prints_and_returns(capsys: pytest.CaptureFixture[str]) -> None:

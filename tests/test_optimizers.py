@@ -132,6 +132,14 @@ def test_awkward_arrays_are_updated_in_place(case: Any, rng: np.random.Generator
         np.testing.assert_array_equal(getattr(own, name), getattr(plain, name))
 
 
+def test_a_gradient_may_be_the_parameter_itself() -> None:
+    layer = Layer_Dense(3, 2, rng=1)
+    layer.dweights, layer.dbiases = layer.weights, layer.biases
+    expected = layer.weights * 0.5
+    step(Optimizer_SGD(0.5), layer)
+    np.testing.assert_array_equal(layer.weights, expected)
+
+
 def test_a_layer_with_slots_and_without_biases_is_updated(case: Any) -> None:
     optimizer, _, _ = case
 

@@ -5,12 +5,6 @@
 // sigmoid: 1 / (1 + exp(-x)); derivative output * (1 - output)
 // tanh:    derivative 1 - output^2
 
-// The first `count` lanes, up to all of them.
-template <class T> CHAINRULE_INLINE void store_some(T* target, const Vec<T>& x, Index count) {
-    if (count == lanes<T>) store(target, x);
-    else store(target, x, Tail{count});
-}
-
 struct Relu {
     template <class T> static CHAINRULE_INLINE Vec<T> forward(const Vec<T>& x) { return select(x <= Vec<T>{}, Vec<T>{}, x); }
     template <class T> static CHAINRULE_INLINE Vec<T> backward(const Vec<T>& dvalues, const Vec<T>& output) {

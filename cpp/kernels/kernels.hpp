@@ -28,14 +28,16 @@ template <class T> struct Grid {
 // output = init + sum over k, in order, of a(., k) * b(k, .), one fused multiply-add each.
 //   product:    a is (rows, inner), b is (inner, cols)
 //   product_tn: a is (inner, rows), b is (inner, cols)
-//   product_nt: a is (rows, inner), b is (cols, inner); no init; lane-wise partial sums, added in a fixed tree
+//   product_nt: a is (rows, inner), b is (cols, inner); lane-wise partial sums, added in a fixed tree; the only init
+//               is output itself (`init.data == output.data`), added last
 // `padded`: every grid may be read and written up to whole vectors.
 template <class T> struct Product {
     Index rows, inner, cols;
     Grid<const T> a, b, init;  // init.data == nullptr: zero
     Grid<T> output;
     bool padded;
-    bool relu;                 // output = max(output, 0), product only
+    bool relu;                 // output = max(output, 0); not in product_nt
+    bool prefetch;             // fetch ahead what comes next: product the next panels of b, product_tn those of a
 };
 
 enum class Activation : int { linear, relu, sigmoid, tanh, softmax };
@@ -138,6 +140,7 @@ template <class T> struct Kernels {
     void (*update)(const UpdateJob<T>&) noexcept;
     void (*update_panels)(const PanelUpdateJob<T>&) noexcept;
     void (*regularize)(Index n, T l1, T l2, const T* parameter, T* gradient) noexcept;
+    double (*sum)(Index n, const T* x) noexcept;
     double (*sum_of_squares)(Index n, const T* x) noexcept;
     double (*fma_chain)(Index repeats) noexcept;  // flops done: the measure of the machine's peak
 };

@@ -188,9 +188,7 @@ template <class T> void loss(const LossJob<T>& job) noexcept {
         Block<T> d = {nullptr, lanes<T>};
         if (job.dvalues.data) d = job.samples_in_lanes ? Block<T>{job.dvalues.data + r / lanes<T> * job.dvalues.vec, job.dvalues.row} : Block<T>{scratch_d, lanes<T>};
         // lanes without a sample get the scale 0, so that padding never adds to a sum over samples
-        alignas(line_bytes) T share[lanes<T>] = {};
-        for (Index i = 0; i < rows; ++i) share[i] = job.sample_scale ? job.sample_scale[r + i] : job.scale;
-        const Vec<T> scale = load(share);
+        const Vec<T> scale = job.sample_scale ? load(job.sample_scale + r, Tail{rows}) : first_lanes(job.scale, rows);
         Vec<T> sum = {};
         switch (job.loss) {
             case Loss::half_squared_error: loss_block<HalfSquaredError>(job, p, y, d, scale, sum); break;

@@ -21,19 +21,6 @@ template <class T> void regularize(Index n, T l1, T l2, const T* parameter, T* g
     });
 }
 
-// In double, `lanes` partial sums added in the tree of sum_lanes.
-template <class T> double sum_of_squares(Index n, const T* x) noexcept {
-    double partial[lanes<T>] = {};
-    for (Index i = 0; i < n; i += lanes<T>)
-        for (Index j = 0; j < lanes<T> && i + j < n; ++j) {
-            const double value = static_cast<double>(x[i + j]);
-            partial[j] = partial[j] + value * value;
-        }
-    for (Index half = lanes<T> / 2; half > 0; half /= 2)
-        for (Index j = 0; j < half; ++j) partial[j] = partial[j] + partial[j + half];
-    return partial[0];
-}
-
 template <class T> struct State {
     Vec<T> w, momentum, cache;
 };

@@ -24,8 +24,14 @@ template <class T> struct RowBases {
     CHAINRULE_INLINE const T& at(int r, Index k) const { return base[r / 4][(r % 4) * row + k]; }
 };
 
+// The lines of the next panels of b that one row tile fetches in each panel of a.
+template <class T> struct Ahead {
+    const T* next;  // null: none
+    Index lines;
+};
+
 template <int R, int V, class Width, class T>
-void product_tile(const Product<T>& job, const T* a, const T* b, const T* init, T* output, Width width) {
+void product_tile(const Product<T>& job, const T* a, const T* b, const T* init, T* output, Ahead<T> ahead, Width width) {
     Vec<T> sum[R][V];
     _Pragma("GCC unroll 14") for (int r = 0; r < R; ++r)
         _Pragma("GCC unroll 4") for (int v = 0; v < V; ++v) {
@@ -36,6 +42,11 @@ void product_tile(const Product<T>& job, const T* a, const T* b, const T* init, 
         }
     for (Index first = 0; first < job.inner; first += lanes<T>) {
         const Index count = job.inner - first < lanes<T> ? job.inner - first : lanes<T>;
+        if (ahead.next) {
+            for (Index line = 0; line < ahead.lines; ++line)
+                for (int v = 0; v < V; ++v) __builtin_prefetch(ahead.next + v * job.b.vec + line * lanes<T>, 0, 2);
+            ahead.next += lanes<T> * lanes<T>;
+        }
         const RowBases<T> rows = {{a, a + 4 * job.a.row, a + 8 * job.a.row, a + 12 * job.a.row}, job.a.row};
         for (Index k = 0; k < count; ++k) {
             Vec<T> value[V];
@@ -61,7 +72,7 @@ void product_tile(const Product<T>& job, const T* a, const T* b, const T* init, 
         }
 }
 
-template <class T, int V, class Width> using ProductTile = void (*)(const Product<T>&, const T*, const T*, const T*, T*, Width);
+template <class T, int V, class Width> using ProductTile = void (*)(const Product<T>&, const T*, const T*, const T*, T*, Ahead<T>, Width);
 
 template <class T, int V, class Width> struct ProductTiles {
 #if defined(__AVX512F__)
@@ -84,11 +95,14 @@ template <int V, class Width, class T>
 void product_columns(const Product<T>& job, Index vector, Width width) {
     const T* b = job.b.data + vector * job.b.vec;
     Index left = job.rows;
-    for (Index tiles = (job.rows + product_rows - 1) / product_rows, r = 0; tiles > 0; --tiles) {
+    const Index all_tiles = (job.rows + product_rows - 1) / product_rows;
+    Ahead<T> ahead = {job.prefetch && vector * lanes<T> + V * lanes<T> < job.cols ? b + V * job.b.vec : nullptr, (lanes<T> + all_tiles - 1) / all_tiles};
+    for (Index tiles = all_tiles, r = 0; tiles > 0; --tiles) {
         const Index count = (left + tiles - 1) / tiles;
         const T* init = job.init.data ? job.init.data + r * job.init.row + vector * job.init.vec : nullptr;
         ProductTiles<T, V, Width>::with_rows[count - 1](job, job.a.data + r * job.a.row, b, init,
-                                                        job.output.data + r * job.output.row + vector * job.output.vec, width);
+                                                        job.output.data + r * job.output.row + vector * job.output.vec, ahead, width);
+        if (ahead.next) ahead.next += ahead.lines * lanes<T>;
         r += count;
         left -= count;
     }

@@ -25,7 +25,9 @@ void product_tn_tile(const Product<T>& job, const T* a, const T* b, const T* ini
             else if (v + 1 < V) sum[r][v] = load(start);
             else sum[r][v] = load(start, width);
         }
+    const Index next = job.prefetch ? job.a.vec : 0;
     for (Index k = 0; k < job.inner; ++k) {
+        __builtin_prefetch(a + next, 0, 2);
         Vec<T> value[V];
         _Pragma("GCC unroll 4") for (int v = 0; v < V; ++v)
             if (v + 1 < V) value[v] = load(b + v * job.b.vec);
@@ -37,9 +39,11 @@ void product_tn_tile(const Product<T>& job, const T* a, const T* b, const T* ini
         a += job.a.row;
         b += job.b.row;
     }
+    const bool relu = job.relu;
     const Index output_row = job.output.row, output_vec = job.output.vec;
     _Pragma("GCC unroll 8") for (int r = 0; r < R; ++r)
         _Pragma("GCC unroll 4") for (int v = 0; v < V; ++v) {
+            if (relu) sum[r][v] = select(sum[r][v] <= Vec<T>{}, Vec<T>{}, sum[r][v]);
             T* target = output + r * output_row + v * output_vec;
             if (v + 1 < V) store(target, sum[r][v]);
             else store(target, sum[r][v], width);

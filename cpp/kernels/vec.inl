@@ -70,7 +70,7 @@ template <class T> CHAINRULE_INLINE void store(T* target, const Vec<T>& x, All =
 }
 
 #if defined(__AVX512F__)
-CHAINRULE_INLINE __mmask16 tail_mask(Tail width) { return static_cast<__mmask16>((1u << width.count) - 1u); }
+CHAINRULE_INLINE __mmask16 tail_mask(Tail width) { return static_cast<__mmask16>(_bzhi_u32(0xffffu, static_cast<unsigned>(width.count))); }
 CHAINRULE_INLINE Vec<float> load(const float* source, Tail width) {
     return {{_mm512_maskz_loadu_ps(tail_mask(width), source)}};
 }
@@ -95,6 +95,12 @@ template <class T> CHAINRULE_INLINE void store(T* target, const Vec<T>& x, Tail 
     for (Index i = 0; i < width.count; ++i) target[i] = lane[i];
 }
 #endif
+
+// The first `count` lanes, up to all of them.
+template <class T> CHAINRULE_INLINE void store_some(T* target, const Vec<T>& x, Index count) {
+    if (count == lanes<T>) store(target, x);
+    else store(target, x, Tail{count});
+}
 
 // --- arithmetic -----------------------------------------------------------------------------------------------
 
@@ -192,6 +198,12 @@ template <class T> CHAINRULE_INLINE Vec<T> select(const Mask<T>& mask, const Vec
 }
 #endif
 
+// `value` in the first `count` lanes, 0 behind.
+template <class T> CHAINRULE_INLINE Vec<T> first_lanes(T value, Index count) {
+    static constexpr T number[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    return select(load(number) < broadcast(T(count)), broadcast(value), Vec<T>{});
+}
+
 // --- bits -----------------------------------------------------------------------------------------------------
 
 template <class T> CHAINRULE_INLINE Vec<T> absolute(const Vec<T>& a) {
@@ -270,12 +282,42 @@ CHAINRULE_INLINE void transpose_square(Vec<double> (&x)[8]) {
     trade_rows<4>(x);
 }
 
-// --- sum of the lanes: i + (i + half) first, then halves again --------------------------------------------------
+// --- sums of the lanes: i + (i + half) first, then halves again ---------------------------------------------------
 
+// One level for the first `count` vectors: x[i] takes the sums of x[i] in its low half and of x[i + S] in its high half.
+template <int S, int count, class T> CHAINRULE_INLINE void add_halves(Vec<T> (&x)[lanes<T>]) {
+    _Pragma("GCC unroll 16") for (int i = 0; i < S && i < count; ++i) {
+        if constexpr (S < part_lanes<T>) {
+            EACH_PART trade<S>(x[i].part[p], x[i + S].part[p], typename Lanes<part_lanes<T>>::Type{});
+        } else {
+            constexpr int step = S / part_lanes<T>;
+            EACH_PART if ((p & step) == 0) {
+                const Native<T> kept = x[i].part[p + step];
+                x[i].part[p + step] = x[i + S].part[p];
+                x[i + S].part[p] = kept;
+            }
+        }
+        x[i] = x[i] + x[i + S];
+    }
+}
+
+// Lane i becomes the sum of the lanes of x[i], for i < count; the vectors behind must be 0.
+template <int count> CHAINRULE_INLINE Vec<float> sums_of_lanes(Vec<float> (&x)[16]) {
+    add_halves<8, count>(x);
+    add_halves<4, count>(x);
+    add_halves<2, count>(x);
+    add_halves<1, count>(x);
+    return x[0];
+}
+template <int count> CHAINRULE_INLINE Vec<double> sums_of_lanes(Vec<double> (&x)[8]) {
+    add_halves<4, count>(x);
+    add_halves<2, count>(x);
+    add_halves<1, count>(x);
+    return x[0];
+}
 template <class T> CHAINRULE_INLINE T sum_lanes(const Vec<T>& a) {
+    Vec<T> x[lanes<T>] = {a};
     alignas(line_bytes) T lane[lanes<T>];
-    store(lane, a);
-    _Pragma("GCC unroll 4") for (int half = lanes<T> / 2; half > 0; half /= 2)
-        _Pragma("GCC unroll 8") for (int i = 0; i < half; ++i) lane[i] = lane[i] + lane[i + half];
+    store(lane, sums_of_lanes<1>(x));
     return lane[0];
 }

@@ -56,7 +56,7 @@ void packed_product(const Grid<const T>& a, Index inner, const Part<T>& part, co
             const Grid<const T> start = first > 0 ? Grid<const T>{target.data, target.row, target.vec}
                                                   : (bias.data ? offset(bias, 0, c / lanes<T>) : bias);
             kernel.product({part.rows.last - part.rows.first, count, width, offset(a, part.rows.first, first / lanes<T>),
-                            {packed, lanes<T>, inner_block * lanes<T>}, start, target, false, false});
+                            {packed, lanes<T>, inner_block * lanes<T>}, start, target, false, false, false});
         }
     }
 }
@@ -74,7 +74,7 @@ void forward_part(const DenseShape& shape, const T* inputs, const T* weights, co
     if (shape.n_inputs == 0 || rows < rows_worth_packing || bytes <= bytes_read_in_place) {
         const Index v = part.columns.first / lanes<T>;
         kernel.product({rows, shape.n_inputs, columns, offset(a, part.rows.first, 0), offset(b, 0, v), offset(bias, 0, v),
-                        offset(out, part.rows.first, v), false, false});
+                        offset(out, part.rows.first, v), false, false, false});
         return;
     }
     packed_product(a, shape.n_inputs, part, bias, out, [&](Index first, Index count, Index c, Index width, T* packed) {
@@ -94,7 +94,7 @@ void dinputs_part(const DenseShape& shape, const T* dvalues, const T* weights, T
     const Index v = part.columns.first / lanes<T>;
     if (shape.samples <= rows_by_dot_product || shape.n_neurons == 0) {
         const Grid<const T> b = {weights + part.columns.first * shape.n_neurons, w.row, w.vec};
-        kernel.product_nt({rows, shape.n_neurons, columns, offset(a, part.rows.first, 0), b, {nullptr, 0, 0}, offset(out, part.rows.first, v), false, false});
+        kernel.product_nt({rows, shape.n_neurons, columns, offset(a, part.rows.first, 0), b, {nullptr, 0, 0}, offset(out, part.rows.first, v), false, false, false});
         return;
     }
     packed_product(a, shape.n_neurons, part, {nullptr, 0, lanes<T>}, out, [&](Index first, Index count, Index c, Index width, T* packed) {
@@ -121,8 +121,8 @@ void dweights_part(const DenseShape& shape, const T* inputs, const T* dvalues, T
     const Grid<const T> none = {nullptr, 0, 0};
     const bool pack = shape.samples >= 32 && shape.n_inputs >= 64 && width >= 64;
     if (!pack) {
-        kernel.product_tn({shape.n_inputs, shape.samples, width, a, offset(b, 0, v), none, offset(out, 0, v), false, false});
-        kernel.product_tn({1, shape.samples, width, {&one, 0, 0}, offset(b, 0, v), none, offset(bias, 0, v), false, false});
+        kernel.product_tn({shape.n_inputs, shape.samples, width, a, offset(b, 0, v), none, offset(out, 0, v), false, false, false});
+        kernel.product_tn({1, shape.samples, width, {&one, 0, 0}, offset(b, 0, v), none, offset(bias, 0, v), false, false, false});
         return;
     }
     const Index block = shape.samples < inner_block ? shape.samples : inner_block;
@@ -139,8 +139,8 @@ void dweights_part(const DenseShape& shape, const T* inputs, const T* dvalues, T
             const Grid<T> to = offset(out, 0, c / lanes<T>), to_bias = offset(bias, 0, c / lanes<T>);
             const auto start = [&](const Grid<T>& g) { return first ? Grid<const T>{g.data, g.row, g.vec} : none; };
             const Grid<const T> from = {strip.data, strip.row, strip.vec};
-            kernel.product_tn({shape.n_inputs, count, here, {strips.data, strips.row, strips.vec}, from, start(to), to, false, false});
-            kernel.product_tn({1, count, here, {&one, 0, 0}, from, start(to_bias), to_bias, false, false});
+            kernel.product_tn({shape.n_inputs, count, here, {strips.data, strips.row, strips.vec}, from, start(to), to, false, false, false});
+            kernel.product_tn({1, count, here, {&one, 0, 0}, from, start(to_bias), to_bias, false, false, false});
         }
     }
 }

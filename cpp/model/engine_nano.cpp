@@ -4,7 +4,10 @@
 // "one weight times a vector of samples", and each gradient ends with a sum over the lanes. One thread: a step takes
 // less time than a barrier is worth.
 //
-//   values      row 0: ones, whose weight is the bias; row 1 + j: neuron j, padded to whole vectors of samples
+// Samples go through all layers, forward and back, in blocks of a few vectors that stay in L1; each block's gradient
+// is added to the sum of the blocks before.
+//
+//   values      row 0: ones, whose weight is the bias; row 1 + j: neuron j of the block's samples
 //   parameters  per stage (1 + n_inputs, n_neurons), row 0 the biases; all stages one behind the other
 //
 // Lanes beyond the last sample hold finite values and gradient 0.
@@ -22,11 +25,14 @@ namespace {
 using runtime::Barrier;
 using runtime::Worker;
 
+// Bytes of one block's values and gradients: most of L1 (chosen on `spiral`).
+constexpr Index block_bytes = 36 * 1024;
+
 template <class T> Grid<const T> constant(const Grid<T>& grid) { return {grid.data, grid.row, grid.vec}; }
 
 template <class T> struct StageRows {
-    T* values = nullptr;   // (1 + n_neurons, stride)
-    T* dvalues = nullptr;  // (n_neurons, stride)
+    T* values = nullptr;   // (1 + n_neurons, block)
+    T* dvalues = nullptr;  // (n_neurons, block)
     T* mask = nullptr;     // with dropout
     T* dropped = nullptr;
     Index offset = 0, count = 0;  // its part of the parameters
@@ -46,22 +52,31 @@ template <class T> class NanoEngine final : public Engine<T> {
     bool uses_threads() const override { return false; }
 
   private:
+    // The samples [first, first + rows) of a batch.
+    struct Part {
+        Index first, rows;
+    };
     void gather(const Batch& batch);
-    void forward(const Batch& batch, std::size_t s);
-    void loss(const Batch& batch);
-    void backward(const Batch& batch, std::size_t s);
-    void drop(const Dropout& dropout, const Batch& batch, const T* values, T* mask, T* dropped, Index columns);
+    void forward(const Batch& batch, Part part, std::size_t s);
+    void loss(const Batch& batch, Part part);
+    void backward(const Batch& batch, Part part, std::size_t s);
+    void drop(const Dropout& dropout, const Batch& batch, Part part, const T* values, Index row, T* mask, T* dropped, Index columns);
     void step(const UpdateRule& rule, Index first, Index count);
-    Grid<T> rows(T* data, Index first) const { return {data + first * stride_, stride_, lanes<T>}; }
-    T* inputs_of(std::size_t s, bool training) const {
-        T* const plain = s > 0 ? stages_[s - 1].values : inputs_;
-        T* const dropped = s > 0 ? stages_[s - 1].dropped : input_dropped_;
-        return training && dropped ? dropped : plain;
+    Index block_vectors() const;
+    Grid<T> rows(T* data, Index first) const { return {data + first * block_, block_, lanes<T>}; }
+    // What stage s reads: the batch's inputs from the block's first sample on, or the values of the stage before.
+    Grid<T> inputs_of(std::size_t s, Part part, bool training) const {
+        if (s == 0 && !(training && input_dropped_)) return {inputs_ + part.first, stride_, lanes<T>};
+        if (s == 0) return rows(input_dropped_, 0);
+        const StageRows<T>& before = stages_[s - 1];
+        return rows(training && before.dropped ? before.dropped : before.values, 0);
     }
+
     const Network net_;
     const Kernels<T>& kernel_;
     runtime::Arena arena_;
-    Index stride_;  // samples, in whole vectors
+    Index stride_;  // samples of a batch, in whole vectors
+    Index block_;   // samples of a block, in whole vectors
     T *inputs_ = nullptr, *input_mask_ = nullptr, *input_dropped_ = nullptr, *targets_ = nullptr;
     std::vector<StageRows<T>> stages_;
     T *parameters_ = nullptr, *gradient_ = nullptr, *momentums_ = nullptr, *cache_ = nullptr;
@@ -73,21 +88,22 @@ template <class T> class NanoEngine final : public Engine<T> {
 
 template <class T>
 NanoEngine<T>::NanoEngine(const Network& network)
-    : net_(network), kernel_(runtime::kernels<T>()), stride_((network.batch_size + lanes<T> - 1) / lanes<T> * lanes<T>), stages_(network.stages.size()) {
+    : net_(network), kernel_(runtime::kernels<T>()), stride_((network.batch_size + lanes<T> - 1) / lanes<T> * lanes<T>),
+      block_(block_vectors() * lanes<T>), stages_(network.stages.size()) {
     Index widest = net_.stages.front().n_inputs;
     arena_.plan(&inputs_, (1 + widest) * stride_);
     if (net_.input_dropout.keep < 1) {
-        arena_.plan(&input_mask_, widest * stride_);
-        arena_.plan(&input_dropped_, (1 + widest) * stride_);
+        arena_.plan(&input_mask_, widest * block_);
+        arena_.plan(&input_dropped_, (1 + widest) * block_);
     }
     for (std::size_t s = 0; s < stages_.size(); ++s) {
         const Stage& stage = net_.stages[s];
         StageRows<T>& memory = stages_[s];
-        arena_.plan(&memory.values, (1 + stage.n_neurons) * stride_);
-        arena_.plan(&memory.dvalues, stage.n_neurons * stride_);
+        arena_.plan(&memory.values, (1 + stage.n_neurons) * block_);
+        arena_.plan(&memory.dvalues, stage.n_neurons * block_);
         if (stage.dropout.keep < 1) {
-            arena_.plan(&memory.mask, stage.n_neurons * stride_);
-            arena_.plan(&memory.dropped, (1 + stage.n_neurons) * stride_);
+            arena_.plan(&memory.mask, stage.n_neurons * block_);
+            arena_.plan(&memory.dropped, (1 + stage.n_neurons) * block_);
         }
         memory.offset = count_;
         memory.count = (1 + stage.n_inputs) * stage.n_neurons;
@@ -104,10 +120,23 @@ NanoEngine<T>::NanoEngine(const Network& network)
     arena_.plan(&sample_scale_, stride_);
     arena_.plan(&this->sample_losses_, stride_);
     arena_.plan(&this->hits_, stride_);
-    arena_.plan(&scratch_, std::max(3 * widest * lanes<T>, widest * stride_));
+    arena_.plan(&scratch_, std::max(3 * widest * lanes<T>, widest * block_));
     arena_.allocate();
-    for (std::size_t s = 0; s < stages_.size(); ++s)
-        for (const bool training : {false, true}) std::fill_n(inputs_of(s, training), stride_, T(1));
+    std::fill_n(inputs_, stride_, T(1));
+    if (input_dropped_) std::fill_n(input_dropped_, block_, T(1));
+    for (const StageRows<T>& memory : stages_) {
+        std::fill_n(memory.values, block_, T(1));
+        if (memory.dropped) std::fill_n(memory.dropped, block_, T(1));
+    }
+}
+
+// Vectors of samples in a block, all blocks as equal as possible.
+template <class T> Index NanoEngine<T>::block_vectors() const {
+    Index neurons = 0;
+    for (const Stage& stage : net_.stages) neurons += 2 * stage.n_neurons + 1;
+    const Index vectors = stride_ / lanes<T>, most = std::max(Index(1), block_bytes / (neurons * line_bytes));
+    const Index blocks = (vectors + most - 1) / most;
+    return (vectors + blocks - 1) / blocks;
 }
 
 // --- parameters -------------------------------------------------------------------------------------------------
@@ -154,96 +183,97 @@ template <class T> double NanoEngine<T>::penalty() const {
 
 template <class T> void NanoEngine<T>::pass(const Batch& batch, Worker, Barrier&) {
     gather(batch);
-    for (std::size_t s = 0; s < stages_.size(); ++s) forward(batch, s);
-    loss(batch);
-    if (batch.training)
-        for (std::size_t s = stages_.size(); s-- > 0;) backward(batch, s);
+    for (Index first = 0; first < batch.rows; first += block_) {
+        const Part part = {first, std::min(batch.rows - first, block_)};
+        if (batch.training && input_dropped_)
+            drop(net_.input_dropout, batch, part, inputs_ + part.first, stride_, input_mask_, input_dropped_, net_.stages.front().n_inputs);
+        for (std::size_t s = 0; s < stages_.size(); ++s) forward(batch, part, s);
+        loss(batch, part);
+        if (batch.training)
+            for (std::size_t s = stages_.size(); s-- > 0;) backward(batch, part, s);
+    }
 }
 
 template <class T> void NanoEngine<T>::gather(const Batch& batch) {
     if (!batch.same_as_before) {
         const Index d = net_.stages.front().n_inputs, m = net_.stages.back().n_neurons;
-        kernel_.gather_transposed({batch.rows, d, batch.inputs, batch.inputs_double, d, batch.order, batch.first, rows(inputs_, 1)});
+        kernel_.gather_transposed({batch.rows, d, batch.inputs, batch.inputs_double, d, batch.order, batch.first, {inputs_ + stride_, stride_, lanes<T>}});
         if (labels_)
-            for (Index r = 0; r < batch.rows; ++r)
-                labels_[r] = batch.labels[batch.order ? static_cast<Index>(batch.order[batch.first + r]) : batch.first + r];
+            for (Index r = 0; r < batch.rows; ++r) labels_[r] = batch.labels[batch.place(r)];
         else
-            kernel_.gather_transposed({batch.rows, m, batch.targets, batch.targets_double, m, batch.order, batch.first, rows(targets_, 0)});
+            kernel_.gather_transposed({batch.rows, m, batch.targets, batch.targets_double, m, batch.order, batch.first, {targets_, stride_, lanes<T>}});
     }
     if (batch.weights) {
-        double total = 0;
-        const auto weight = [&](Index r) { return batch.weights[batch.order ? static_cast<Index>(batch.order[batch.first + r]) : batch.first + r]; };
-        for (Index r = 0; r < batch.rows; ++r) total += weight(r);
-        for (Index r = 0; r < batch.rows; ++r) sample_scale_[r] = static_cast<T>(weight(r) / total);
+        const double total = batch.total_weight();
+        for (Index r = 0; r < batch.rows; ++r) sample_scale_[r] = static_cast<T>(batch.weights[batch.place(r)] / total);
     }
-    if (batch.training && input_dropped_) drop(net_.input_dropout, batch, inputs_, input_mask_, input_dropped_, net_.stages.front().n_inputs);
 }
 
-template <class T> void NanoEngine<T>::forward(const Batch& batch, std::size_t s) {
+template <class T> void NanoEngine<T>::forward(const Batch& batch, Part part, std::size_t s) {
     const Stage& stage = net_.stages[s];
     const StageRows<T>& memory = stages_[s];
     const Grid<T> output = rows(memory.values, 1);
     const Grid<const T> weights = {parameters_ + memory.offset, stage.n_neurons, lanes<T>};
-    kernel_.product_tn({stage.n_neurons, 1 + stage.n_inputs, batch.rows, weights, constant(rows(inputs_of(s, batch.training), 0)),
-                        {nullptr, 0, 0}, output, true, false});
+    kernel_.product_tn({stage.n_neurons, 1 + stage.n_inputs, part.rows, weights, constant(inputs_of(s, part, batch.training)), {nullptr, 0, 0},
+                        output, true, stage.activation == Activation::relu, false});
     if (stage.activation == Activation::softmax) {
         if (net_.loss != Loss::softmax_crossentropy || s + 1 != stages_.size())
-            kernel_.softmax_forward(batch.rows, stage.n_neurons, constant(output), output, scratch_, true, true);
-    } else if (stage.activation != Activation::linear) {
-        kernel_.activation_forward(stage.activation, stage.n_neurons * stride_, output.data, output.data);
+            kernel_.softmax_forward(part.rows, stage.n_neurons, constant(output), output, scratch_, true, true);
+    } else if (stage.activation != Activation::linear && stage.activation != Activation::relu) {
+        kernel_.activation_forward(stage.activation, stage.n_neurons * block_, output.data, output.data);
     }
-    if (batch.training && memory.dropped) drop(stage.dropout, batch, memory.values, memory.mask, memory.dropped, stage.n_neurons);
+    if (batch.training && memory.dropped) drop(stage.dropout, batch, part, memory.values, block_, memory.mask, memory.dropped, stage.n_neurons);
 }
 
-template <class T> void NanoEngine<T>::loss(const Batch& batch) {
+template <class T> void NanoEngine<T>::loss(const Batch& batch, Part part) {
     const StageRows<T>& last = stages_.back();
     LossJob<T> job = {};
     job.loss = net_.loss;
     job.metric = net_.metric;
-    job.rows = batch.rows;
+    job.rows = part.rows;
     job.cols = net_.stages.back().n_neurons;
     job.output = rows(last.values, 1);
     job.samples_in_lanes = true;
-    if (labels_) job.labels = labels_;
-    else job.targets = constant(rows(targets_, 0));
-    job.sample_losses = this->sample_losses_;
-    job.hits = this->hits_;
+    if (labels_) job.labels = labels_ + part.first;
+    else job.targets = {targets_ + part.first, stride_, lanes<T>};
+    job.sample_losses = this->sample_losses_ + part.first;
+    job.hits = this->hits_ + part.first;
     if (batch.training) job.dvalues = rows(last.dvalues, 0);
     job.scale = static_cast<T>(1.0 / static_cast<double>(batch.rows));
-    if (batch.weights) job.sample_scale = sample_scale_;
+    if (batch.weights) job.sample_scale = sample_scale_ + part.first;
     job.precision = net_.precision;
     job.scratch = scratch_;
     job.padded = true;
     kernel_.loss(job);
 }
 
-template <class T> void NanoEngine<T>::backward(const Batch& batch, std::size_t s) {
+template <class T> void NanoEngine<T>::backward(const Batch&, Part part, std::size_t s) {
     const Stage& stage = net_.stages[s];
     const StageRows<T>& memory = stages_[s];
-    const Index count = stage.n_neurons * stride_;
+    const Index count = stage.n_neurons * block_;
     if (memory.dropped) kernel_.multiply(count, memory.dvalues, memory.mask, memory.dvalues);
     const Grid<T> dvalues = rows(memory.dvalues, 0), output = rows(memory.values, 1);
     if (stage.activation == Activation::softmax) {
         if (net_.loss != Loss::softmax_crossentropy || s + 1 != stages_.size())
-            kernel_.softmax_backward(batch.rows, stage.n_neurons, constant(dvalues), constant(output), dvalues, scratch_, true, true);
+            kernel_.softmax_backward(part.rows, stage.n_neurons, constant(dvalues), constant(output), dvalues, scratch_, true, true);
     } else if (stage.activation != Activation::linear) {
         kernel_.activation_backward(stage.activation, count, dvalues.data, output.data, dvalues.data);
     }
     if (s > 0) {
         const Grid<const T> weights = {parameters_ + memory.offset + stage.n_neurons, stage.n_neurons, lanes<T>};
-        kernel_.product({stage.n_inputs, stage.n_neurons, batch.rows, weights, constant(dvalues), {nullptr, 0, 0},
-                         rows(stages_[s - 1].dvalues, 0), true, false});
+        kernel_.product({stage.n_inputs, stage.n_neurons, part.rows, weights, constant(dvalues), {nullptr, 0, 0}, rows(stages_[s - 1].dvalues, 0), true, false, false});
     }
-    kernel_.product_nt({1 + stage.n_inputs, batch.rows, stage.n_neurons, constant(rows(inputs_of(s, true), 0)), constant(dvalues), {nullptr, 0, 0},
-                        {gradient_ + memory.offset, stage.n_neurons, lanes<T>}, true, false});
+    const Grid<T> gradient = {gradient_ + memory.offset, stage.n_neurons, lanes<T>};
+    kernel_.product_nt({1 + stage.n_inputs, part.rows, stage.n_neurons, constant(inputs_of(s, part, true)), constant(dvalues),
+                        part.first > 0 ? constant(gradient) : Grid<const T>{nullptr, 0, 0}, gradient, true, false, false});
 }
 
 // dropped = values * a fresh mask; element (r, c) of the batch is number r * columns + c of the step's stream.
 template <class T>
-void NanoEngine<T>::drop(const Dropout& dropout, const Batch& batch, const T* values, T* mask, T* dropped, Index columns) {
-    kernel_.dropout_mask(batch.rows * columns, dropout.keep, dropout.key, dropout.step + batch.step, 0, scratch_);
-    kernel_.transpose(batch.rows, columns, {scratch_, columns, lanes<T>}, rows(mask, 0));
-    kernel_.multiply(columns * stride_, values + stride_, mask, dropped + stride_);
+void NanoEngine<T>::drop(const Dropout& dropout, const Batch& batch, Part part, const T* values, Index row, T* mask, T* dropped, Index columns) {
+    kernel_.dropout_mask(part.rows * columns, dropout.keep, dropout.key, dropout.step + batch.step, static_cast<std::uint64_t>(part.first * columns), scratch_);
+    kernel_.transpose(part.rows, columns, {scratch_, columns, lanes<T>}, rows(mask, 0));
+    for (Index c = 0; c < columns; ++c) kernel_.multiply(block_, values + (c + 1) * row, mask + c * block_, dropped + (c + 1) * block_);
 }
 
 // --- update -------------------------------------------------------------------------------------------------------

@@ -24,12 +24,15 @@ using runtime::Barrier;
 using runtime::Range;
 using runtime::Worker;
 
-// Samples a worker takes through the layers at a time (chosen on `wide`: a block of 1024 columns fills half of L2).
-constexpr Index block_rows = 192;
-// Inner length of one pass over a product: a strip of two weight panels then stays in L1 and L2 (chosen on `huge`).
-constexpr Index inner_block = 512;
+// Samples a worker takes through the layers at a time: each strip of weights is read once per block (chosen on `wide`).
+constexpr Index block_rows = 512;
+// Inner length of one pass over a product: a strip of two weight panels then stays in L1 (chosen on `wide`).
+constexpr Index inner_block = 256;
 // Samples in one pass of the gradient product; the partial tile waits in L1 meanwhile (chosen on `huge`).
 constexpr Index sample_block = 256;
+
+// Weights of this size leave L2 between two uses (chosen on `wide`).
+constexpr Index streamed_bytes = 768 * 1024;
 
 template <class T> Index panels_of(Index columns) { return (columns + lanes<T> - 1) / lanes<T>; }
 template <class T> Grid<const T> constant(const Grid<T>& grid) { return {grid.data, grid.row, grid.vec}; }
@@ -56,6 +59,8 @@ template <class T> struct StageMemory {
     Index panel = 0;             // elements of a panel of weights
     Index transposed_panel = 0;
     Index parameters = 0;        // elements of all panels
+    Index squares = 0;           // its first place among the sums of squares
+    bool streams = false;        // weights do not stay in L2: fetch them ahead
 };
 
 // A tile of weights: `vectors` panels from `panel`, the rows of one panel of inputs; input_panel -1 is the bias row.
@@ -92,10 +97,11 @@ template <class T> class PanelsEngine final : public Engine<T> {
     void drop(const Dropout& dropout, const Batch& batch, const Panels<T>& values, const Panels<T>& mask, const Panels<T>& dropped, Index row, Index rows);
     void multiply(const Panels<T>& values, const Panels<T>& mask, const Panels<T>& output, Index row, Index rows);
     void plan_tiles();
+    void fetch_tile(const Tile& tile, Index input_panel) const;
     void tile_gradient(const Tile& tile, Index input_panel, Index rows, T* gradient);
     void tile_update(const UpdateRule& rule, const Tile& tile, Index input_panel, const T* gradient);
     void tile_regularize(const Tile& tile, Index input_panel, T* gradient);
-    double tile_squares(const Tile& tile, Index input_panel, const T* gradient) const;
+    void tile_squares(const Tile& tile, Index input_panel, const T* gradient);
     template <class Body> void for_each_tile(Worker worker, const Body& body);
     Index tile_rows(const Tile& tile, Index input_panel) const;
     template <class Body> void for_each_array(const std::vector<StageArrays<T>>& arrays, const Body& body) const;
@@ -116,7 +122,7 @@ template <class T> class PanelsEngine final : public Engine<T> {
     T* sample_scale_ = nullptr;
     std::vector<Tile> tiles_;
     double total_cost_ = 0;
-    std::vector<double> tile_squares_;
+    std::vector<double> squares_;  // with clipping: of each panel by each panel of inputs, biases first
     Index largest_width_ = 0;
 };
 
@@ -138,6 +144,7 @@ template <class T> PanelsEngine<T>::PanelsEngine(const Network& network) : net_(
         }
         memory.panel = (stage.n_inputs + 1) * lanes<T>;
         memory.parameters = panels_of<T>(stage.n_neurons) * memory.panel;
+        memory.streams = memory.parameters * static_cast<Index>(sizeof(T)) >= streamed_bytes;
         arena_.plan(&memory.weights, memory.parameters);
         if (uses_momentums(net_.rule)) arena_.plan(&memory.momentums, memory.parameters);
         if (uses_cache(net_.rule)) arena_.plan(&memory.cache, memory.parameters);
@@ -234,16 +241,13 @@ template <class T> void PanelsEngine<T>::gather(const Batch& batch, Index row, I
         const Index d = inputs_.columns;
         kernel_.gather({rows, d, batch.inputs, batch.inputs_double, d, batch.order, batch.first + row, inputs_.grid(row)});
         if (labels_)
-            for (Index r = row; r < row + rows; ++r)
-                labels_[r] = batch.labels[batch.order ? static_cast<Index>(batch.order[batch.first + r]) : batch.first + r];
+            for (Index r = row; r < row + rows; ++r) labels_[r] = batch.labels[batch.place(r)];
         else
             kernel_.gather({rows, targets_.columns, batch.targets, batch.targets_double, targets_.columns, batch.order, batch.first + row, targets_.grid(row)});
     }
     if (batch.weights) {
-        double total = 0;
-        const auto weight = [&](Index r) { return batch.weights[batch.order ? static_cast<Index>(batch.order[batch.first + r]) : batch.first + r]; };
-        for (Index r = 0; r < batch.rows; ++r) total += weight(r);
-        for (Index r = row; r < row + rows; ++r) sample_scale_[r] = static_cast<T>(weight(r) / total);
+        const double total = batch.total_weight();
+        for (Index r = row; r < row + rows; ++r) sample_scale_[r] = static_cast<T>(batch.weights[batch.place(r)] / total);
     }
     if (batch.training && net_.input_dropout.keep < 1) drop(net_.input_dropout, batch, inputs_, input_mask_, input_dropped_, row, rows);
 }
@@ -258,7 +262,7 @@ template <class T> void PanelsEngine<T>::forward(const Batch& batch, std::size_t
         const Grid<const T> start = first ? constant(output) : Grid<const T>{memory.weights, 0, memory.panel};
         const bool relu = stage.activation == Activation::relu && first + count == stage.n_inputs;
         kernel_.product({rows, count, stage.n_neurons, at(a, 0, first / lanes<T>),
-                         {memory.weights + (first + 1) * lanes<T>, lanes<T>, memory.panel}, start, output, true, relu});
+                         {memory.weights + (first + 1) * lanes<T>, lanes<T>, memory.panel}, start, output, true, relu, memory.streams});
     }
     if (stage.activation == Activation::softmax) {
         const bool joint = net_.loss == Loss::softmax_crossentropy && s + 1 == stages_.size();
@@ -313,7 +317,7 @@ template <class T> void PanelsEngine<T>::backward(const Batch& batch, std::size_
         const Index count = std::min(stage.n_neurons - first, inner_block);
         kernel_.product({rows, count, stage.n_inputs, constant(at(dvalues, 0, first / lanes<T>)),
                          {memory.transposed + first * lanes<T>, lanes<T>, memory.transposed_panel},
-                         first ? constant(dinputs) : Grid<const T>{nullptr, 0, 0}, dinputs, true, false});
+                         first ? constant(dinputs) : Grid<const T>{nullptr, 0, 0}, dinputs, true, false, memory.streams});
     }
 }
 
@@ -339,24 +343,31 @@ void PanelsEngine<T>::multiply(const Panels<T>& values, const Panels<T>& mask, c
 // --- gradient and update: each worker its own weights -------------------------------------------------------------
 
 // All weights, cut into tiles of a few panels by a few panels; a tile's cost is its share of the gradient product.
+// A block of input panels stays in cache while the panels of dvalues pass by.
 template <class T> void PanelsEngine<T>::plan_tiles() {
-    constexpr Index input_panels_each = 4;
+    constexpr Index input_panels_each = 8;
     for (std::size_t s = 0; s < stages_.size(); ++s) {
         const Index panels = panels_of<T>(net_.stages[s].n_neurons), input_panels = panels_of<T>(net_.stages[s].n_inputs);
         const Index step = kernel_.product_tn_vectors;
-        for (Index p = 0; p < panels;) {
-            // 4 panels go as 2 + 2
-            const Index vectors = panels - p == 4 && step == 3 ? 2 : std::min(panels - p, step);
-            for (Index q = 0; q < input_panels; q += input_panels_each) {
-                const Index last = std::min(q + input_panels_each, input_panels);
-                const Index inputs = std::min(last * lanes<T>, net_.stages[s].n_inputs) - q * lanes<T>;
+        for (Index q = 0; q < input_panels; q += input_panels_each) {
+            const Index last = std::min(q + input_panels_each, input_panels);
+            const Index inputs = std::min(last * lanes<T>, net_.stages[s].n_inputs) - q * lanes<T>;
+            for (Index p = 0; p < panels;) {
+                // 4 panels go as 2 + 2
+                const Index vectors = panels - p == 4 && step == 3 ? 2 : std::min(panels - p, step);
                 tiles_.push_back({s, p, vectors, q, last, q == 0, static_cast<double>((inputs + 2) * (vectors + 1))});
+                p += vectors;
             }
-            p += vectors;
         }
     }
     for (const Tile& tile : tiles_) total_cost_ += tile.cost;
-    tile_squares_.resize(tiles_.size());
+    if (!net_.clips) return;
+    Index squares = 0;
+    for (std::size_t s = 0; s < stages_.size(); ++s) {
+        stages_[s].squares = squares;
+        squares += panels_of<T>(net_.stages[s].n_neurons) * (1 + panels_of<T>(net_.stages[s].n_inputs));
+    }
+    squares_.resize(static_cast<std::size_t>(squares));
 }
 
 // A worker's tiles: those whose middle lies in its share of the cost.
@@ -374,9 +385,21 @@ template <class T> Index PanelsEngine<T>::tile_rows(const Tile& tile, Index inpu
     return input_panel < 0 ? 1 : std::min(net_.stages[tile.stage].n_inputs - input_panel * lanes<T>, lanes<T>);
 }
 
+// Fetches the weights of a tile, to be written, while their gradient is computed.
+template <class T> void PanelsEngine<T>::fetch_tile(const Tile& tile, Index input_panel) const {
+    const StageMemory<T>& memory = stages_[tile.stage];
+    const T* weights = memory.weights + tile.panel * memory.panel + (input_panel < 0 ? 0 : input_panel * lanes<T> + 1) * lanes<T>;
+    for (Index v = 0; v < tile.vectors; ++v)
+        for (Index r = 0; r < tile_rows(tile, input_panel); ++r) __builtin_prefetch(weights + v * memory.panel + r * lanes<T>, 1, 2);
+    if (!memory.transposed || input_panel < 0) return;
+    const T* transposed = memory.transposed + input_panel * memory.transposed_panel + tile.panel * lanes<T> * lanes<T>;
+    for (Index j = 0; j < tile.vectors * lanes<T>; ++j) __builtin_prefetch(transposed + j * lanes<T>, 1, 2);
+}
+
 // gradient (vectors, rows, lanes) = inputs^T . dvalues over all samples, in order.
 template <class T> void PanelsEngine<T>::tile_gradient(const Tile& tile, Index input_panel, Index rows, T* gradient) {
     const Index height = tile_rows(tile, input_panel);
+    if (stages_[tile.stage].streams) fetch_tile(tile, input_panel);
     const T one = 1;
     const Grid<const T> inputs = input_panel < 0 ? Grid<const T>{&one, 0, 0} : constant(at(inputs_of(tile.stage, true), 0, input_panel));
     const Grid<const T> dvalues = constant(at(stages_[tile.stage].dvalues.grid(), 0, tile.panel));
@@ -384,7 +407,7 @@ template <class T> void PanelsEngine<T>::tile_gradient(const Tile& tile, Index i
     for (Index first = 0; first < rows; first += sample_block) {
         const Index count = std::min(rows - first, sample_block);
         kernel_.product_tn({height, count, tile.vectors * lanes<T>, at(inputs, first, 0), at(dvalues, first, 0),
-                            first ? constant(output) : Grid<const T>{nullptr, 0, 0}, output, true, false});
+                            first ? constant(output) : Grid<const T>{nullptr, 0, 0}, output, true, false, stages_[tile.stage].streams});
     }
 }
 
@@ -419,15 +442,16 @@ template <class T> void PanelsEngine<T>::tile_regularize(const Tile& tile, Index
         kernel_.regularize(height * lanes<T>, static_cast<T>(l1), static_cast<T>(l2), parameter + v * memory.panel, gradient + v * height * lanes<T>);
 }
 
-// Sum of squares over the neurons that exist.
-template <class T> double PanelsEngine<T>::tile_squares(const Tile& tile, Index input_panel, const T* gradient) const {
-    const Index height = tile_rows(tile, input_panel);
-    double total = 0;
-    for (Index v = 0; v < tile.vectors; ++v)
-        for (Index r = 0; r < height; ++r)
-            total += kernel_.sum_of_squares(std::min(net_.stages[tile.stage].n_neurons - (tile.panel + v) * lanes<T>, lanes<T>),
-                                            gradient + (v * height + r) * lanes<T>);
-    return total;
+// Sums of squares over the neurons that exist, one for each panel of the tile: their order is not that of the tiles,
+// whose width depends on the CPU target.
+template <class T> void PanelsEngine<T>::tile_squares(const Tile& tile, Index input_panel, const T* gradient) {
+    const Index height = tile_rows(tile, input_panel), places = 1 + panels_of<T>(net_.stages[tile.stage].n_inputs);
+    for (Index v = 0; v < tile.vectors; ++v) {
+        const Index neurons = std::min(net_.stages[tile.stage].n_neurons - (tile.panel + v) * lanes<T>, lanes<T>);
+        double total = 0;
+        for (Index r = 0; r < height; ++r) total += kernel_.sum_of_squares(neurons, gradient + (v * height + r) * lanes<T>);
+        squares_[static_cast<std::size_t>(stages_[tile.stage].squares + (tile.panel + v) * places + input_panel + 1)] = total;
+    }
 }
 
 template <class T> void PanelsEngine<T>::update(const UpdateRule& rule, double clip_norm, Index rows, Worker worker, Barrier& barrier) {
@@ -451,17 +475,16 @@ template <class T> void PanelsEngine<T>::update(const UpdateRule& rule, double c
         return memory.gradient + tile.panel * memory.panel + (q < 0 ? 0 : (q * lanes<T> + 1) * tile.vectors) * lanes<T>;
     };
     for_each_tile(worker, [&](std::size_t i) {
-        tile_squares_[i] = 0;
         for_each_part(tiles_[i], [&](Index q) {
             T* const place = kept(tiles_[i], q);
             tile_gradient(tiles_[i], q, rows, place);
             tile_regularize(tiles_[i], q, place);
-            tile_squares_[i] += tile_squares(tiles_[i], q, place);
+            tile_squares(tiles_[i], q, place);
         });
     });
     barrier.wait();
     double squares = 0;
-    for (const double part : tile_squares_) squares += part;
+    for (const double part : squares_) squares += part;
     const double norm = std::sqrt(squares);
     const T scale = static_cast<T>(norm > clip_norm ? clip_norm / norm : 1.0);
     for_each_tile(worker, [&](std::size_t i) {

@@ -67,6 +67,14 @@ struct Batch {
     bool training;               // dropout acts, gradients are computed
     bool same_as_before;         // the inputs and targets are those of the previous call
     std::uint64_t step;          // steps done by this plan
+
+    // Which of the user's rows is sample r of the batch.
+    Index place(Index r) const { return order ? static_cast<Index>(order[first + r]) : first + r; }
+    double total_weight() const {
+        double total = 0;
+        for (Index r = 0; r < rows; ++r) total += weights[place(r)];
+        return total;
+    }
 };
 
 template <class T> class Engine {

@@ -1,22 +1,27 @@
 #include "model/training.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cmath>
 
+#include "runtime/dispatch.hpp"
 #include "runtime/floating_point.hpp"
 
 namespace chainrule::model {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using runtime::Barrier;
 using runtime::Worker;
 
+Clock::duration duration(double seconds) { return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds)); }
 double seconds_between(Clock::time_point from, Clock::time_point to) { return std::chrono::duration<double>(to - from).count(); }
 
-// One thread goes first; a call that is over by then has waited for nobody. (A sleeping team takes milliseconds.)
+// One thread goes first; a call that is over by then has waited for nobody (a sleeping team takes milliseconds), and
+// its speed is what a team must beat.
 constexpr double alone_seconds = 0.002;
+// A team that is slower than one thread, on a busy machine say, is sent away after so long, and tried again later.
+constexpr double trial_seconds = 0.002;
 // Steps of some milliseconds wait for the team: it is there before the first one would be over.
 constexpr double worth_waiting_for_team = 1e9;  // flops
 // Share of the time that reading the clock may take: it is read every so many steps.
@@ -27,11 +32,13 @@ constexpr double clock_seconds = 40e-9, clock_share = 0.01;
 // One stretch. Worker 0 writes; the others read, behind a barrier, what was written before it.
 template <class T> struct Training<T>::Stretch {
     std::int64_t max_steps, done = 0;
-    double seconds = 0;
     const std::int64_t* order;
-    Clock::time_point start, epoch_mark;
-    std::int64_t next_clock = 1;
-    bool over = false;
+    Clock::time_point end;
+    bool over = false;  // this leg of the stretch: its end, or the team's
+    // A leg is run by one thread or by a team.
+    Clock::time_point leg_start, leg_end;
+    std::int64_t leg_steps = 0, next_clock = 1;
+    bool in_team = false;
     Barrier barrier;
     // Worker 0 goes ahead alone while a team wakes up; `recruits` is how many it waits for, 0 in a team of one.
     std::atomic<int> reported{0};
@@ -68,17 +75,22 @@ template <class T> Batch Training<T>::batch(const Samples& samples, Index step, 
     return result;
 }
 
-// In the order of the samples, so that every worker finds the same sum.
+// In one order, so that every worker finds the same sum.
 template <class T> Sums Training<T>::sums_of(const Batch& batch) const {
+    const Kernels<T>& kernel = runtime::kernels<T>();
     Sums sums;
-    const T *losses = engine_->sample_losses(), *hits = engine_->hits();
-    for (Index r = 0; r < batch.rows; ++r) {
-        const double weight = batch.weights ? batch.weights[batch.order ? static_cast<Index>(batch.order[batch.first + r]) : batch.first + r] : 1.0;
-        sums.loss += weight * static_cast<double>(losses[r]);
-        sums.weight += weight;
-        if (has_accuracy_) sums.hits += static_cast<double>(hits[r]);
-    }
     sums.rows = static_cast<double>(batch.rows);
+    if (has_accuracy_) sums.hits = kernel.sum(batch.rows, engine_->hits());
+    if (!batch.weights) {
+        sums.loss = kernel.sum(batch.rows, engine_->sample_losses());
+        sums.weight = sums.rows;
+        return sums;
+    }
+    for (Index r = 0; r < batch.rows; ++r) {
+        const double weight = batch.weights[batch.place(r)];
+        sums.loss += weight * static_cast<double>(engine_->sample_losses()[r]);
+        sums.weight += weight;
+    }
     return sums;
 }
 
@@ -130,11 +142,44 @@ template <class T> void Training<T>::finish_step(Stretch& stretch, const Sums& s
     ++step_;
     ++stretch.done;
     if (stretch.done == stretch.max_steps) stretch.over = true;
-    if (stretch.done < stretch.next_clock) return;
-    const double spent = seconds_between(stretch.start, Clock::now());
-    const double each = spent / static_cast<double>(stretch.done);
-    stretch.next_clock = stretch.done + static_cast<std::int64_t>(clock_seconds / clock_share / (each + 1e-9)) + 1;
-    if (spent >= stretch.seconds) stretch.over = true;
+    ++stretch.leg_steps;
+    if (stretch.leg_steps >= stretch.next_clock) read_clock(stretch);
+}
+
+template <class T> void Training<T>::read_clock(Stretch& stretch) {
+    const Clock::time_point now = Clock::now();
+    share_seconds(now);
+    const double each = seconds_between(stretch.leg_start, now) / static_cast<double>(stretch.leg_steps);
+    stretch.next_clock = stretch.leg_steps + static_cast<std::int64_t>(clock_seconds / clock_share / (each + 1e-9)) + 1;
+    if (now >= stretch.end || now >= stretch.leg_end) stretch.over = true;
+    if (!stretch.in_team) {
+        alone_each_ = each;
+    } else if (alone_each_ > 0 && seconds_between(stretch.leg_start, now) >= trial_seconds) {
+        runtime::judge_team(each <= alone_each_);
+        if (each > alone_each_) stretch.over = true;
+        stretch.leg_start = now;
+        stretch.leg_steps = 0;
+        stretch.next_clock = 1;
+    }
+}
+
+// Spreads the time since the clock was last read evenly over the steps since then, and so over the epochs they closed:
+// reading it for each epoch would take longer than the smallest epochs do.
+template <class T> void Training<T>::share_seconds(Clock::time_point now) {
+    const double steps = static_cast<double>(steps_done_ - steps_at_clock_);
+    if (steps == 0) epoch_seconds_ += seconds_between(last_clock_, now);
+    const double each = steps > 0 ? seconds_between(last_clock_, now) / steps : 0;
+    const double whole = static_cast<double>(steps_per_epoch());
+    double left = steps;
+    for (; unclocked_rows_ > 0; --unclocked_rows_) {
+        const double here = left - static_cast<double>(step_) - whole * static_cast<double>(unclocked_rows_ - 1);
+        rows_[rows_.size() - unclocked_rows_].seconds = epoch_seconds_ + each * here;
+        epoch_seconds_ = 0;
+        left -= here;
+    }
+    epoch_seconds_ += each * left;
+    last_clock_ = now;
+    steps_at_clock_ = steps_done_;
 }
 
 // Runs the validation and closes the epoch, all workers together.
@@ -150,13 +195,11 @@ template <class T> void Training<T>::finish_epoch(Stretch& stretch, Worker worke
         const bool validated = validation_.count > 0;
         if (validated) inputs_in_place_ = false;
         const double data_loss = epoch_sums_.mean_loss(), penalty = regularized_ ? engine_->penalty() : 0;
-        const Clock::time_point now = Clock::now();
         rows_.push_back({data_loss + penalty, data_loss, penalty, has_accuracy_ ? epoch_sums_.accuracy() : NAN, last_step_.rate,
-                         epoch_seconds_ + seconds_between(stretch.epoch_mark, now), validated ? validation.mean_loss() : NAN,
+                         0, validated ? validation.mean_loss() : NAN,
                          validated && has_accuracy_ ? validation.accuracy() : NAN});
         epoch_sums_ = {};
-        epoch_seconds_ = 0;
-        stretch.epoch_mark = now;
+        ++unclocked_rows_;
         step_ = 0;
         ++epoch_;
         if (stretch.order) stretch.over = true;
@@ -173,7 +216,7 @@ template <class T> void Training<T>::work(Stretch& stretch, Worker worker) {
     }
 }
 
-// Worker 0 begins at once and calls the others in when all have come; small trainings are over before that.
+// Worker 0 goes on at once and calls the others in when all have come.
 template <class T> void Training<T>::work_in_team(Stretch& stretch, Worker worker) {
     using Call = typename Stretch::Call;
     int spins = 0;
@@ -191,9 +234,41 @@ template <class T> void Training<T>::work_in_team(Stretch& stretch, Worker worke
     else
         work(stretch, Worker{0, 1});
     const bool goes_on = !stretch.over && !done();
+    if (goes_on) {
+        stretch.in_team = worker.count > 1;
+        stretch.leg_start = Clock::now();
+        stretch.leg_steps = 0;
+        stretch.next_clock = 1;
+    }
     stretch.barrier.reset(worker.count);
     stretch.call.store(goes_on ? Call::start : Call::leave, std::memory_order_release);
     if (goes_on) work(stretch, worker);
+}
+
+// One leg: a team's, where one is worth calling now, else one thread's.
+template <class T> void Training<T>::run_leg(Stretch& stretch, int threads) {
+    const bool long_steps = step_flops(net_) >= worth_waiting_for_team;
+    const bool team = threads > 1 && (long_steps || (alone_each_ > 0 && Clock::now() >= runtime::team_rests_until()));
+    stretch.leg_start = Clock::now();
+    stretch.leg_steps = 0;
+    stretch.next_clock = 1;
+    stretch.over = stretch.in_team = false;
+    stretch.recruits = 0;
+    stretch.reported = 0;
+    stretch.call = Stretch::Call::wait;
+    stretch.barrier.reset(1);
+    if (team) {
+        stretch.leg_end = Clock::time_point::max();
+        runtime::run_team(threads, [&](Worker worker) {
+            const runtime::FloatingPointState state(runtime::Subnormals::flush);
+            work_in_team(stretch, worker);
+        });
+        return;
+    }
+    if (threads == 1) stretch.leg_end = Clock::time_point::max();
+    else stretch.leg_end = std::max(runtime::team_rests_until(), stretch.leg_start + duration(alone_seconds));
+    const runtime::FloatingPointState state(runtime::Subnormals::flush);
+    work(stretch, Worker{0, 1});
 }
 
 template <class T> std::int64_t Training<T>::run(std::int64_t max_steps, double seconds, const std::int64_t* order) {
@@ -201,27 +276,15 @@ template <class T> std::int64_t Training<T>::run(std::int64_t max_steps, double 
     Stretch stretch;
     stretch.max_steps = max_steps;
     stretch.order = order;
-    stretch.start = stretch.epoch_mark = Clock::now();
+    last_clock_ = Clock::now();
+    stretch.end = last_clock_ + duration(seconds);
     if (order) inputs_in_place_ = false;
     const int threads = engine_->uses_threads() ? runtime::threads_for_training() : 1;
     engine_->reserve(threads);
-    const bool team_at_once = threads > 1 && (runtime::team_is_awake() || step_flops(net_) >= worth_waiting_for_team);
-    if (!team_at_once) {
-        stretch.seconds = threads == 1 ? seconds : alone_seconds;
-        const runtime::FloatingPointState state(runtime::Subnormals::flush);
-        work(stretch, Worker{0, 1});
-    }
-    // alone, the clock may have ended the stretch early
-    const bool by_clock = stretch.over && stretch.done < max_steps && !(order && step_ == 0);
-    if (threads > 1 && !done() && (team_at_once || by_clock)) {
-        stretch.seconds = seconds;
-        stretch.over = false;
-        runtime::run_team(threads, [&](Worker worker) {
-            const runtime::FloatingPointState state(runtime::Subnormals::flush);
-            work_in_team(stretch, worker);
-        });
-    }
-    epoch_seconds_ += seconds_between(stretch.epoch_mark, Clock::now());
+    const std::int64_t epoch = epoch_;
+    do run_leg(stretch, threads);
+    while (!done() && stretch.done < max_steps && !(order && epoch_ != epoch) && Clock::now() < stretch.end);
+    share_seconds(Clock::now());
     return stretch.done;
 }
 

@@ -4,14 +4,16 @@
 // loss that is not finite. Between stretches Python has its say; the plan's memory lives on.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
-#include <utility>
 #include <vector>
 
 #include "model/plan.hpp"
 
 namespace chainrule::model {
+
+using runtime::Clock;
 
 // Samples in the user's arrays, borrowed for the length of a call.
 struct Samples {
@@ -70,7 +72,9 @@ class TrainingBase {
     std::int64_t step() const { return step_; }
     bool nonfinite() const { return nonfinite_; }
     StepRow last_step() const { return last_step_; }
-    std::vector<EpochRow> take_epochs() { return std::exchange(rows_, {}); }
+    // Rows of the epochs finished since they were last taken; `forget_epochs` keeps their memory for the next ones.
+    const std::vector<EpochRow>& epochs() const { return rows_; }
+    void forget_epochs() { rows_.clear(); }
 
   protected:
     std::int64_t epochs_ = 0, epoch_ = 1, step_ = 0;  // step of the epoch in progress, from 0
@@ -90,10 +94,13 @@ template <class T> class Training final : public TrainingBase {
 
   private:
     struct Stretch;
+    void run_leg(Stretch& stretch, int threads);
     void work_in_team(Stretch& stretch, runtime::Worker worker);
     void work(Stretch& stretch, runtime::Worker worker);
     bool one_step(Stretch& stretch, runtime::Worker worker);
     void finish_step(Stretch& stretch, const Sums& sums, double rate);
+    void read_clock(Stretch& stretch);
+    void share_seconds(Clock::time_point now);
     void finish_epoch(Stretch& stretch, runtime::Worker worker);
     Batch batch(const Samples& samples, Index step, const std::int64_t* order, bool training) const;
     Sums sums_of(const Batch& batch) const;
@@ -109,7 +116,11 @@ template <class T> class Training final : public TrainingBase {
     bool has_accuracy_;
     bool regularized_ = false;
     Sums epoch_sums_;
-    double epoch_seconds_ = 0;
+    double epoch_seconds_ = 0;  // of the epoch in progress, up to last_clock_
+    Clock::time_point last_clock_ = {};
+    std::uint64_t steps_at_clock_ = 0;
+    double alone_each_ = 0;  // seconds a step of one thread; 0: not known yet
+    std::size_t unclocked_rows_ = 0;  // of rows_, not yet given their seconds
 };
 
 }  // namespace chainrule::model

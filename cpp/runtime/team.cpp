@@ -4,7 +4,9 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <cstdlib>
 #include <fstream>
 #include <mutex>
@@ -13,8 +15,6 @@
 namespace chainrule::runtime {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 std::atomic<int> chosen_threads{0};  // 0: not chosen by set_num_threads
 std::atomic<bool> forked{false};
 
@@ -22,8 +22,12 @@ std::atomic<bool> forked{false};
 // opened the region.
 thread_local Clock::time_point last_region_end{};
 constexpr auto team_stays_awake = std::chrono::microseconds(500);
+constexpr int spins_before_yield = 1024;  // some 40 microseconds
 constexpr double worth_an_awake_team = 4e5;      // flops; some microseconds
 constexpr double worth_waking_a_team = 1e9;      // flops; about 10 ms
+
+constexpr std::int64_t first_rest = 50'000'000, longest_rest = 2'000'000'000;  // nanoseconds
+std::atomic<std::int64_t> rest{0}, rest_end{0};
 
 void mark_child() { forked.store(true); }
 const int fork_handler = pthread_atfork(nullptr, nullptr, mark_child);
@@ -76,6 +80,20 @@ bool in_forked_child() { return forked.load(std::memory_order_relaxed); }
 
 int threads_for_training() { return in_forked_child() || omp_in_parallel() ? 1 : get_num_threads(); }
 
+void judge_team(bool paid) {
+    if (paid) {
+        rest.store(0, std::memory_order_relaxed);
+        return;
+    }
+    const std::int64_t before = rest.load(std::memory_order_relaxed);
+    const std::int64_t now = before == 0 ? first_rest : std::min(2 * before, longest_rest);
+    rest.store(now, std::memory_order_relaxed);
+    const Clock::duration span = std::chrono::duration_cast<Clock::duration>(std::chrono::nanoseconds(now));
+    rest_end.store((Clock::now() + span).time_since_epoch().count(), std::memory_order_relaxed);
+}
+
+Clock::time_point team_rests_until() { return Clock::time_point(Clock::duration(rest_end.load(std::memory_order_relaxed))); }
+
 bool team_is_awake() { return Clock::now() - last_region_end < team_stays_awake; }
 
 int threads_for_call(double flops) {
@@ -86,7 +104,7 @@ int threads_for_call(double flops) {
 
 void spin_once(int& spins) {
     // With more threads than cores the one we wait for may need ours.
-    if (++spins > 4096) {
+    if (++spins > spins_before_yield) {
         sched_yield();
         return;
     }
@@ -104,7 +122,7 @@ void Barrier::wait() {
         return;
     }
     const bool crowded = count_ > usable_cores();
-    for (int spins = crowded ? 4096 : 0; generation_.load(std::memory_order_acquire) == generation;) spin_once(spins);
+    for (int spins = crowded ? spins_before_yield : 0; generation_.load(std::memory_order_acquire) == generation;) spin_once(spins);
 }
 
 namespace detail {

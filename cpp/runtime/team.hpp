@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <exception>
 
 #include "kernels/kernels.hpp"
@@ -39,6 +40,12 @@ int threads_for_call(double flops);
 
 // Threads for a training; 1 in a forked child and inside somebody's parallel region.
 int threads_for_training();
+
+// A caller that measured says whether a team beat one thread. Where it did not (the cores are busy), teams rest for a
+// while, longer each time.
+using Clock = std::chrono::steady_clock;
+void judge_team(bool paid);
+Clock::time_point team_rests_until();
 
 // Whether this thread's team was at work a moment ago, so that it answers at once.
 bool team_is_awake();

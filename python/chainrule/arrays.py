@@ -194,19 +194,29 @@ def as_number(value: Any, name: str, *, least: float = 0.0, below: float = float
 
 
 def as_generator(rng: Any, name: str = "rng") -> np.random.Generator:
-    """Return a generator: `rng` itself, or a new one from a seed."""
+    """Return a generator: `rng` itself, or a new one from a seed: an int or a list of ints.
+
+    Raises
+    ------
+    TypeError
+        Something else.
+    ValueError
+        A negative seed.
+    """
     if isinstance(rng, np.random.Generator):
         return rng
-    if isinstance(rng, bool | float | str | bytes):
-        raise TypeError(f"{name}: expected a numpy.random.Generator or a seed, got {rng!r}")
-    try:
+    if isinstance(rng, np.random.BitGenerator | np.random.SeedSequence):
         return np.random.default_rng(rng)
-    except ValueError as error:
-        raise ValueError(f"{name}: expected a seed of at least 0, got {rng!r}") from error
-    except TypeError:
-        raise TypeError(
-            f"{name}: expected a numpy.random.Generator or a seed, got {rng!r}"
-        ) from None
+    seeds = [rng] if isinstance(rng, int | np.integer) else rng
+    if isinstance(seeds, np.ndarray) and seeds.ndim == 1:
+        seeds = seeds.tolist()  # an ndarray's subclasses can trip NumPy's own conversion
+    if not isinstance(seeds, list | tuple) or not all(
+        isinstance(seed, int | np.integer) and not isinstance(seed, bool) for seed in seeds
+    ):
+        raise TypeError(f"{name}: expected a numpy.random.Generator or a seed, got {rng!r}")
+    if any(seed < 0 for seed in seeds):
+        raise ValueError(f"{name}: expected a seed of at least 0, got {rng!r}")
+    return np.random.default_rng(int(rng) if isinstance(rng, int | np.integer) else list(seeds))
 
 
 def finite_limit(array: Array, dtype: np.dtype[Any] | None) -> float:

@@ -5,12 +5,14 @@
     loss             mean of the per-sample losses, of the predictions
 
 Each subject owns its arrays, so that they may be changed in place, and offers `value()`,
-`gradients()` (by the classes' own backward) and `branches()` (see kinks.py).
+`gradients()` (by the classes' own backward), `branches()` (see kinks.py), and `nudge` for values
+that no layer holds (see gradient_noise.py).
 """
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,11 +25,12 @@ from .kinks import (
     loss_branches,
     one_hot,
 )
-from .layerwise import takes_training
+from .layerwise import forward_pass
 from .losses import Activation_Softmax_Loss_CategoricalCrossentropy, is_joint
 from .model import Model
 
 FloatArray = NDArray[Any]
+Nudge = Callable[[FloatArray], FloatArray]
 
 
 def parameters(layer: Any) -> dict[str, FloatArray]:
@@ -94,10 +97,16 @@ def softmax_crossentropy(logits: FloatArray, y: NDArray[Any]) -> float:
     return float((targets * (log_sum - shifted)).sum(axis=1).mean())
 
 
+def unchanged(array: FloatArray) -> FloatArray:
+    """The nudge that does nothing."""
+    return array
+
+
 class ModelSubject:
     """The loss of a model on one batch."""
 
     def __init__(self, model: Any, inputs: FloatArray, y: NDArray[Any]) -> None:
+        self.nudge: Nudge = unchanged
         self.model, self.inputs, self.y = model, inputs, y
         self.joint = is_joint(self.layers[-1], model.loss)
 
@@ -137,7 +146,9 @@ class ModelSubject:
     def branches(self) -> list[Branch]:
         found = layer_branches(self.layers)
         if not self.joint:
-            found += loss_branches(self.model.loss, self.layers[-1].output, self.y)
+            last = self.layers[-1]
+            y_from = getattr(last, "inputs", last.output)
+            found += loss_branches(self.model.loss, last.output, self.y, y_from)
         return found
 
 
@@ -145,6 +156,7 @@ class LayerSubject:
     """The sum of a layer's output times fixed dvalues."""
 
     def __init__(self, layer: Any, inputs: FloatArray, dvalues: FloatArray) -> None:
+        self.nudge: Nudge = unchanged
         self.layer, self.inputs, self.dvalues = layer, inputs, dvalues
 
     @property
@@ -152,11 +164,11 @@ class LayerSubject:
         return [self.layer]
 
     def value(self) -> float:
-        forward_in_training(self.layer, self.inputs)
+        forward_pass([self.layer], self.inputs, training=True)
         return float((self.layer.output * self.dvalues).sum()) + regularization(self.layers)
 
     def gradients(self) -> dict[str, FloatArray]:
-        forward_in_training(self.layer, self.inputs)
+        forward_pass([self.layer], self.inputs, training=True)
         self.layer.backward(np.array(self.dvalues, dtype=self.inputs.dtype))
         found = {"inputs": np.array(self.layer.dinputs)}
         for name in parameters(self.layer):
@@ -174,6 +186,7 @@ class LossSubject:
     """The mean of a loss over its samples, as a function of the predictions."""
 
     def __init__(self, loss: Any, inputs: FloatArray, y: NDArray[Any]) -> None:
+        self.nudge: Nudge = unchanged
         self.loss, self.inputs, self.y = loss, inputs, y
         self.joint = isinstance(loss, Activation_Softmax_Loss_CategoricalCrossentropy)
 
@@ -190,7 +203,7 @@ class LossSubject:
         dvalues = self.inputs
         if self.joint:
             self.loss.forward(self.inputs, self.y)
-            dvalues = self.loss.output
+            dvalues = self.nudge(self.loss.output)
         self.loss.backward(dvalues, self.y)
         return {"inputs": np.array(self.loss.dinputs)}
 
@@ -198,15 +211,7 @@ class LossSubject:
         return {"inputs": self.inputs}
 
     def branches(self) -> list[Branch]:
-        return [] if self.joint else loss_branches(self.loss, self.inputs, self.y)
-
-
-def forward_in_training(layer: Any, inputs: FloatArray) -> FloatArray:
-    """The output of a layer whose `forward` may or may not know about training."""
-    arguments = (inputs, True) if takes_training(type(layer)) else (inputs,)
-    layer.forward(*arguments)
-    output: FloatArray = layer.output
-    return output
+        return [] if self.joint else loss_branches(self.loss, self.inputs, self.y, self.inputs)
 
 
 Subject = ModelSubject | LayerSubject | LossSubject
@@ -225,5 +230,5 @@ def subject(thing: Any, inputs: FloatArray, y: NDArray[Any] | None) -> Subject:
     if not (hasattr(thing, "forward") and hasattr(thing, "backward")):
         kind = type(thing).__name__
         raise TypeError(f"gradcheck: expected a model, a layer or a loss, got {kind}")
-    shape = forward_in_training(copy.deepcopy(thing), inputs).shape
+    shape = np.shape(forward_pass([copy.deepcopy(thing)], inputs, training=True))
     return LayerSubject(thing, inputs, np.random.default_rng(0).standard_normal(shape))

@@ -116,7 +116,7 @@ def spiral(output: Path) -> None:
     reached = float(np.mean(_classes(model, training[0]) == y))
     print(f"training accuracy: {100 * reached:.1f} %")
     _check(model, training[0][::10], y[::10])
-    _race(spiral_model, training, {"epochs": 2_000})
+    _race(spiral_model, training, {"epochs": 1_000})
     title = f"Three arms, {100 * reached:.1f} % of the points right"
     _draw(output / "chainrule-spiral.png",
           lambda: pictures.spiral_picture(*training, history,
@@ -155,7 +155,7 @@ def _train(model: chainrule.Model, training: Arrays, **settings: Any) -> chainru
     start = perf_counter()
     history = model.train(*training, progress=True, **settings)
     seconds = perf_counter() - start
-    print(f"time: {seconds:.2f} s for {settings['epochs']:,} epochs ({model.plan})")
+    print(f"time: {seconds:.3g} s for {settings['epochs']:,} epochs ({model.plan})")
     return history
 
 
@@ -174,8 +174,8 @@ def _race(make: Callable[[], chainrule.Model], training: Arrays, settings: dict[
         start = perf_counter()
         loss = numpy_training(other, *training, **settings)
         theirs.append(perf_counter() - start)
-    print(f"{settings['epochs']:,} epochs from the start again: chainrule {min(ours):.2f} s, "
-          f"plain NumPy loop {min(theirs):.2f} s, ratio {min(theirs) / min(ours):.1f}")  # fmt: skip
+    print(f"{settings['epochs']:,} epochs from the start again: chainrule {min(ours):.3g} s, "
+          f"plain NumPy loop {min(theirs):.3g} s, ratio {min(theirs) / min(ours):.1f}")  # fmt: skip
     print(f"loss of the last epoch: chainrule {history.loss[-1]:.4g}, NumPy {loss:.4g} "
           "(each rounds in its own way)")  # fmt: skip
 

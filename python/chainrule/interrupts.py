@@ -31,6 +31,7 @@ class Interrupts:
     def __exit__(self, *_: object) -> None:
         if self._handler is not None:
             signal.signal(signal.SIGINT, self._handler)
+            self.answer()  # one that came after the last step is not lost
 
     def _hold(self, signum: int, frame: FrameType | None) -> None:
         if self._pending is not False and self._handler is not None:

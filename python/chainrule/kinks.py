@@ -63,10 +63,14 @@ def layer_branches(layers: list[Any]) -> list[Branch]:
     return found
 
 
-def loss_branches(loss: Any, y_pred: NDArray[Any], y_true: NDArray[Any]) -> list[Branch]:
+def loss_branches(
+    loss: Any, y_pred: NDArray[Any], y_true: NDArray[Any], y_from: NDArray[Any]
+) -> list[Branch]:
     """The branches of a loss at `y_pred`.
 
     A clipped prediction is set apart: its gradient is taken at the clip, where the loss is flat.
+    Whether it moves is seen from `y_from`, what it is computed from (or itself): close to 1 a
+    prediction stays where it is, although its gradient is not 0.
     """
     if isinstance(loss, Loss_MeanAbsoluteError):
         error = y_pred - y_true.reshape(y_pred.shape)
@@ -75,7 +79,8 @@ def loss_branches(loss: Any, y_pred: NDArray[Any], y_true: NDArray[Any]) -> list
         clipped = (y_pred < CLIP) | (y_pred > 1 - CLIP)
         if isinstance(loss, Loss_CategoricalCrossentropy):
             clipped &= one_hot(y_true, y_pred.shape[1]) != 0
-        return [Branch(np.array(y_pred), clipped.astype(np.int8), clipped)]
+        values = np.array(y_from if np.shape(y_from) == y_pred.shape else y_pred)
+        return [Branch(values, clipped.astype(np.int8), clipped)]
     return []
 
 

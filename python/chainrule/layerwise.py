@@ -280,6 +280,9 @@ class LayerwiseRunner:
         data_loss, penalty = self._losses.measure(output, y, weight)
         if not math.isfinite(data_loss + penalty) and self.request.on_nonfinite != "ignore":
             self.nonfinite = (self.epoch, self.step)
+            for layer in model.layers:
+                if isinstance(layer, Layer_Dropout):
+                    layer.step -= 1  # as if the step had not begun
             return False
         accuracy = self._accuracies.measure(predictions_of(model.layers, output), y)
         backward_pass(model.layers, model.loss, output, y, weight)

@@ -343,7 +343,11 @@ class Model:
         """
         with self._used_by("set_parameters"):
             self._prepare(parts=())
-            given = list(parameters)
+            try:
+                given = list(parameters)
+            except TypeError:
+                text = f"parameters: expected a list of pairs, got {parameters!r}"
+                raise TypeError(text) from None
             layers = self.trainable_layers
             if len(given) != len(layers):
                 raise ValueError(
@@ -356,7 +360,24 @@ class Model:
                 layer.biases[...] = biases
 
     def save(self, path: Any) -> None:
-        """Write the whole model, with its training state, to a file; see `load`."""
+        """Write the whole model, with its training state, to a file; see `load`.
+
+        A kill at any moment leaves the old file or the new one. Attributes that users added
+        are not kept.
+
+        Parameters
+        ----------
+        path : str or path-like
+
+        Raises
+        ------
+        TypeError
+            A class of the user's own; `save_parameters` serves any model.
+        ValueError
+            A setting that is not finite; arrays that overlap in part.
+        OSError
+            The file cannot be written; what was there is there still.
+        """
         from . import saving
 
         with self._used_by("save"):
@@ -365,12 +386,21 @@ class Model:
 
     @staticmethod
     def load(path: Any) -> Model:
-        """Return the model that `save` wrote.
+        """Return the model that `save` wrote; training goes on with the same bits.
+
+        With ``shuffle=True`` go on without `rng`: the generator came with the model. The same
+        seed given again starts the orders, and the keys of dropout, afresh.
+
+        Parameters
+        ----------
+        path : str or path-like
 
         Raises
         ------
         ModelFileError
-            The file is damaged or no model file.
+            The file is damaged, no model file, or written by another version.
+        OSError
+            The file cannot be read.
         """
         from . import saving
 
@@ -387,6 +417,9 @@ class Model:
 
     def load_parameters(self, path: Any) -> None:
         """Copy the weights and biases of a file into the layers' arrays, in place.
+
+        The file is one of `save_parameters` or of `save`; the values are converted to the
+        layers' dtypes.
 
         Raises
         ------

@@ -121,7 +121,8 @@ def add_layer(structure: Structure, layer: Any, position: int) -> None:
         structure.stages.append(Stage(layer))
     elif (activation := base_of(layer, ACTIVATIONS)) is not None:
         if stage is None or stage.activation is not None or stage.dropout is not None:
-            raise NoPlan(f"layer {position}, {describe_class(layer)}, does not follow a dense layer")
+            name = describe_class(layer)
+            raise NoPlan(f"layer {position}, {name}, does not follow a dense layer")
         stage.activation = ACTIVATIONS[activation]
     elif base_of(layer, (Layer_Dropout,)):
         before = structure.input_dropout if stage is None else stage.dropout
@@ -287,6 +288,7 @@ class PlanRunner:
             self._validation = (plain(X), plain(y), None)
         self._epochs_before = 0
         self._order: NDArray[np.int64] | None = None
+        self._written_back = True  # the Python objects are up to date, or ahead after a callback
         self._build()
 
     def _build(self) -> None:
@@ -357,6 +359,7 @@ class PlanRunner:
         """Run whole steps until `max_steps`, `seconds` or the end; return their number."""
         if self.request.generator is not None and self.step == 0 and not self.done:
             self._order = self.request.next_order()
+        self._written_back = False
         return self._training.run(max_steps, seconds, self._order)
 
     def step_record(self) -> StepRecord:
@@ -368,7 +371,13 @@ class PlanRunner:
         return self._training.take_epochs()
 
     def write_back(self) -> None:
-        """Bring the Python objects up to date: parameters, optimizer arrays, rate, steps."""
+        """Bring the Python objects up to date: parameters, optimizer arrays, rate, steps.
+
+        Does nothing where no step came since the last time: what a callback has changed stays.
+        """
+        if self._written_back:
+            return
+        self._written_back = True
         self._training.store(self._arrays())
         optimizer, iterations = self.model.optimizer, self._training.iterations
         steps = iterations - self._first_iteration
@@ -390,11 +399,22 @@ class PlanRunner:
 
         Where the network itself was changed (an optimizer's kind, a strength, a rate of dropout),
         a new plan is made for the epochs that are left.
+
+        Raises
+        ------
+        RuntimeError
+            The model has become one without a plan.
         """
         if self.done:
             return
         self._epochs_before += self._training.epoch - 1
-        self._build()
+        try:
+            self._build()
+        except NoPlan as reason:
+            raise RuntimeError(
+                "Model: train: expected callbacks to leave a model that can go on as a compiled "
+                f"plan, got one that cannot: {reason}"
+            ) from None
 
     def stop(self) -> None:
         """End the training after the steps done."""
@@ -403,7 +423,7 @@ class PlanRunner:
 
 def state_of(layer: Layer_Dense, name: str, like: Array) -> Array:
     """Return an optimizer's array, put on the layer as zeros, or as a plain copy, where needed."""
-    array = getattr(layer, name, None)
+    array: Any = getattr(layer, name, None)
     usable = isinstance(array, np.ndarray) and array.shape == like.shape
     if not usable:
         array = np.zeros(like.shape, dtype=like.dtype)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -155,9 +154,11 @@ def checked_callbacks(callbacks: Any) -> list[Any]:
         return []
     if any(hasattr(callbacks, name) for name in names):
         return [callbacks]
-    if not isinstance(callbacks, Iterable):
-        raise TypeError(f"callbacks: expected a sequence of callbacks, got {callbacks!r}")
-    found = list(callbacks)
+    try:
+        found = list(callbacks)
+    except TypeError:
+        text = f"callbacks: expected a sequence of callbacks, got {callbacks!r}"
+        raise TypeError(text) from None
     for callback in found:
         if isinstance(callback, type) or not any(hasattr(callback, name) for name in names):
             raise TypeError(
@@ -187,7 +188,7 @@ def checked_request(
     from one that ``numpy.random`` seeds.
     """
     n_epochs = as_count(epochs, "epochs", 0)
-    if on_nonfinite not in ON_NONFINITE:
+    if not isinstance(on_nonfinite, str) or on_nonfinite not in ON_NONFINITE:
         raise ValueError(
             f"on_nonfinite: expected 'raise', 'stop' or 'ignore', got {on_nonfinite!r}"
         )

@@ -6,19 +6,17 @@ from typing import Any
 
 import numpy as np
 
+from . import plan
 from .errors import label_of
 from .layerwise import output_width
 
 
 def plan_text(model: Any) -> str:
     """Return which way `train` goes, and why."""
-    from . import plan
-
     reason = plan.why_layerwise(model)
     if reason is not None:
         return f"layer by layer: {reason}"
-    describe = getattr(plan, "describe", None)
-    return "compiled plan" if describe is None else str(describe(model))
+    return plan.describe(model)
 
 
 def summary_text(model: Any) -> str:

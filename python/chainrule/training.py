@@ -11,8 +11,10 @@ import math
 import sys
 from typing import Any
 
+from . import plan
 from .history import COLUMNS, History
 from .interrupts import Interrupts
+from .layerwise import LayerwiseRunner
 from .progress import Bar, someone_is_looking, step_line, training_line, validation_line
 from .request import Runner, StepRecord, TrainingRequest
 
@@ -23,9 +25,6 @@ STRETCH = 0.02  # seconds a runner may go without Python
 
 def runner_for(model: Any, request: TrainingRequest) -> Runner:
     """Return the compiled plan's runner where there can be one, else the layer-wise one."""
-    from . import plan
-    from .layerwise import LayerwiseRunner
-
     if plan.why_layerwise(model, request) is None:
         compiled: Runner = plan.compile(model, request)
         return compiled
@@ -77,18 +76,17 @@ class Training:
         for callback in self.callbacks:
             callback.model = self.model
         with Interrupts() as interrupts:
-            with interrupts.at_once():
-                self._call("on_train_begin")
+            self._call("on_train_begin", interrupts)
             if self.request.epochs > 0 and not self.model.stop_training:
                 self._run_epochs(interrupts)
-            with interrupts.at_once():
-                self._call("on_train_end")
+            self._call("on_train_end", interrupts)
         return self.history
 
-    def _call(self, hook: str) -> None:
+    def _call(self, hook: str, interrupts: Interrupts) -> None:
         for callback in self.callbacks:
             if hasattr(callback, hook):
-                getattr(callback, hook)()
+                with interrupts.at_once():
+                    getattr(callback, hook)()
 
     def _run_epochs(self, interrupts: Interrupts) -> None:
         runner = runner_for(self.model, self.request)

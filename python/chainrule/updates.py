@@ -50,6 +50,8 @@ def converted_update(
                 for copy, array in zip(ready, arrays, strict=True)
             ]
             slope = as_floats(getattr(layer, gradient), gradient, dtype)
+            if any(np.may_share_memory(slope, array) for array in ready):
+                slope = slope.copy()
             update(ready[0], slope, *ready[1:], *settings)
             for array, copy in zip(arrays, ready, strict=True):
                 if copy is not array:

@@ -23,6 +23,8 @@ from .workloads import Workload
 Progress = Callable[[str], None]
 
 REST_SECONDS = 0.03
+# A contestant with this many samples is left alone once they have taken that long.
+ENOUGH_SAMPLES, ENOUGH_SECONDS = 3, 5.0
 PEAK_SECONDS = 0.05
 
 
@@ -36,7 +38,7 @@ class Settings:
     threads: list[int]
     dtypes: list[str]
     repeats: int = 7
-    seconds: float = 0.25
+    seconds: float = 0.15
 
     def contestants(self) -> list[Contestant]:
         chosen = {*self.paths, *self.peers}
@@ -172,10 +174,9 @@ class Course:
         block = self.block
         process = self.members.member(contestant, block.threads)
         workload = asdict(block.workload)
-        opened = process.ask("open", workload=workload, dtype=block.dtype, threads=block.threads)
-        series.note = opened["note"]
+        process.ask("open", workload=workload, dtype=block.dtype, threads=block.threads)
         got = process.ask("first", steps=block.check_steps)
-        series.first_call = got["seconds"]
+        series.first_call, series.note = got["seconds"], got["note"]
         series.loss_error, problem = compare(got, expected, block.dtype)
         if problem:
             series.failed = True
@@ -190,6 +191,8 @@ class Course:
         self._measure_peak()
         turn = list(self.running.values())
         for process, series in reversed(turn) if k % 2 else turn:
+            if len(series.seconds) >= ENOUGH_SAMPLES and series.total > ENOUGH_SECONDS:
+                continue
             self.progress(f"round {k + 1} of {self.settings.repeats}: {series.name}")
             time.sleep(REST_SECONDS)
             self._guard(series, partial(self._sample, process, series))
@@ -207,3 +210,4 @@ class Course:
             self.block.peak_gflops.append(answer["gflops"])
         except WorkerFailed as error:
             self.block.peak_problem = str(error)
+            self.members.drop(PEAK, 1)

@@ -163,5 +163,8 @@ def header_lines(run: Run) -> list[str]:
         f"{machine['system']}, Python {machine['python']}, {run.date}",
         ", ".join(f"{name} {version}" for name, version in sorted(run.versions.items())),
     ]
-    blas = dict.fromkeys(c.get("blas", "") for c in run.contestants.values())
-    return [*lines, *(f"BLAS: {text}" for text in blas if text)]
+    blas: dict[str, list[str]] = {}
+    for name, about in run.contestants.items():
+        if about["blas"]:
+            blas.setdefault(about["blas"], []).append(name)
+    return [*lines, *(f"BLAS of {', '.join(names)}: {text}" for text, names in blas.items())]

@@ -51,6 +51,11 @@ class Series:
         return bool(self.seconds)
 
     @property
+    def total(self) -> float:
+        """Seconds that all samples have taken."""
+        return sum(self.seconds) * self.steps
+
+    @property
     def median(self) -> float:
         return median(self.seconds)
 

@@ -47,8 +47,9 @@ class Worker:
     def about(self) -> dict[str, Any]:
         """Versions, the BLAS at work, the cores this process may use."""
         assert self.contestant is not None
-        versions = self.contestant.load().versions()
-        return {"versions": versions, "blas": describe_blas(), "cores": usable_cores()}
+        peer = self.contestant.load()
+        blas = describe_blas() if peer.uses_blas else ""
+        return {"versions": peer.versions(), "blas": blas, "cores": usable_cores()}
 
     def open(self, workload: dict[str, Any], dtype: str, threads: int) -> dict[str, Any]:
         assert self.contestant is not None
@@ -56,14 +57,14 @@ class Worker:
         task = make_task(Workload.from_dict(workload), dtype, threads)
         self.peer = self.contestant.load()(task)
         self.peer.reset()
-        return {"note": self.peer.note()}
+        return {}
 
     def first(self, steps: int) -> dict[str, Any]:
         assert self.peer is not None
         begin = time.perf_counter()
         loss = self.peer.run(steps)
         seconds = time.perf_counter() - begin
-        return {"seconds": seconds, **fingerprint(self.peer, loss)}
+        return {"seconds": seconds, "note": self.peer.note(), **fingerprint(self.peer, loss)}
 
     def calibrate(self, seconds: float) -> dict[str, Any]:
         """How many steps take about `seconds`."""

@@ -77,6 +77,7 @@ _ACTIVATIONS = {"relu": "Activation_ReLU", "tanh": "Activation_Tanh"}
 
 class NumpyClasses(LayerLoop):
     name = "numpy-classes"
+    uses_blas = True
     classes = notebook_classes
 
     @staticmethod

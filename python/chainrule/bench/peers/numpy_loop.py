@@ -21,6 +21,7 @@ Array = NDArray[Any]
 
 class NumpyLoop(Peer):
     name = "numpy"
+    uses_blas = True
 
     @staticmethod
     def versions() -> dict[str, str]:

@@ -24,6 +24,8 @@ class Peer(ABC):
     name: ClassVar[str]
     # A peer whose one call trains whole epochs is timed over whole epochs.
     whole_epochs: ClassVar[bool] = False
+    # Its products are those of NumPy's or SciPy's BLAS, whose kernels are then reported.
+    uses_blas: ClassVar[bool] = False
 
     def __init__(self, task: Task) -> None:
         self.task = task
@@ -47,7 +49,7 @@ class Peer(ABC):
         """Weights and biases of each layer in turn."""
 
     def note(self) -> str:
-        """What the peer tells of how it will train the task."""
+        """What the peer tells of how it has trained the task."""
         return ""
 
     def round_steps(self, steps: int) -> int:

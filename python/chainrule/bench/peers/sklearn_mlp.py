@@ -21,6 +21,7 @@ from .peer import Peer, Unsupported
 
 class SklearnMlp(Peer):
     name = "sklearn"
+    uses_blas = True
 
     @staticmethod
     def versions() -> dict[str, str]:
@@ -30,16 +31,18 @@ class SklearnMlp(Peer):
         super().__init__(task)
         if task.workload.optimizer == "adam":
             raise Unsupported("its Adam adds epsilon before the bias correction: another rule")
+        self.model = self._build()
+        self._train_part(1)  # makes the arrays, which then take the task's values
 
     def round_steps(self, steps: int) -> int:
         # Whole epochs where there is time for one, else a part of the first.
         epoch = self.workload.steps_per_epoch
         return max(1, steps) if steps < epoch else round(steps / epoch) * epoch
 
-    def reset(self) -> None:
+    def _build(self) -> Any:
         workload = self.workload
         kind = MLPClassifier if self.task.classes else MLPRegressor
-        self.model = kind(
+        return kind(
             hidden_layer_sizes=workload.sizes[1:-1],
             activation=workload.hidden,
             solver="sgd",
@@ -52,7 +55,8 @@ class SklearnMlp(Peer):
             tol=0.0,
             n_iter_no_change=10**9,
         )
-        self._train_part(1)  # builds the arrays, which then take the task's values
+
+    def reset(self) -> None:
         for k, (weights, biases) in enumerate(self.task.parameters):
             self.model.coefs_[k][...] = weights
             self.model.intercepts_[k][...] = biases[0]

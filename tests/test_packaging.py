@@ -1,0 +1,61 @@
+"""What an installed package brings along, and what importing it costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import chainrule
+from chainrule import _core as core
+
+PACKAGE = Path(chainrule.__file__).parent
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def modules_after(statement: str) -> set[str]:
+    """Names of the packages that a new process has loaded after a statement."""
+    code = f"import sys\n{statement}\nprint(*{{name.split('.')[0] for name in sys.modules}})"
+    paths = f"import sys; sys.path[:0] = [{str(PACKAGE.parent)!r}]\n"
+    run = subprocess.run(
+        [sys.executable, "-c", paths + code], capture_output=True, text=True, check=True
+    )
+    return set(run.stdout.split())
+
+
+def test_import_needs_numpy_alone() -> None:
+    loaded = modules_after("import chainrule")
+    later = {"tqdm", "safetensors", "matplotlib", "pandas", "jax", "sklearn", "torch", "mpmath"}
+    assert "numpy" in loaded
+    assert not loaded & later
+
+
+@pytest.mark.parametrize("name", ["py.typed", "_core.pyi", "data/digits.npz", "data/README.md"])
+def test_the_package_brings_its_files(name: str) -> None:
+    assert (PACKAGE / name).is_file()
+
+
+def test_the_stub_names_what_the_core_offers() -> None:
+    stub = (PACKAGE / "_core.pyi").read_text(encoding="utf-8")
+    offered = {name for name in vars(core) if not name.startswith("_")}
+    named = {
+        line.split()[1].partition("(")[0].rstrip(":")
+        for line in stub.splitlines()
+        if line.startswith(("def ", "class "))
+    }
+    assert named == offered
+
+
+def test_the_version_is_that_of_the_core() -> None:
+    if chainrule.__version__ == "0+unknown":
+        pytest.skip("the package is not installed")
+    assert core.build_info()["version"] == chainrule.__version__
+
+
+@pytest.mark.skipif(not (ROOT / "README.md").is_file(), reason="README.md is not beside the tests")
+def test_readme_has_its_two_commands() -> None:
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    assert "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/chainrule demo" in lines
+    assert ".venv/bin/pip install '.[test]' && .venv/bin/pytest" in lines

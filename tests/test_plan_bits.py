@@ -1,0 +1,143 @@
+"""A training's bits: the same for any number of threads, fused target, process, and division."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+import training_hashes
+from plan_cases import ENDS, ENGINES, RULES, WAYS, Case, all_arrays, going, make_data, make_model
+
+FUSED = ("x86_64_v3", "x86_64_v4")
+N = 23
+
+
+def differences(a: dict[str, str], b: dict[str, str]) -> list[str]:
+    assert a.keys() == b.keys() and a
+    return [name for name in a if a[name] != b[name]]
+
+
+def test_the_hashes_go_through_every_engine() -> None:
+    assert training_hashes.ENGINES == ("automatic", *ENGINES)
+
+
+@pytest.mark.parametrize("engine", training_hashes.ENGINES)
+def test_trainings_give_the_same_bits_for_any_number_of_threads(engine: str) -> None:
+    alone = training_hashes.hashes(engine, 1)
+    for threads in training_hashes.THREADS[1:]:
+        assert differences(alone, training_hashes.hashes(engine, threads)) == []
+
+
+def hashes_of_target(target: str, threads: int) -> dict[str, str]:
+    """Hashes of all engines from a new process that is forced to use one target."""
+    environment = {**os.environ, "CHAINRULE_TARGET": target}
+    environment.pop("CHAINRULE_ENGINE", None)
+    paths = [str(Path(cr.__file__).parents[1]), environment.get("PYTHONPATH", "")]
+    environment["PYTHONPATH"] = os.pathsep.join(p for p in paths if p)
+    run = subprocess.run(
+        [sys.executable, training_hashes.__file__, str(threads)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert run.returncode == 0, run.stderr
+    answer = json.loads(run.stdout)
+    assert answer["target"] == target
+    return {
+        f"{engine}: {name}": value
+        for engine, found in answer["hashes"].items()
+        for name, value in found.items()
+    }
+
+
+def test_trainings_give_the_same_bits_on_both_fused_targets() -> None:
+    fused = [target for target in FUSED if target in cr.available_targets()]
+    if len(fused) < 2:
+        pytest.skip(f"needs a CPU with both {FUSED[0]} and {FUSED[1]}; here: {fused}")
+    assert differences(hashes_of_target(fused[0], 1), hashes_of_target(fused[1], 2)) == []
+
+
+def assert_equal_bits(one: cr.Model, other: cr.Model) -> None:
+    for a, b in zip(all_arrays(one), all_arrays(other), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert vars(one.optimizer) == vars(other.optimizer)
+    steps = [[getattr(layer, "step", 0) for layer in model.layers] for model in (one, other)]
+    assert steps[0] == steps[1]
+
+
+def assert_equal_history(whole: cr.History, parts: list[cr.History]) -> None:
+    for name in whole.keys():
+        if name != "seconds":
+            joined = np.concatenate([part[name] for part in parts])
+            np.testing.assert_array_equal(whole[name], joined, err_msg=name)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("rule", list(RULES))
+@pytest.mark.parametrize("shuffle", [False, True], ids=["in order", "shuffled"])
+def test_parts_of_a_training_give_the_bits_of_the_whole(
+    way: str, rule: str, shuffle: bool, dtype: Any
+) -> None:
+    case = Case(ENDS[0], "relu", rule, "all", "both", dtype)
+    X, y = make_data(case, N)
+    whole, divided = make_model(case), make_model(case)
+    rng = np.random.default_rng(5)
+    arguments: dict[str, Any] = {"batch_size": 9, "shuffle": shuffle, "validation_data": (X, y)}
+    with going(way):
+        history = whole.train(X, y, epochs=7, rng=np.random.default_rng(5), **arguments)
+        parts = [
+            divided.train(X, y, epochs=2, rng=rng, **arguments),
+            divided.train(X, y, epochs=1, rng=rng, **arguments),
+            divided.train(X, y, epochs=0, **arguments),
+            divided.train(X, y, epochs=4, **arguments),  # the last generator goes on
+        ]
+    assert_equal_bits(whole, divided)
+    assert_equal_history(history, parts)
+
+
+class Each:
+    """A callback that calls `action(model, epoch)` after each epoch."""
+
+    model: Any
+
+    def __init__(self, action: Any) -> None:
+        self.action = action
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        self.action(self.model, epoch)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("rule", ["momentum", "adam"])
+def test_looking_callbacks_and_copies_change_no_bit(way: str, rule: str, dtype: Any) -> None:
+    """A copy made in mid-training and trained to the end gives the same, too."""
+    case = Case(ENDS[0], "tanh", rule, "l2", "hidden", dtype)
+    X, y = make_data(case, N)
+    plain, watched = make_model(case), make_model(case)
+    copies = []
+
+    def look(model: Any, epoch: int) -> None:
+        model.predict(X)
+        model.evaluate(X, y, quiet=True)
+        model.forward(X)
+        if epoch == 3:
+            copies.append(copy.deepcopy(model))
+
+    with going(way):
+        history = plain.train(X, y, epochs=5, batch_size=9)
+        seen = watched.train(X, y, epochs=5, batch_size=9, callbacks=Each(look))
+        rest = copies[0].train(X, y, epochs=2, batch_size=9)
+    assert_equal_bits(plain, watched)
+    assert_equal_bits(plain, copies[0])
+    assert_equal_history(history, [seen])
+    np.testing.assert_array_equal(history.loss[3:], rest.loss)

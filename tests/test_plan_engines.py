@@ -1,0 +1,193 @@
+"""Every engine does the reference's step: all optimizers, losses, activations, and sizes."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from plan_cases import (
+    ACTIVATIONS,
+    ARRAYS,
+    DROPOUTS,
+    ENDS,
+    ENGINES,
+    RULES,
+    STATE,
+    WAYS,
+    Case,
+    dense_layers,
+    going,
+    make_data,
+    make_model,
+    reference_of,
+    reference_optimizer,
+)
+from rounding import Step
+from tolerance import assert_within
+
+END_NAMES = ["-".join(filter(None, end)) for end in ENDS]
+
+
+def lay_out(model: cr.Model, case: Case) -> None:
+    """Give every layer optimizer arrays in mid-training: momentums, and caches of squares."""
+    rng = np.random.default_rng(3)
+    for layer in dense_layers(model):
+        for name in STATE:
+            like = layer.weights if name.startswith("weight") else layer.biases
+            values = 0.05 * rng.standard_normal(like.shape)
+            values = values * values if name.endswith("cache") else values
+            setattr(layer, name, values.astype(case.dtype))
+
+
+def restore(model: cr.Model, kept: list[dict[str, Any]]) -> None:
+    for layer, arrays in zip(dense_layers(model), kept, strict=True):
+        for name, array in arrays.items():
+            setattr(layer, name, array.copy())
+    for layer in model.layers:
+        if isinstance(layer, cr.Layer_Dropout):
+            layer.step = 5
+
+
+def assert_step(model: cr.Model, step: Step, optimizer: Any, label: str) -> None:
+    """The layers' arrays are within the bounds of the reference's after `step`."""
+    spec = step.update(optimizer)
+    steps = [[getattr(layer, "step", 0) for layer in every.layers] for every in (model, spec)]
+    assert steps[0] == steps[1], f"{label}: dropout's steps"
+    assert model.optimizer.iterations == spec.optimizer.iterations
+    expected = [layer for layer in spec.layers if hasattr(layer, "weights")]
+    for layer, twin, bounds in zip(dense_layers(model), expected, step.bounds, strict=True):
+        for kind, parameter in zip(("weight", "bias"), ARRAYS, strict=True):
+            for name, bound in bounds[kind].items():
+                own = name == "parameter"
+                actual = vars(layer)[parameter if own else f"{kind}_{name}"]
+                wanted = getattr(twin, parameter) if own else twin.state[f"{kind}_{name}"]
+                try:
+                    assert_within(actual, wanted, bound)
+                except AssertionError as error:
+                    raise AssertionError(f"{label}, {layer!r}, {kind} {name}: {error}") from None
+
+
+@pytest.mark.parametrize("hidden", list(ACTIVATIONS))
+@pytest.mark.parametrize("end", ENDS, ids=END_NAMES)
+def test_a_step_of_every_optimizer_is_the_references(
+    end: tuple[str, str, str], hidden: str, dtype: Any
+) -> None:
+    for regulariser, dropout in product(("none", "all"), DROPOUTS):
+        case = Case(end, hidden, "sgd", regulariser, dropout, dtype, accuracy=False)
+        model = make_model(case)
+        lay_out(model, case)
+        kept = [
+            {name: vars(layer)[name].copy() for name in (*ARRAYS, *STATE)}
+            for layer in dense_layers(model)
+        ]
+        restore(model, kept)
+        X, y = make_data(case, 19)
+        step = Step(reference_of(model, case), X, y, dtype)
+        for rule, way in product(RULES, WAYS):
+            restore(model, kept)
+            model.optimizer = RULES[rule]()
+            model.optimizer.iterations = 3
+            twin = reference_optimizer(model.optimizer)
+            with going(way):
+                model.train(X, y)
+            assert_step(model, step, twin, f"{way}, {rule}, {regulariser}, {dropout}")
+
+
+def test_the_bounds_are_small_beside_the_steps(dtype: Any) -> None:
+    for rule in ("sgd", "nesterov", "adagrad", "adam"):
+        case = Case(ENDS[0], "relu", rule, "all", "hidden", dtype)
+        model = make_model(case)
+        before = dense_layers(model)[0].weights.copy()
+        step = Step(reference_of(model, case), *make_data(case, 19), dtype)
+        moved = np.abs(step.update().layers[0].weights - before)
+        share = step.bounds[0]["weight"]["parameter"] / moved
+        assert np.median(share) < 1000 * np.finfo(dtype).eps
+
+
+# Sizes round the lengths of vectors, tiles and blocks; the last ones give work to threads.
+SHAPES = [
+    (25, (1, 10, 1)),
+    (1, (3, 2, 2)),
+    (16, (5, 16, 8)),
+    (17, (15, 17, 33, 3)),
+    (33, (7, 13, 29, 3)),
+    (9, (33, 65, 17)),
+    (5, (64, 9)),
+    (4, (1030, 20, 5)),
+    (3, (6, 1025, 520, 4)),
+    (200, (31, 47, 45)),
+    (521, (20, 45, 49, 6)),
+    (130, (130, 260, 135, 10)),
+]
+
+
+@pytest.mark.parametrize("rule", ["sgd", "adam with weight decay"])
+@pytest.mark.parametrize(("n", "sizes"), SHAPES)
+@pytest.mark.parametrize("end", [ENDS[0], ENDS[6]], ids=["softmax", "linear"])
+def test_a_step_of_every_size_is_the_references(
+    n: int,
+    sizes: tuple[int, ...],
+    end: tuple[str, str, str],
+    rule: str,
+    dtype: Any,
+    restore_threads: None,
+) -> None:
+    dropout = "both" if n == 33 else "none"
+    case = Case(end, "tanh", rule, "all", dropout, dtype, sizes=sizes)
+    X, y = make_data(case, n)
+    step = Step(reference_of(make_model(case), case), X, y, dtype)
+    twin = reference_optimizer(make_model(case).optimizer)
+    for way, threads in product(("automatic", *WAYS), (1, 2)):
+        cr.set_num_threads(threads)
+        model = make_model(case)
+        with going(way):
+            model.train(X, y)
+        assert_step(model, step, twin, f"{way}, {threads} threads")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("hidden", list(ACTIVATIONS))
+def test_gradcheck_passes_with_each_engine(engine: str, hidden: str, dtype: Any) -> None:
+    for end, regulariser in product(ENDS, ("none", "all")):
+        case = Case(end, hidden, "sgd", regulariser, "none", dtype, accuracy=False)
+        model = make_model(case)
+        X, y = make_data(case, 11)
+        with going(engine):
+            report = cr.gradcheck(model, X, y)
+        assert report, report
+        assert f"engine {engine}" in str(report)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_forced_engine_is_named_in_the_plan(engine: str) -> None:
+    for sizes in ((1, 2), (64, 128, 10), (900, 1000, 900)):
+        model = make_model(Case(ENDS[6], sizes=sizes))
+        with going(engine):
+            assert f"engine {engine} " in model.plan
+
+
+def test_an_unknown_engine_is_refused_before_anything_changes() -> None:
+    case = Case(ENDS[0])
+    model = make_model(case)
+    before = dense_layers(model)[0].weights.copy()
+    expected = "CHAINRULE_ENGINE: expected one of automatic, .*got 'steam'"
+    with going("steam"), pytest.raises(ValueError, match=expected):
+        model.train(*make_data(case, 9))
+    np.testing.assert_array_equal(dense_layers(model)[0].weights, before)
+    model.train(*make_data(case, 9))
+
+
+def test_the_automatic_engine_depends_on_shapes_alone(restore_threads: None) -> None:
+    for sizes, batch in product(((1, 10, 1), (20, 30, 5), (64, 128, 10)), (8, 64, 600)):
+        texts = set()
+        for threads in (1, 2, 8):
+            cr.set_num_threads(threads)
+            case = Case(ENDS[6], sizes=sizes)
+            model = make_model(case)
+            model.train(*make_data(case, batch))
+            texts.add(model.plan)
+        assert len(texts) == 1 and f"batches of {batch}" in texts.pop()
