@@ -12,6 +12,7 @@ from plan_cases import (
     ENDS,
     ENGINES,
     RULES,
+    WAYS,
     Case,
     all_arrays,
     going,
@@ -104,3 +105,80 @@ def test_optimizer_arrays_of_another_kind_are_converted(engine: str) -> None:
             model.train(X, y, epochs=2)
     for one, other in zip(all_arrays(plain), all_arrays(odd), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+# What the plan leaves to the classes
+
+
+def by_hand(model: cr.Model, X: Any, y: Any, steps: int) -> None:
+    for _ in range(steps):
+        step_by_hand(model, X, y)
+
+
+def test_samples_that_are_a_parameter_are_trained_layer_by_layer() -> None:
+    """Each update then changes the samples of the next step."""
+    case = Case(ENDS[6], "tanh", "momentum", sizes=(4, 4, 3))
+    y = np.ones((4, 3))
+    model, hand = make_model(case), make_model(case)
+    model.train(model.layers[0].weights, y, epochs=3)
+    by_hand(hand, hand.layers[0].weights, y, 3)
+    for one, other in zip(all_arrays(model), all_arrays(hand), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+SPOILT: dict[str, tuple[int, str, Any, type[Exception]]] = {
+    "no share kept": (0, "rate", 0.0, ValueError),
+    "more than everything kept": (0, "rate", 1.5, ValueError),
+    "no number kept": (0, "rate", float("nan"), ValueError),
+    "a word kept": (3, "rate", "all", TypeError),
+    "a key too large": (3, "key", 2**64, TypeError),
+    "a negative step": (3, "step", -1, TypeError),
+    "a strength that is no number": (1, "weight_regularizer_l2", float("nan"), FloatingPointError),
+    "a word as a strength": (1, "weight_regularizer_l1", "strong", TypeError),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", list(SPOILT))
+def test_attributes_spoilt_by_hand_raise_and_change_nothing(name: str, way: str) -> None:
+    position, attribute, value, error = SPOILT[name]
+    case = Case(ENDS[0], "relu", "adam", "all", "both")
+    model = make_model(case)
+    setattr(model.layers[position], attribute, value)
+    before = [array for pair in model.get_parameters() for array in pair]
+    with going(way):
+        assert model.plan.startswith("layer by layer: ")
+        with pytest.raises(error):
+            model.train(*make_data(case, N), epochs=3)
+    after = [array for pair in model.get_parameters() for array in pair]
+    for one, other in zip(before, after, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert model.optimizer.iterations == 0
+
+
+def test_samples_changed_in_a_callback_are_seen() -> None:
+    class Noise:
+        def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+            X[...] *= 1.5
+
+    case = Case(ENDS[0], rule="adam")
+    X, y = make_data(case, N)
+    model, parts = make_model(case), make_model(case)
+    model.train(X, y, epochs=3, callbacks=Noise())
+    X, y = make_data(case, N)
+    for _ in range(3):
+        parts.train(X, y)
+        X *= 1.5
+    for one, other in zip(all_arrays(model), all_arrays(parts), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_number_of_epochs_beyond_64_bits_is_a_number() -> None:
+    class Stop:
+        model: Any
+
+        def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+            self.model.stop_training = epoch == 3
+
+    case = Case(ENDS[0])
+    assert len(make_model(case).train(*make_data(case, N), epochs=10**25, callbacks=Stop())) == 3

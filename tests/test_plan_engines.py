@@ -152,7 +152,8 @@ def test_a_step_of_every_size_is_the_references(
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("hidden", list(ACTIVATIONS))
 def test_gradcheck_passes_with_each_engine(engine: str, hidden: str, dtype: Any) -> None:
-    for end, regulariser in product(ENDS, ("none", "all")):
+    for index, end in enumerate(ENDS):
+        regulariser = ("none", "all")[(index + (dtype is np.float32)) % 2]
         case = Case(end, hidden, "sgd", regulariser, "none", dtype, accuracy=False)
         model = make_model(case)
         X, y = make_data(case, 11)

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import pickle
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -380,12 +379,15 @@ def test_what_is_no_file(tmp_path: Path) -> None:
         Model.load(tmp_path / "absent")
     with pytest.raises(IsADirectoryError):
         Model.load(tmp_path)
-    with pytest.raises(ModelFileError, match="a device or a pipe"):
-        Model.load("/dev/zero")
-    if hasattr(socket, "AF_UNIX"):
-        os.mkfifo(tmp_path / "pipe")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs devices and pipes")
+def test_devices_and_pipes_are_not_read(tmp_path: Path) -> None:
+    """Reading them might never end."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in ("/dev/zero", tmp_path / "pipe"):
         with pytest.raises(ModelFileError, match="a device or a pipe"):
-            Model.load(tmp_path / "pipe")
+            Model.load(path)
 
 
 def test_parameters_are_checked_likewise(tmp_path: Path) -> None:

@@ -47,7 +47,9 @@ def run(name: str, nnfs: bool = False, seed: int = 0, epochs: int | None = None)
         command = [sys.executable, "-W", "error::RuntimeWarning", str(FOLDER / f"{name}.py")]
         command += ["--seed", str(seed), "--out", out] + ["--nnfs"] * nnfs
         command += [] if epochs is None else ["--epochs", str(epochs)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        # the bits are the same, and on a busy machine two threads would wait for each other
+        one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=one_thread)
         assert done.returncode == 0, done.stderr
         with np.load(out) as results:
             return dict(results)

@@ -17,6 +17,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "bindings/array_memory.hpp"
 #include "kernels/kernels.hpp"
 
 namespace chainrule::bindings {
@@ -89,6 +90,14 @@ template <class T, class Like> Array<T> writable_like(PyObject* object, const ch
     return {const_cast<T*>(array.data), array.object};
 }
 
+// Two arrays of one shape, of which one is written to, may be the very same memory or none of it: where they overlap in
+// part, a vector would be read after its neighbour was written.
+template <class A, class B> void check_overlap(const Array<A>& written, const Array<B>& read, const char* name) {
+    const char *a = reinterpret_cast<const char*>(written.data), *b = reinterpret_cast<const char*>(read.data);
+    const Index bytes = written.size() * static_cast<Index>(sizeof(A));
+    if (a != b && a < b + bytes && b < a + bytes) throw_conversion(name);
+}
+
 // A fresh array, owned until `release`.
 template <class T> class NewArray {
   public:
@@ -112,7 +121,14 @@ template <class T> class NewArray {
   private:
     static constexpr int NPY_MAXDIMS_LEGACY_NUMPY = 32;
     void make(int n, const npy_intp* dims) {
-        object_ = PyArray_SimpleNew(n, const_cast<npy_intp*>(dims), type_number<T>);
+        std::size_t bytes = sizeof(T);
+        for (int i = 0; i < n; ++i) bytes *= static_cast<std::size_t>(dims[i]);
+        if (bytes >= pooled_bytes) {
+            const PooledMemory pooled;
+            object_ = PyArray_SimpleNew(n, const_cast<npy_intp*>(dims), type_number<T>);
+        } else {
+            object_ = PyArray_SimpleNew(n, const_cast<npy_intp*>(dims), type_number<T>);
+        }
         if (!object_) throw py::error_already_set();
     }
     PyObject* object_ = nullptr;

@@ -58,6 +58,7 @@ struct Regularize {
     template <class T> static PyObject* call(Arguments args) {
         const Array<T> gradient = writable<T>(args[0], "gradient");
         const Array<const T> parameter = array_like<T>(args[1], "parameter", gradient);
+        check_overlap(gradient, parameter, "parameter");
         const double l1 = number(args[2], "l1"), l2 = number(args[3], "l2");
         {
             const Unlocked unlocked(static_cast<double>(gradient.size()));

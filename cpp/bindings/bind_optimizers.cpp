@@ -12,7 +12,15 @@ bool truth_value(PyObject* object) {
     return value != 0;
 }
 
+template <class T> T* state(PyObject* object, const char* name, const Array<T>& parameter, const Array<const T>& gradient) {
+    const Array<T> array = writable_like<T>(object, name, parameter);
+    check_overlap(array, parameter, name);
+    check_overlap(array, gradient, name);
+    return array.data;
+}
+
 template <class T> PyObject* apply(UpdateJob<T>& job, const Array<T>& parameter, const Array<const T>& gradient) {
+    check_overlap(parameter, gradient, "gradient");
     job.n = parameter.size();
     job.parameter = parameter.data;
     job.gradient = gradient.data;
@@ -47,7 +55,7 @@ struct SgdMomentumUpdate {
         const Array<T> parameter = writable<T>(args[0], "parameter");
         const Array<const T> gradient = array_like<T>(args[1], "gradient", parameter);
         UpdateJob<T> job = {};
-        job.momentums = writable_like<T>(args[2], "momentums", parameter).data;
+        job.momentums = state(args[2], "momentums", parameter, gradient);
         job.rule.rate = number(args[3], "rate");
         job.rule.momentum = number(args[4], "momentum");
         job.rule.rule = truth_value(args[5]) ? Rule::nesterov : Rule::momentum;
@@ -64,7 +72,7 @@ struct AdagradUpdate {
         const Array<T> parameter = writable<T>(args[0], "parameter");
         const Array<const T> gradient = array_like<T>(args[1], "gradient", parameter);
         UpdateJob<T> job = {};
-        job.cache = writable_like<T>(args[2], "cache", parameter).data;
+        job.cache = state(args[2], "cache", parameter, gradient);
         job.rule.rule = Rule::adagrad;
         job.rule.rate = number(args[3], "rate");
         job.rule.epsilon = number(args[4], "epsilon");
@@ -81,7 +89,7 @@ struct RmspropUpdate {
         const Array<T> parameter = writable<T>(args[0], "parameter");
         const Array<const T> gradient = array_like<T>(args[1], "gradient", parameter);
         UpdateJob<T> job = {};
-        job.cache = writable_like<T>(args[2], "cache", parameter).data;
+        job.cache = state(args[2], "cache", parameter, gradient);
         job.rule.rule = Rule::rmsprop;
         job.rule.rate = number(args[3], "rate");
         job.rule.epsilon = number(args[4], "epsilon");
@@ -99,8 +107,8 @@ struct AdamUpdate {
         const Array<T> parameter = writable<T>(args[0], "parameter");
         const Array<const T> gradient = array_like<T>(args[1], "gradient", parameter);
         UpdateJob<T> job = {};
-        job.momentums = writable_like<T>(args[2], "momentums", parameter).data;
-        job.cache = writable_like<T>(args[3], "cache", parameter).data;
+        job.momentums = state(args[2], "momentums", parameter, gradient);
+        job.cache = state(args[3], "cache", parameter, gradient);
         job.rule.rule = Rule::adam;
         job.rule.rate = number(args[4], "rate");
         job.rule.beta_1 = number(args[5], "beta_1");

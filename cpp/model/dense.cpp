@@ -1,5 +1,6 @@
 #include "model/dense.hpp"
 
+#include <algorithm>
 #include <type_traits>
 
 #include "runtime/dispatch.hpp"
@@ -22,6 +23,8 @@ constexpr Index inner_block = 512;
 constexpr Index rows_worth_packing = 24;
 // Weights up to here are read in place; beyond, their rows lie on too many pages.
 constexpr Index bytes_read_in_place = 128 * 1024;
+// Rows of this length and more are packed, so many at a time (chosen on `wide`).
+constexpr Index page_bytes = 4096, packed_rows = 512;
 // Up to here a transposed strip of weights costs more than lane-wise dot products.
 constexpr Index rows_by_dot_product = 3;
 
@@ -40,25 +43,45 @@ template <class T> struct Part {
     }
 };
 
-// output[part] = init + a . b, where strip(first, count, vector, width) packs b's rows [first, first + count) of some
-// vectors into panels `inner_block` rows long.
+// A strip of a in panels: its rows would lie a page apart, and all on the same few cache sets.
+template <class T> struct PackedRows {
+    Grid<const T> grid;
+    T* memory;
+    bool packs;
+    PackedRows(const Grid<const T>& a, Index rows)
+        : grid(a), memory(nullptr), packs(a.row * static_cast<Index>(sizeof(T)) >= page_bytes) {
+        if (packs) grid = {nullptr, lanes<T>, (rows | 1) * lanes<T>};
+    }
+    Index elements(Index columns) const { return packs ? grid.vec * vectors<T>(columns) : 0; }
+};
+
+// output[part] = init + a . b, where strip(first, count, column, width, packed) packs b's rows [first, first + count) of
+// some columns into panels `inner_block` rows long.
 template <class T, class Strip>
 void packed_product(const Grid<const T>& a, Index inner, const Part<T>& part, const Grid<const T>& bias, const Grid<T>& output, const Strip& strip) {
     const Kernels<T>& kernel = runtime::kernels<T>();
     const Index step = kernel.product_vectors;
-    T* const packed = runtime::scratch<T>(step * inner_block * lanes<T>);
-    for (Index first = 0; first < inner; first += inner_block) {
-        const Index count = inner - first < inner_block ? inner - first : inner_block;
-        for (Index c = part.columns.first; c < part.columns.last; c += step * lanes<T>) {
-            const Index width = part.columns.last - c < step * lanes<T> ? part.columns.last - c : step * lanes<T>;
-            strip(first, count, c, width, packed);
-            const Grid<T> target = offset(output, part.rows.first, c / lanes<T>);
-            const Grid<const T> start = first > 0 ? Grid<const T>{target.data, target.row, target.vec}
-                                                  : (bias.data ? offset(bias, 0, c / lanes<T>) : bias);
-            kernel.product({part.rows.last - part.rows.first, count, width, offset(a, part.rows.first, first / lanes<T>),
-                            {packed, lanes<T>, inner_block * lanes<T>}, start, target, false, false, false});
+    const Index rows_each = std::min(part.rows.last - part.rows.first, packed_rows);
+    PackedRows<T> packed_a(a, rows_each);
+    T* const packed_b = runtime::scratch<T>(step * inner_block * lanes<T> + packed_a.elements(inner_block));
+    packed_a.memory = packed_b + step * inner_block * lanes<T>;
+    for (Index row = part.rows.first; row < part.rows.last; row += rows_each)
+        for (Index first = 0; first < inner; first += inner_block) {
+            const Index rows = std::min(part.rows.last - row, rows_each), count = std::min(inner - first, inner_block);
+            Grid<const T> left = offset(a, row, first / lanes<T>);
+            if (packed_a.packs) {
+                kernel.gather({rows, count, left.data, sizeof(T) == sizeof(double), a.row, nullptr, 0, {packed_a.memory, packed_a.grid.row, packed_a.grid.vec}});
+                left = {packed_a.memory, packed_a.grid.row, packed_a.grid.vec};
+            }
+            for (Index c = part.columns.first; c < part.columns.last; c += step * lanes<T>) {
+                const Index width = std::min(part.columns.last - c, step * lanes<T>);
+                strip(first, count, c, width, packed_b);
+                const Grid<T> target = offset(output, row, c / lanes<T>);
+                const Grid<const T> start = first > 0 ? Grid<const T>{target.data, target.row, target.vec}
+                                                      : (bias.data ? offset(bias, 0, c / lanes<T>) : bias);
+                kernel.product({rows, count, width, left, {packed_b, lanes<T>, inner_block * lanes<T>}, start, target, false, false, false});
+            }
         }
-    }
 }
 
 template <class T>

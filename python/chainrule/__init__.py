@@ -5,9 +5,8 @@ notebooks, computed by a compiled core. Two ways share one mathematics: the clas
 layer (``layer.forward``, ``layer.backward``), and the compiled plan (`Model.train`).
 """
 
-from importlib.metadata import PackageNotFoundError, version
-
 from . import datasets
+from ._core import build_info
 from .activations import (
     Activation_Linear,
     Activation_ReLU,
@@ -40,10 +39,7 @@ from .runtime import (
     show_config,
 )
 
-try:
-    __version__ = version("chainrule")
-except PackageNotFoundError:  # run from the source tree
-    __version__ = "0+unknown"
+__version__: str = build_info()["version"]
 
 __all__ = [
     "Accuracy",

@@ -7,6 +7,7 @@ copies of the parameters while it runs; `write_back` and `read_back` bring both 
 from __future__ import annotations
 
 import math
+import numbers
 import os
 from dataclasses import dataclass, field
 from typing import Any
@@ -187,11 +188,22 @@ def check_parameters(layers: list[Layer_Dense]) -> None:
             raise NoPlan("two parameters share memory")
 
 
+def check_samples(structure: Structure, request: TrainingRequest) -> None:
+    """Raise NoPlan where an update of a parameter would change a sample."""
+    samples = [request.X, request.y, *(request.validation or ())]
+    for stage in structure.stages:
+        for parameter in (stage.dense.weights, stage.dense.biases):
+            if any(np.may_share_memory(parameter, array) for array in samples):
+                raise NoPlan("a parameter and the samples share memory")
+
+
 def why_layerwise(model: Any, request: TrainingRequest | None = None) -> str | None:
     """Return why the model is trained layer by layer; None where there is a compiled plan."""
     try:
         structure = structure_of(model)
-        if request is not None:
+        if request is None:
+            specification(model, structure, batch_size=1)
+        else:
             specification(model, structure, request.batch_size, request.y, request)
     except NoPlan as reason:
         return str(reason)
@@ -202,12 +214,27 @@ def why_layerwise(model: Any, request: TrainingRequest | None = None) -> str | N
 
 
 def dropout_entry(layer: Layer_Dropout | None) -> tuple[float, int, int]:
-    return (1.0, 0, 0) if layer is None else (float(layer.rate), layer.key, layer.step)
+    """Return kept share, key and step; NoPlan where the layer itself would refuse them."""
+    if layer is None:
+        return (1.0, 0, 0)
+    counts = (layer.key, layer.step)
+    if not all(isinstance(count, int) and 0 <= count < 2**64 for count in counts):
+        raise NoPlan("a dropout's key or step is not an int from 0 to 2**64 - 1")
+    if not 0 < finite(layer.rate, "a dropout's rate") <= 1:
+        raise NoPlan("a dropout's rate is not in (0, 1]")
+    return (float(layer.rate), *counts)
+
+
+def finite(value: Any, name: str) -> float:
+    """Return a setting that the core can take; NoPlan for anything but a finite number."""
+    if isinstance(value, numbers.Real) and math.isfinite(value):
+        return float(value)
+    raise NoPlan(f"{name} is not a finite number: {value!r}")
 
 
 def stage_entry(stage: Stage) -> tuple[Any, ...]:
     dense = stage.dense
-    strengths = (float(getattr(dense, name)) for name in STRENGTHS)
+    strengths = (finite(getattr(dense, name), f"a {name}") for name in STRENGTHS)
     activation = stage.activation or "linear"
     return (
         dense.n_inputs,
@@ -244,6 +271,8 @@ def specification(
     labels = structure.loss.endswith("crossentropy") and y is not None and y.ndim == 1
     if y is not None and not labels and y.ndim != 2:
         raise NoPlan("the targets are not of rank 2")
+    if request is not None:
+        check_samples(structure, request)
     return {
         "dtype": structure.stages[0].dense.dtype.name,
         "stages": [stage_entry(stage) for stage in structure.stages],
@@ -302,7 +331,7 @@ class PlanRunner:
             self._spec,
             self._samples,
             self._validation,
-            request.epochs - self._epochs_before,
+            min(request.epochs - self._epochs_before, 2**62),
             request.on_nonfinite != "ignore",
         )
         self._first_iteration = self.model.optimizer.iterations
