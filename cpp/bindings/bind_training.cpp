@@ -211,7 +211,7 @@ std::string engine_for(const py::dict& spec) {
 }  // namespace
 
 void bind_training(py::module_& module) {
-    py::class_<PyTraining>(module, "Training", "A compiled training plan; `chainrule.plan` builds the specification.")
+    py::class_<PyTraining>(module, "Training", "A compiled training plan; `chainrule.training` builds the specification.")
         .def(py::init<const py::dict&, const py::object&, const py::object&, std::int64_t, bool>(), py::arg("spec"), py::arg("samples"),
              py::arg("validation"), py::arg("epochs"), py::arg("stop_on_nonfinite"))
         .def("run", &PyTraining::run, py::arg("max_steps"), py::arg("seconds"), py::arg("order"),

@@ -104,6 +104,19 @@ template <class T> struct PanelUpdateJob {
     Index transposed_rows;       // neurons left from the first vector on: rows beyond are not written
 };
 
+// The same for few samples: the gradient inputs^T . dvalues of a row is made where it is used.
+template <class T> struct SkinnyUpdateJob {
+    UpdateRule rule;
+    Index rows, vectors, samples;  // samples <= few_samples
+    Grid<const T> inputs;          // (samples, rows)
+    Grid<const T> dvalues;         // (samples, vectors * lanes)
+    T* parameter;                  // row r of vector v at v * panel + r * lanes
+    Index panel;
+    T* momentums;                  // same layout as parameter, or null
+    T* cache;
+};
+constexpr Index few_samples = 4;
+
 // Rows of user data, gathered into panels or, transposed, into (cols, rows).
 template <class T> struct GatherJob {
     Index rows, cols;
@@ -139,6 +152,7 @@ template <class T> struct Kernels {
     void (*loss)(const LossJob<T>&) noexcept;
     void (*update)(const UpdateJob<T>&) noexcept;
     void (*update_panels)(const PanelUpdateJob<T>&) noexcept;
+    void (*update_skinny)(const SkinnyUpdateJob<T>&) noexcept;
     void (*regularize)(Index n, T l1, T l2, const T* parameter, T* gradient) noexcept;
     double (*sum)(Index n, const T* x) noexcept;
     double (*sum_of_squares)(Index n, const T* x) noexcept;

@@ -70,11 +70,11 @@ template <Rule rule, class T> struct Optimizer {
 };
 
 template <Rule rule, class T, class Width>
-CHAINRULE_INLINE Vec<T> update_vector(const Optimizer<rule, T>& optimizer, const T* gradient, T* parameter, T* momentums, T* cache, Width width) {
+CHAINRULE_INLINE Vec<T> update_vector(const Optimizer<rule, T>& optimizer, const Vec<T>& gradient, T* parameter, T* momentums, T* cache, Width width) {
     State<T> state = {load(parameter, width), {}, {}};
     if constexpr (Optimizer<rule, T>::uses_momentums) state.momentum = load(momentums, width);
     if constexpr (Optimizer<rule, T>::uses_cache) state.cache = load(cache, width);
-    optimizer.step(state, load(gradient, width));
+    optimizer.step(state, gradient);
     store(parameter, state.w, width);
     if constexpr (Optimizer<rule, T>::uses_momentums) store(momentums, state.momentum, width);
     if constexpr (Optimizer<rule, T>::uses_cache) store(cache, state.cache, width);
@@ -84,7 +84,7 @@ CHAINRULE_INLINE Vec<T> update_vector(const Optimizer<rule, T>& optimizer, const
 template <Rule rule, class T> void update_all(const UpdateJob<T>& job) {
     const Optimizer<rule, T> optimizer(job.rule);
     for_each_vector<T>(job.n, [&](Index i, auto width) {
-        update_vector(optimizer, job.gradient + i, job.parameter + i, job.momentums + i, job.cache + i, width);
+        update_vector(optimizer, load(job.gradient + i, width), job.parameter + i, job.momentums + i, job.cache + i, width);
     });
 }
 
@@ -98,12 +98,12 @@ template <Rule rule, class T> void update_panels_by(const PanelUpdateJob<T>& job
         const Index left = job.transposed_rows - v * lanes<T>;
         if (!job.transposed || left <= 0) {
             for (Index i = 0; i < job.rows * lanes<T>; i += lanes<T>)
-                update_vector(optimizer, gradient + i, parameter + i, momentums + i, cache + i, All{});
+                update_vector(optimizer, load(gradient + i), parameter + i, momentums + i, cache + i, All{});
             continue;
         }
         Vec<T> x[lanes<T>];
         _Pragma("GCC unroll 16") for (int r = 0; r < lanes<T>; ++r)
-            x[r] = r < job.rows ? update_vector(optimizer, gradient + r * lanes<T>, parameter + r * lanes<T>,
+            x[r] = r < job.rows ? update_vector(optimizer, load(gradient + r * lanes<T>), parameter + r * lanes<T>,
                                                 momentums + r * lanes<T>, cache + r * lanes<T>, All{})
                                 : Vec<T>{};
         transpose_square(x);
@@ -111,24 +111,47 @@ template <Rule rule, class T> void update_panels_by(const PanelUpdateJob<T>& job
     }
 }
 
-template <class T> void update(const UpdateJob<T>& job) noexcept {
-    switch (job.rule.rule) {
-        case Rule::sgd: return update_all<Rule::sgd>(job);
-        case Rule::momentum: return update_all<Rule::momentum>(job);
-        case Rule::nesterov: return update_all<Rule::nesterov>(job);
-        case Rule::adagrad: return update_all<Rule::adagrad>(job);
-        case Rule::rmsprop: return update_all<Rule::rmsprop>(job);
-        case Rule::adam: return update_all<Rule::adam>(job);
+template <Rule rule, int samples, class T> void update_skinny_samples(const SkinnyUpdateJob<T>& job) {
+    const Optimizer<rule, T> optimizer(job.rule);
+    for (Index v = 0; v < job.vectors; ++v) {
+        Vec<T> dvalues[samples];
+        _Pragma("GCC unroll 4") for (int s = 0; s < samples; ++s) dvalues[s] = load(job.dvalues.data + s * job.dvalues.row + v * job.dvalues.vec);
+        for (Index first = 0; first < job.rows; first += lanes<T>) {
+            const T* const inputs = job.inputs.data + first / lanes<T> * job.inputs.vec;
+            const Index count = at_most(job.rows - first, lanes<T>), place = v * job.panel + first * lanes<T>;
+            for (Index r = 0; r < count; ++r) {
+                Vec<T> gradient = broadcast(inputs[r]) * dvalues[0];
+                _Pragma("GCC unroll 4") for (int s = 1; s < samples; ++s) gradient = fma(broadcast(inputs[s * job.inputs.row + r]), dvalues[s], gradient);
+                const Index here = place + r * lanes<T>;
+                update_vector(optimizer, gradient, job.parameter + here, job.momentums + here, job.cache + here, All{});
+            }
+        }
     }
 }
 
-template <class T> void update_panels(const PanelUpdateJob<T>& job) noexcept {
-    switch (job.rule.rule) {
-        case Rule::sgd: return update_panels_by<Rule::sgd>(job);
-        case Rule::momentum: return update_panels_by<Rule::momentum>(job);
-        case Rule::nesterov: return update_panels_by<Rule::nesterov>(job);
-        case Rule::adagrad: return update_panels_by<Rule::adagrad>(job);
-        case Rule::rmsprop: return update_panels_by<Rule::rmsprop>(job);
-        case Rule::adam: return update_panels_by<Rule::adam>(job);
+template <Rule rule, class T> void update_skinny_by(const SkinnyUpdateJob<T>& job) {
+    static_assert(few_samples == 4);
+    switch (job.samples) {
+        case 1: return update_skinny_samples<rule, 1>(job);
+        case 2: return update_skinny_samples<rule, 2>(job);
+        case 3: return update_skinny_samples<rule, 3>(job);
+        case 4: return update_skinny_samples<rule, 4>(job);
     }
 }
+
+// Calls body<rule>(job) for the job's rule.
+#define CHAINRULE_BY_RULE(body, job)                                  \
+    switch (job.rule.rule) {                                          \
+        case Rule::sgd: return body<Rule::sgd>(job);                  \
+        case Rule::momentum: return body<Rule::momentum>(job);        \
+        case Rule::nesterov: return body<Rule::nesterov>(job);        \
+        case Rule::adagrad: return body<Rule::adagrad>(job);          \
+        case Rule::rmsprop: return body<Rule::rmsprop>(job);          \
+        case Rule::adam: return body<Rule::adam>(job);                \
+    }
+
+template <class T> void update(const UpdateJob<T>& job) noexcept { CHAINRULE_BY_RULE(update_all, job) }
+template <class T> void update_panels(const PanelUpdateJob<T>& job) noexcept { CHAINRULE_BY_RULE(update_panels_by, job) }
+template <class T> void update_skinny(const SkinnyUpdateJob<T>& job) noexcept { CHAINRULE_BY_RULE(update_skinny_by, job) }
+
+#undef CHAINRULE_BY_RULE

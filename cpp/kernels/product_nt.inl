@@ -10,23 +10,24 @@
 
 template <int R, int C, class T>
 void product_nt_tile(const Product<T>& job, const T* a, const T* b, T* output, Index output_column) {
+    const Index a_row = job.a.row, b_row = job.b.row, a_vec = job.a.vec, b_vec = job.b.vec;
     Vec<T> sum[lanes<T>] = {};
     Index left = job.inner;
     for (; left >= lanes<T> || (left > 0 && job.padded); left -= lanes<T>) {
         Vec<T> value[C];
-        _Pragma("GCC unroll 4") for (int c = 0; c < C; ++c) value[c] = load(b + c * job.b.row);
+        _Pragma("GCC unroll 4") for (int c = 0; c < C; ++c) value[c] = load(b + c * b_row);
         _Pragma("GCC unroll 16") for (int r = 0; r < R; ++r) {
-            const Vec<T> input = load(a + r * job.a.row);
+            const Vec<T> input = load(a + r * a_row);
             _Pragma("GCC unroll 4") for (int c = 0; c < C; ++c) sum[r * C + c] = fma(input, value[c], sum[r * C + c]);
         }
-        a += job.a.vec;
-        b += job.b.vec;
+        a += a_vec;
+        b += b_vec;
     }
     if (left > 0) {
         Vec<T> value[C];
-        _Pragma("GCC unroll 4") for (int c = 0; c < C; ++c) value[c] = load(b + c * job.b.row, Tail{left});
+        _Pragma("GCC unroll 4") for (int c = 0; c < C; ++c) value[c] = load(b + c * b_row, Tail{left});
         _Pragma("GCC unroll 16") for (int r = 0; r < R; ++r) {
-            const Vec<T> input = load(a + r * job.a.row, Tail{left});
+            const Vec<T> input = load(a + r * a_row, Tail{left});
             _Pragma("GCC unroll 4") for (int c = 0; c < C; ++c) sum[r * C + c] = fma(input, value[c], sum[r * C + c]);
         }
     }
@@ -36,59 +37,29 @@ void product_nt_tile(const Product<T>& job, const T* a, const T* b, T* output, I
         if (accumulate) total = load(output, Tail{R * C}) + total;
         return store_some(output, total, R * C);
     }
-    alignas(line_bytes) T lane[lanes<T>];
+    // a tile's columns lie side by side: their first is a multiple of 4
+    alignas(line_bytes) T lane[lanes<T>] = {};
+    T* const place = output + output_column / lanes<T> * job.output.vec + output_column % lanes<T>;
+    if (accumulate) {
+        _Pragma("GCC unroll 16") for (int r = 0; r < R; ++r) __builtin_memcpy(lane + r * C, place + r * job.output.row, C * sizeof(T));
+        total = load(lane) + total;
+    }
     store(lane, total);
-    for (int r = 0; r < R; ++r)
-        for (int c = 0; c < C; ++c) {
-            const Index column = output_column + c;
-            T& place = output[r * job.output.row + column / lanes<T> * job.output.vec + column % lanes<T>];
-            place = accumulate ? place + lane[r * C + c] : lane[r * C + c];
-        }
+    _Pragma("GCC unroll 16") for (int r = 0; r < R; ++r) __builtin_memcpy(place + r * job.output.row, lane + r * C, C * sizeof(T));
 }
 
 template <class T> using ProductNtTile = void (*)(const Product<T>&, const T*, const T*, T*, Index);
 
-// The tiles C columns wide, one to at_most rows high.
-template <class T, int C> struct ProductNtTiles;
-template <> struct ProductNtTiles<float, 1> {
-    static constexpr ProductNtTile<float> with_rows[] = {
-        product_nt_tile<1, 1, float>,  product_nt_tile<2, 1, float>,  product_nt_tile<3, 1, float>,  product_nt_tile<4, 1, float>,
-        product_nt_tile<5, 1, float>,  product_nt_tile<6, 1, float>,  product_nt_tile<7, 1, float>,  product_nt_tile<8, 1, float>,
-        product_nt_tile<9, 1, float>,  product_nt_tile<10, 1, float>, product_nt_tile<11, 1, float>, product_nt_tile<12, 1, float>,
-        product_nt_tile<13, 1, float>, product_nt_tile<14, 1, float>, product_nt_tile<15, 1, float>, product_nt_tile<16, 1, float>};
-};
-template <> struct ProductNtTiles<float, 2> {
-    static constexpr ProductNtTile<float> with_rows[] = {product_nt_tile<1, 2, float>, product_nt_tile<2, 2, float>, product_nt_tile<3, 2, float>,
-                                                         product_nt_tile<4, 2, float>, product_nt_tile<5, 2, float>, product_nt_tile<6, 2, float>,
-                                                         product_nt_tile<7, 2, float>, product_nt_tile<8, 2, float>};
-};
-template <> struct ProductNtTiles<float, 3> {
-    static constexpr ProductNtTile<float> with_rows[] = {product_nt_tile<1, 3, float>, product_nt_tile<2, 3, float>, product_nt_tile<3, 3, float>,
-                                                         product_nt_tile<4, 3, float>, product_nt_tile<5, 3, float>};
-};
-template <> struct ProductNtTiles<float, 4> {
-    static constexpr ProductNtTile<float> with_rows[] = {product_nt_tile<1, 4, float>, product_nt_tile<2, 4, float>, product_nt_tile<3, 4, float>,
-                                                         product_nt_tile<4, 4, float>};
-};
-template <> struct ProductNtTiles<double, 1> {
-    static constexpr ProductNtTile<double> with_rows[] = {product_nt_tile<1, 1, double>, product_nt_tile<2, 1, double>, product_nt_tile<3, 1, double>,
-                                                          product_nt_tile<4, 1, double>, product_nt_tile<5, 1, double>, product_nt_tile<6, 1, double>,
-                                                          product_nt_tile<7, 1, double>, product_nt_tile<8, 1, double>};
-};
-template <> struct ProductNtTiles<double, 2> {
-    static constexpr ProductNtTile<double> with_rows[] = {product_nt_tile<1, 2, double>, product_nt_tile<2, 2, double>, product_nt_tile<3, 2, double>,
-                                                          product_nt_tile<4, 2, double>};
-};
-template <> struct ProductNtTiles<double, 3> {
-    static constexpr ProductNtTile<double> with_rows[] = {product_nt_tile<1, 3, double>, product_nt_tile<2, 3, double>};
-};
-template <> struct ProductNtTiles<double, 4> {
-    static constexpr ProductNtTile<double> with_rows[] = {product_nt_tile<1, 4, double>, product_nt_tile<2, 4, double>};
+// The tiles C columns wide, one to tallest_product_nt rows high.
+template <class T> constexpr int tallest_product_nt(int C) { return static_cast<int>(lanes<T>) / C; }
+template <class T, int C, class Rows = UpTo<tallest_product_nt<T>(C)>> struct ProductNtTiles;
+template <class T, int C, int... R> struct ProductNtTiles<T, C, Indices<R...>> {
+    static constexpr ProductNtTile<T> with_rows[] = {product_nt_tile<R + 1, C, T>...};
 };
 
 // C columns, all rows, in tiles of as equal a height as possible.
 template <int C, class T> void product_nt_columns(const Product<T>& job, Index c) {
-    constexpr Index tallest = static_cast<Index>(sizeof(ProductNtTiles<T, C>::with_rows) / sizeof(ProductNtTile<T>));
+    constexpr Index tallest = tallest_product_nt<T>(C);
     Index left = job.rows;
     for (Index tiles = (left + tallest - 1) / tallest, r = 0; tiles > 0; --tiles) {
         const Index count = (left + tiles - 1) / tiles;

@@ -52,18 +52,9 @@ void product_tn_tile(const Product<T>& job, const T* a, const T* b, const T* ini
 
 template <class T, class Width> using ProductTnTile = void (*)(const Product<T>&, const T*, const T*, const T*, T*, Width);
 
-template <class T, int V, class Width> struct ProductTnTiles {
-#if defined(__AVX512F__)
-    static constexpr ProductTnTile<T, Width> with_rows[] = {
-        product_tn_tile<1, V, Width, T>, product_tn_tile<2, V, Width, T>, product_tn_tile<3, V, Width, T>, product_tn_tile<4, V, Width, T>,
-        product_tn_tile<5, V, Width, T>, product_tn_tile<6, V, Width, T>, product_tn_tile<7, V, Width, T>, product_tn_tile<8, V, Width, T>};
-#elif defined(__AVX2__) || defined(__aarch64__)
-    static constexpr ProductTnTile<T, Width> with_rows[] = {
-        product_tn_tile<1, V, Width, T>, product_tn_tile<2, V, Width, T>, product_tn_tile<3, V, Width, T>,
-        product_tn_tile<4, V, Width, T>, product_tn_tile<5, V, Width, T>, product_tn_tile<6, V, Width, T>};
-#else
-    static constexpr ProductTnTile<T, Width> with_rows[] = {product_tn_tile<1, V, Width, T>, product_tn_tile<2, V, Width, T>};
-#endif
+template <class T, int V, class Width, class Rows = UpTo<product_tn_rows>> struct ProductTnTiles;
+template <class T, int V, class Width, int... R> struct ProductTnTiles<T, V, Width, Indices<R...>> {
+    static constexpr ProductTnTile<T, Width> with_rows[] = {product_tn_tile<R + 1, V, Width, T>...};
 };
 
 // All row tiles of V vectors of columns; each panel of a is cut into tiles of as equal a height as possible.

@@ -46,6 +46,7 @@ template <class T> constexpr Kernels<T> kernels = {
     gather<T>,           gather_transposed<T>, activation_forward<T>, activation_backward<T>,
     softmax_forward<T>,  softmax_backward<T>,  dropout_mask<T>,      multiply<T>,
     logarithm_all<T>,    loss<T>,              update<T>,            update_panels<T>,
+    update_skinny<T>,
     regularize<T>,       sum<T>,              sum_of_squares<T>,
     fma_chain<T>,
 };

@@ -39,6 +39,14 @@ template <class T> struct Vec {
     Native<T> part[parts];
 };
 
+// UpTo<3> is Indices<0, 1, 2>.
+template <int... I> struct Indices {};
+template <int N, int... I> struct Count : Count<N - 1, N - 1, I...> {};
+template <int... I> struct Count<0, I...> {
+    using Type = Indices<I...>;
+};
+template <int N> using UpTo = typename Count<N>::Type;
+
 #if defined(__AVX512F__)
 template <class T> struct Mask;
 template <> struct Mask<float> { __mmask16 bits; };
@@ -236,13 +244,6 @@ template <class T> CHAINRULE_INLINE Vec<T> nearest(const Vec<T>& a) {
 
 // --- transpose ------------------------------------------------------------------------------------------------
 
-template <int... I> struct Indices {};
-template <int count> struct Lanes;
-template <> struct Lanes<2> { using Type = Indices<0, 1>; };
-template <> struct Lanes<4> { using Type = Indices<0, 1, 2, 3>; };
-template <> struct Lanes<8> { using Type = Indices<0, 1, 2, 3, 4, 5, 6, 7>; };
-template <> struct Lanes<16> { using Type = Indices<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15>; };
-
 // One step of a butterfly: a and b trade halves of each group of 2 * S lanes.
 template <int S, class V, int... I> CHAINRULE_INLINE void trade(V& a, V& b, Indices<I...>) {
     constexpr int count = sizeof...(I);
@@ -256,7 +257,7 @@ template <int S, class T> CHAINRULE_INLINE void trade_rows(Vec<T> (&x)[lanes<T>]
     if constexpr (S < part_lanes<T>) {
         _Pragma("GCC unroll 16") for (int i = 0; i < lanes<T>; ++i)
             if ((i & S) == 0)
-                EACH_PART trade<S>(x[i].part[p], x[i + S].part[p], typename Lanes<part_lanes<T>>::Type{});
+                EACH_PART trade<S>(x[i].part[p], x[i + S].part[p], UpTo<part_lanes<T>>{});
     } else {
         constexpr int step = S / part_lanes<T>;  // whole registers change places
         _Pragma("GCC unroll 16") for (int i = 0; i < lanes<T>; ++i)
@@ -288,7 +289,7 @@ CHAINRULE_INLINE void transpose_square(Vec<double> (&x)[8]) {
 template <int S, int count, class T> CHAINRULE_INLINE void add_halves(Vec<T> (&x)[lanes<T>]) {
     _Pragma("GCC unroll 16") for (int i = 0; i < S && i < count; ++i) {
         if constexpr (S < part_lanes<T>) {
-            EACH_PART trade<S>(x[i].part[p], x[i + S].part[p], typename Lanes<part_lanes<T>>::Type{});
+            EACH_PART trade<S>(x[i].part[p], x[i + S].part[p], UpTo<part_lanes<T>>{});
         } else {
             constexpr int step = S / part_lanes<T>;
             EACH_PART if ((p & step) == 0) {

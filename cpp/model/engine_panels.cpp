@@ -8,6 +8,9 @@
 //   transposed  panel q: rows 0..n_neurons-1 of `lanes` inputs, for dinputs = dvalues . weights^T
 //   outputs     panel p: one row per sample; layer s reads panels of layer s - 1 in all three products
 //
+// With few samples (skinny) a step is one walk over the weights forward and one back: dinputs are dot products with the
+// weights as they stand, so there is no transposed copy, and each gradient is made where it is spent.
+//
 // Lanes beyond the last neuron hold weight 0 and gradient 0; what they compute is never read.
 
 #include <algorithm>
@@ -97,6 +100,9 @@ template <class T> class PanelsEngine final : public Engine<T> {
     void drop(const Dropout& dropout, const Batch& batch, const Panels<T>& values, const Panels<T>& mask, const Panels<T>& dropped, Index row, Index rows);
     void multiply(const Panels<T>& values, const Panels<T>& mask, const Panels<T>& output, Index row, Index rows);
     void plan_tiles();
+    void skinny_dinputs(std::size_t s, Index row, Index rows);
+    void skinny_update(const UpdateRule& rule, const Tile& tile, Index rows);
+    bool skinny() const { return net_.batch_size <= few_samples; }
     void fetch_tile(const Tile& tile, Index input_panel) const;
     void tile_gradient(const Tile& tile, Index input_panel, Index rows, T* gradient);
     void tile_update(const UpdateRule& rule, const Tile& tile, Index input_panel, const T* gradient);
@@ -150,7 +156,7 @@ template <class T> PanelsEngine<T>::PanelsEngine(const Network& network) : net_(
         if (uses_cache(net_.rule)) arena_.plan(&memory.cache, memory.parameters);
         if (net_.clips) arena_.plan(&memory.gradient, memory.parameters);
         memory.transposed_panel = (stage.n_neurons | 1) * lanes<T>;
-        if (s > 0) arena_.plan(&memory.transposed, panels_of<T>(stage.n_inputs) * memory.transposed_panel);
+        if (s > 0 && !skinny()) arena_.plan(&memory.transposed, panels_of<T>(stage.n_inputs) * memory.transposed_panel);
         largest_width_ = std::max({largest_width_, stage.n_neurons, stage.n_inputs});
     }
     if (!net_.labels) targets_.plan(arena_, batch, net_.stages.back().n_neurons);
@@ -181,7 +187,7 @@ template <class T> void PanelsEngine<T>::load(const std::vector<StageArrays<T>>&
         kernel_.gather({1, m, biases, is_double, m, nullptr, 0, {packed, lanes<T>, stages_[s].panel}});
         kernel_.gather({net_.stages[s].n_inputs, m, weights, is_double, m, nullptr, 0, {packed + lanes<T>, lanes<T>, stages_[s].panel}});
     });
-    for (std::size_t s = 1; s < stages_.size(); ++s) {
+    for (std::size_t s = 1; s < stages_.size() && !skinny(); ++s) {
         const Stage& stage = net_.stages[s];
         const Grid<const T> rows = {arrays[s].weights, stage.n_neurons, lanes<T>};
         for (Index q = 0; q < panels_of<T>(stage.n_inputs); ++q)
@@ -312,6 +318,7 @@ template <class T> void PanelsEngine<T>::backward(const Batch& batch, std::size_
             kernel_.activation_backward(stage.activation, rows * lanes<T>, at(dvalues, 0, p).data, at(output, 0, p).data, at(dvalues, 0, p).data);
     }
     if (s == 0) return;
+    if (skinny()) return skinny_dinputs(s, row, rows);
     const Grid<T> dinputs = stages_[s - 1].dvalues.grid(row);
     for (Index first = 0; first < stage.n_neurons; first += inner_block) {
         const Index count = std::min(stage.n_neurons - first, inner_block);
@@ -319,6 +326,17 @@ template <class T> void PanelsEngine<T>::backward(const Batch& batch, std::size_
                          {memory.transposed + first * lanes<T>, lanes<T>, memory.transposed_panel},
                          first ? constant(dinputs) : Grid<const T>{nullptr, 0, 0}, dinputs, true, false, memory.streams});
     }
+}
+
+// dinputs = dvalues . weights^T, one sample at a time: `lanes` rows of weights by one row of dvalues.
+template <class T> void PanelsEngine<T>::skinny_dinputs(std::size_t s, Index row, Index rows) {
+    const Stage& stage = net_.stages[s];
+    const StageMemory<T>& memory = stages_[s];
+    for (Index q = 0; q < panels_of<T>(stage.n_inputs); ++q)
+        for (Index r = row; r < row + rows; ++r)
+            kernel_.product_nt({std::min(stage.n_inputs - q * lanes<T>, lanes<T>), stage.n_neurons, 1,
+                                {memory.weights + (1 + q * lanes<T>) * lanes<T>, lanes<T>, memory.panel}, constant(memory.dvalues.grid(r)), {nullptr, 0, 0},
+                                {at(stages_[s - 1].dvalues.grid(r), 0, q).data, 1, lanes<T>}, true, false, false});
 }
 
 // dropped = values * a fresh mask; element (r, c) of the batch is number r * columns + c of the step's stream.
@@ -432,6 +450,35 @@ template <class T> void PanelsEngine<T>::tile_update(const UpdateRule& rule, con
     kernel_.update_panels(job);
 }
 
+// Gradient and update of a tile in one walk over its weights.
+template <class T> void PanelsEngine<T>::skinny_update(const UpdateRule& rule, const Tile& tile, Index rows) {
+    const StageMemory<T>& memory = stages_[tile.stage];
+    const Stage& stage = net_.stages[tile.stage];
+    const T one = 1;
+    SkinnyUpdateJob<T> job = {};
+    job.vectors = tile.vectors;
+    job.samples = rows;
+    job.dvalues = constant(at(memory.dvalues.grid(), 0, tile.panel));
+    job.panel = memory.panel;
+    const auto step = [&](Index offset) {
+        offset += tile.panel * memory.panel;
+        job.parameter = memory.weights + offset;
+        job.momentums = memory.momentums ? memory.momentums + offset : nullptr;
+        job.cache = memory.cache ? memory.cache + offset : nullptr;
+        kernel_.update_skinny(job);
+    };
+    if (tile.bias) {
+        job.rule = bias_rule(rule, stage);
+        job.rows = 1;
+        job.inputs = {&one, 0, 0};
+        step(0);
+    }
+    job.rule = weight_rule(rule, stage);
+    job.rows = std::min(tile.last_input_panel * lanes<T>, stage.n_inputs) - tile.first_input_panel * lanes<T>;
+    job.inputs = constant(at(inputs_of(tile.stage, true), 0, tile.first_input_panel));
+    step((1 + tile.first_input_panel * lanes<T>) * lanes<T>);
+}
+
 template <class T> void PanelsEngine<T>::tile_regularize(const Tile& tile, Index input_panel, T* gradient) {
     const StageMemory<T>& memory = stages_[tile.stage];
     const Stage& stage = net_.stages[tile.stage];
@@ -462,6 +509,7 @@ template <class T> void PanelsEngine<T>::update(const UpdateRule& rule, double c
     };
     if (!net_.clips) {
         for_each_tile(worker, [&](std::size_t i) {
+            if (skinny()) return skinny_update(rule, tiles_[i], rows);
             for_each_part(tiles_[i], [&](Index q) {
                 tile_gradient(tiles_[i], q, rows, gradient);
                 tile_update(rule, tiles_[i], q, gradient);

@@ -30,7 +30,7 @@ Index panels_cost(const Network& network, Index lanes) {
 
 // The same with samples in lanes; each gradient ends with a sum over the lanes.
 Index nano_cost(const Network& network, Index lanes) {
-    constexpr Index lane_sum = 4;
+    constexpr Index lane_sum = 3;
     const Index vectors = groups(network.batch_size, lanes);
     Index cost = 0;
     for (std::size_t s = 0; s < network.stages.size(); ++s) {
@@ -42,8 +42,8 @@ Index nano_cost(const Network& network, Index lanes) {
     return cost;
 }
 
-// Above this many vector operations (about 10 microseconds) a step is worth two threads; nano has one.
-constexpr Index largest_nano_cost = 32768;
+// Above this many vector operations (about 20 microseconds) a step is worth two threads; nano has one.
+constexpr Index largest_nano_cost = 65536;
 
 }  // namespace
 
@@ -63,7 +63,8 @@ const char* engine_name(EngineKind kind) {
 
 EngineKind choose_engine(const Network& network, Index lanes) {
     const Index nano = nano_cost(network, lanes);
-    return nano <= largest_nano_cost && nano < panels_cost(network, lanes) ? EngineKind::nano : EngineKind::panels;
+    // panels pays a tenth more than its products: it moves samples in and out of panels (measured on `xs`, 33-65-17)
+    return nano <= largest_nano_cost && 10 * nano <= 11 * panels_cost(network, lanes) ? EngineKind::nano : EngineKind::panels;
 }
 
 double step_flops(const Network& network) {

@@ -116,13 +116,15 @@ template <class T> bool Training<T>::one_step(Stretch& stretch, Worker worker) {
     const bool reports_penalty = regularized_ && (stretch.done + 1 == stretch.max_steps || step_ + 1 == static_cast<std::int64_t>(steps_per_epoch()));
     engine_->pass(now, worker, stretch.barrier);
     const Sums sums = sums_of(now);
-    if (on_nonfinite_ == Nonfinite::stop && !std::isfinite(sums.loss)) {
-        if (worker.index == 0) nonfinite_ = stopped_ = true;
-        return false;
-    }
     if (reports_penalty) {
         if (worker.index == 0) last_step_.regularization_loss = engine_->penalty();
         stretch.barrier.wait();
+    }
+    const double loss = sums.loss + (reports_penalty ? last_step_.regularization_loss : 0);
+    if (on_nonfinite_ == Nonfinite::stop && !std::isfinite(loss)) {
+        stretch.barrier.wait();
+        if (worker.index == 0) nonfinite_ = stopped_ = true;
+        return false;
     }
     engine_->update(rule, schedule.clip_norm, now.rows, worker, stretch.barrier);
     if (worker.index == 0) finish_step(stretch, sums, rule.rate);
