@@ -1,7 +1,8 @@
 """Derives the constants of elementary.inl: python derive_polynomials.py > polynomials.inl
 
-Each polynomial is the Chebyshev interpolant (near-minimax) of the function named beside it, computed with
-60 digits by mpmath and rounded to the type. The largest error of the interpolant is printed with it.
+Each polynomial is the Chebyshev interpolant (near-minimax) of the function named beside it,
+computed with 60 digits by mpmath and rounded to the type. The largest error of the interpolant is
+printed with it.
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ def constants(name: str, exp_terms: int, log_terms: int, ln2_bits: int) -> list[
         f"    static constexpr {name} ln2_low = {low};",
         f"    // (exp(r) - 1 - r) / r^2 for |r| <= ln(2) / 2; error {mp.nstr(exp_error, 3)}",
         f"    static constexpr {name} exp_tail[] = {{{exp_values}}};",
-        f"    // (2 atanh(s) - 2 s) / s^3 over z = s^2, s <= 3 - 2 sqrt(2); error {mp.nstr(log_error, 3)}",
+        "    // (2 atanh(s) - 2 s) / s^3 over z = s^2, s <= 3 - 2 sqrt(2); "
+        f"error {mp.nstr(log_error, 3)}",
         f"    static constexpr {name} atanh_tail[] = {{{log_values}}};",
         "};",
     ]

@@ -88,8 +88,8 @@ template <class T> class PanelsEngine final : public Engine<T> {
         if (scratch_.bytes() < wanted) scratch_ = runtime::Block(wanted);
     }
     std::size_t bytes() const override { return arena_.bytes() + scratch_.bytes(); }
-    // Steps of some microseconds would spend more on barriers and on moving cache lines than they gain (measured on `xs`).
-    bool uses_threads() const override { return step_flops(net_) >= 1.5e6; }
+    // Smaller steps lose more by moving cache lines between cores than they gain (measured on `digits` and `rl`, batches 32 to 256).
+    bool uses_threads() const override { return step_flops(net_) >= 8e6 || runtime::team_is_forced(); }
 
   private:
     Index scratch_elements() const { return 3 * lanes<T> * largest_width_; }

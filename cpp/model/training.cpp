@@ -156,7 +156,7 @@ template <class T> void Training<T>::read_clock(Stretch& stretch) {
     if (now >= stretch.end || now >= stretch.leg_end) stretch.over = true;
     if (!stretch.in_team) {
         alone_each_ = each;
-    } else if (alone_each_ > 0 && seconds_between(stretch.leg_start, now) >= trial_seconds) {
+    } else if (!waits_for_team() && seconds_between(stretch.leg_start, now) >= trial_seconds) {
         runtime::judge_team(each <= alone_each_);
         if (each > alone_each_) stretch.over = true;
         stretch.leg_start = now;
@@ -231,7 +231,7 @@ template <class T> void Training<T>::work_in_team(Stretch& stretch, Worker worke
     }
     stretch.recruits = worker.count - 1;
     stretch.barrier.reset(1);
-    if (step_flops(net_) >= worth_waiting_for_team)
+    if (waits_for_team())
         while (stretch.reported.load(std::memory_order_acquire) < stretch.recruits) runtime::spin_once(spins);
     else
         work(stretch, Worker{0, 1});
@@ -247,10 +247,13 @@ template <class T> void Training<T>::work_in_team(Stretch& stretch, Worker worke
     if (goes_on) work(stretch, worker);
 }
 
+template <class T> bool Training<T>::waits_for_team() const {
+    return step_flops(net_) >= worth_waiting_for_team || runtime::team_is_forced();
+}
+
 // One leg: a team's, where one is worth calling now, else one thread's.
 template <class T> void Training<T>::run_leg(Stretch& stretch, int threads) {
-    const bool long_steps = step_flops(net_) >= worth_waiting_for_team;
-    const bool team = threads > 1 && (long_steps || (alone_each_ > 0 && Clock::now() >= runtime::team_rests_until()));
+    const bool team = threads > 1 && (waits_for_team() || (alone_each_ > 0 && Clock::now() >= runtime::team_rests_until()));
     stretch.leg_start = Clock::now();
     stretch.leg_steps = 0;
     stretch.next_clock = 1;

@@ -94,6 +94,7 @@ template <class T> class Training final : public TrainingBase {
 
   private:
     struct Stretch;
+    bool waits_for_team() const;
     void run_leg(Stretch& stretch, int threads);
     void work_in_team(Stretch& stretch, runtime::Worker worker);
     void work(Stretch& stretch, runtime::Worker worker);

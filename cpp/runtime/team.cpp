@@ -1,8 +1,10 @@
 #include "runtime/team.hpp"
 
 #include <omp.h>
+#if defined(__unix__) || defined(__APPLE__)
 #include <pthread.h>
 #include <sched.h>
+#endif
 
 #include <algorithm>
 #include <chrono>
@@ -11,6 +13,7 @@
 #include <fstream>
 #include <mutex>
 #include <string>
+#include <thread>
 
 namespace chainrule::runtime {
 namespace {
@@ -29,8 +32,10 @@ constexpr double worth_waking_a_team = 1e9;      // flops; about 10 ms
 constexpr std::int64_t first_rest = 50'000'000, longest_rest = 2'000'000'000;  // nanoseconds
 std::atomic<std::int64_t> rest{0}, rest_end{0};
 
+#if defined(__unix__) || defined(__APPLE__)
 void mark_child() { forked.store(true); }
 const int fork_handler = pthread_atfork(nullptr, nullptr, mark_child);
+#endif
 
 // cgroup v2: "quota period" or "max period", in microseconds.
 int container_quota() {
@@ -43,10 +48,12 @@ int container_quota() {
 }
 
 int affinity_cores() {
+#if defined(__linux__)
     cpu_set_t set;
     CPU_ZERO(&set);
-    if (sched_getaffinity(0, sizeof set, &set) != 0) return omp_get_num_procs();
-    return CPU_COUNT(&set);
+    if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+#endif
+    return omp_get_num_procs();
 }
 
 int default_threads() {
@@ -96,7 +103,13 @@ Clock::time_point team_rests_until() { return Clock::time_point(Clock::duration(
 
 bool team_is_awake() { return Clock::now() - last_region_end < team_stays_awake; }
 
+bool team_is_forced() {
+    const char* text = std::getenv("CHAINRULE_TEAM");
+    return text && std::string(text) == "always";
+}
+
 int threads_for_call(double flops) {
+    if (team_is_forced()) return threads_for_training();
     if (flops < worth_an_awake_team) return 1;
     const int threads = threads_for_training();
     return threads > 1 && (flops >= worth_waking_a_team || team_is_awake()) ? threads : 1;
@@ -105,7 +118,7 @@ int threads_for_call(double flops) {
 void spin_once(int& spins) {
     // With more threads than cores the one we wait for may need ours.
     if (++spins > spins_before_yield) {
-        sched_yield();
+        std::this_thread::yield();
         return;
     }
 #if defined(__x86_64__)

@@ -34,6 +34,10 @@ int usable_cores();
 // True in a child of fork(): OpenMP's threads did not come along.
 bool in_forked_child();
 
+// CHAINRULE_TEAM=always: every call that can use a team gets one, at once, however small it is. For tests: results do
+// not depend on it, so without it small cases would never run in parallel.
+bool team_is_forced();
+
 // Threads for one layer call of `flops` operations: more than one only where a team is awake or the work is some
 // milliseconds, since waking a sleeping team takes longer than most calls.
 int threads_for_call(double flops);
