@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from chainrule import Activation_Sigmoid, Layer_Dense, Loss_HalfSquaredError, Model, gradcheck
-from chainrule.pictures import BLUE, GREY, RED, pyplot, save_picture
+from chainrule.demo.pictures import BLUE, GREY, RED, pyplot, save_picture
 
 SIZES = (10, 20, 30, 40, 1)
 SAMPLES = 100

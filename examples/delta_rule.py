@@ -24,7 +24,7 @@ from chainrule import (
     Model,
     gradcheck,
 )
-from chainrule.pictures import BLUE, ORANGE, RED, pyplot, save_picture
+from chainrule.demo.pictures import BLUE, ORANGE, RED, pyplot, save_picture
 
 RATE = 0.5
 DEPTH, WIDTH = 10, 32

@@ -21,7 +21,7 @@ from chainrule import (
     gradcheck,
     numerical_gradient,
 )
-from chainrule.pictures import BLUE, GREY, RED, pyplot, save_picture
+from chainrule.demo.pictures import BLUE, GREY, RED, pyplot, save_picture
 
 X, TARGET, WEIGHT, RATE, STEPS = 1.5, 0.5, 0.8, 0.1, 10
 

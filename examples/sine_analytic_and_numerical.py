@@ -30,7 +30,7 @@ from chainrule import (
     gradcheck,
     numerical_gradient,
 )
-from chainrule.pictures import BLUE, RED, pyplot, save_picture
+from chainrule.demo.pictures import BLUE, RED, pyplot, save_picture
 
 SAMPLES, NEURONS = 25, 10
 STEPS, RATE = 100_000, 0.1

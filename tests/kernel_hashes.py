@@ -137,7 +137,7 @@ def directly(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def hashes(call: Call = directly, large: bool = False) -> dict[str, str]:
-    """``call(function, *arguments)`` makes each call: a way to wake the threads before it."""
+    """``call(function, *arguments)`` makes each call."""
     found = {}
     for name, arrays in results(call, large):
         digest = hashlib.sha256()

@@ -17,7 +17,7 @@ import pytest
 
 import chainrule as cr
 import reference
-from chainrule import plan
+from chainrule.training import structure
 
 Array = np.ndarray[Any, Any]
 
@@ -182,13 +182,22 @@ def reference_of(model: cr.Model, case: Case) -> reference.Spec:
     return reference.Spec(layers, case.end[0], reference_optimizer(model.optimizer), case.metric)
 
 
+def refuse_plans(patch: pytest.MonkeyPatch) -> None:
+    """Let every model be trained layer by layer."""
+
+    def refuse(layers: Any) -> None:
+        raise structure.NoPlan("asked for by the test")
+
+    patch.setattr(structure, "check_parameters", refuse)
+
+
 @contextmanager
 def going(way: str) -> Iterator[None]:
     """Force an engine of the plan, or the layer-by-layer way, for the block."""
     assert os.environ.get("CHAINRULE_ENGINE") is None
     with pytest.MonkeyPatch.context() as patch:
         if way == "layers":
-            patch.setattr(plan, "why_layerwise", lambda model, request=None: "asked for by a test")
+            refuse_plans(patch)
         else:
             patch.setenv("CHAINRULE_ENGINE", way)
         yield

@@ -19,8 +19,8 @@ from chainrule import (
     Loss_CategoricalCrossentropy,
     Model,
     Optimizer_SGD,
-    plan,
 )
+from plan_cases import refuse_plans
 
 
 @pytest.fixture(autouse=True, params=["plan", "layers"])
@@ -28,8 +28,7 @@ def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     """Every test runs twice: with the compiled plan where there is one, and layer by layer."""
     way: str = request.param
     if way == "layers":
-        reason = "asked for by the test"
-        monkeypatch.setattr(plan, "why_layerwise", lambda model, request=None: reason)
+        refuse_plans(monkeypatch)
     return way
 
 

@@ -14,7 +14,7 @@ import pytest
 
 import chainrule
 from chainrule import cli, demo
-from chainrule.numpy_loop import numpy_training
+from chainrule.demo import numpy_training
 
 
 def one_sentence(text: str) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chainrule.interrupts import Interrupts
+from chainrule.training.interrupts import Interrupts
 
 
 def press() -> None:

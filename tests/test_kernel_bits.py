@@ -12,7 +12,6 @@ import pytest
 
 import chainrule
 import kernel_hashes
-from awake_team import call_with_awake_team
 from chainrule import _core as core
 
 FUSED = ("x86_64_v3", "x86_64_v4")
@@ -28,7 +27,7 @@ def test_bits_do_not_depend_on_the_number_of_threads(restore_threads: None) -> N
     alone = kernel_hashes.hashes(large=True)
     for threads in (2, 3, 8):
         chainrule.set_num_threads(threads)
-        shared = kernel_hashes.hashes(call_with_awake_team, large=True)
+        shared = kernel_hashes.hashes(large=True)
         assert differences(alone, shared) == []
 
 

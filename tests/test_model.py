@@ -37,8 +37,8 @@ from chainrule import (
     Optimizer_Adam,
     Optimizer_RMSprop,
     Optimizer_SGD,
-    plan,
 )
+from plan_cases import refuse_plans
 
 N, D, H, M = 22, 4, 6, 3
 VALIDATION = ("validation_loss", "validation_accuracy")
@@ -63,8 +63,7 @@ def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     """Every test runs twice: with the compiled plan where there is one, and layer by layer."""
     way: str = request.param
     if way == "layers":
-        reason = "asked for by the test"
-        monkeypatch.setattr(plan, "why_layerwise", lambda model, request=None: reason)
+        refuse_plans(monkeypatch)
     return way
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -156,21 +158,83 @@ def test_attributes_spoilt_by_hand_raise_and_change_nothing(name: str, way: str)
     assert model.optimizer.iterations == 0
 
 
-def test_samples_changed_in_a_callback_are_seen() -> None:
-    class Noise:
-        def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-            X[...] *= 1.5
+def replace_weights(model: cr.Model) -> None:
+    model.layers[1].weights = model.layers[1].weights * 0.5
 
-    case = Case(ENDS[0], rule="adam")
-    X, y = make_data(case, N)
-    model, parts = make_model(case), make_model(case)
-    model.train(X, y, epochs=3, callbacks=Noise())
-    X, y = make_data(case, N)
-    for _ in range(3):
-        parts.train(X, y)
-        X *= 1.5
-    for one, other in zip(all_arrays(model), all_arrays(parts), strict=True):
+
+CHANGES: dict[str, Callable[[cr.Model], Any]] = {
+    "nothing": lambda model: None,
+    "a weight in place": lambda model: model.layers[1].weights.__imul__(0.5),
+    "another array of weights": replace_weights,
+    "a momentum": lambda model: model.layers[1].weight_momentums.__imul__(0.5),
+    "the count of steps": lambda model: setattr(model.optimizer, "iterations", 40),
+    "the rate": lambda model: setattr(model.optimizer, "learning_rate", 0.01),
+    "a strength": lambda model: setattr(model.layers[1], "weight_regularizer_l2", 0.05),
+    "a dropout's share": lambda model: setattr(model.layers[3], "rate", 0.5),
+    "a dropout's step": lambda model: setattr(model.layers[0], "step", 7),
+    "a dropout's key": lambda model: setattr(model.layers[3], "key", 7),
+    "the dropouts by a forward": lambda model: model.forward(np.ones((2, 5)), training=True),
+}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("batch_size", [None, 6])
+@pytest.mark.parametrize("name", [*CHANGES, "the samples"])
+def test_what_a_callback_changes_is_seen(name: str, batch_size: int | None, engine: str) -> None:
+    """A training with the callback and trainings of one epoch with the change in between agree."""
+
+    class Change:
+        model: cr.Model
+
+        def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+            change(self.model, X)
+
+    def change(model: cr.Model, X: Any) -> None:
+        if name == "the samples":
+            X *= 1.5
+        else:
+            CHANGES[name](model)
+
+    case = Case(ENDS[0], "tanh", "adam", "all", "both", sizes=(5, 4, 3))
+    whole, parts = make_model(case), make_model(case)
+    with going(engine):
+        X, y = make_data(case, N)
+        whole.train(X, y, epochs=4, batch_size=batch_size, callbacks=Change())
+        X, y = make_data(case, N)
+        for _ in range(4):
+            parts.train(X, y, batch_size=batch_size)
+            change(parts, X)
+    for one, other in zip(all_arrays(whole), all_arrays(parts), strict=True):
         np.testing.assert_array_equal(one, other)
+    for position in (0, 3):
+        assert whole.layers[position].step == parts.layers[position].step
+
+
+@pytest.mark.parametrize("on_nonfinite", ["stop", "raise", "ignore"])
+@pytest.mark.parametrize("batch_size", [None, 6])
+def test_dropouts_count_the_steps_alike_after_a_divergence(
+    batch_size: int | None, on_nonfinite: str
+) -> None:
+    case = Case(ENDS[6], "relu", "sgd", "none", "both")
+    X, y = make_data(case, N)
+    counts = set()
+    for way in WAYS:
+        model = make_model(case)
+        model.optimizer.learning_rate = 1e30
+        with going(way), np.errstate(all="ignore"), suppress(FloatingPointError):
+            model.train(X, y, epochs=6, batch_size=batch_size, on_nonfinite=on_nonfinite)
+        steps = {model.layers[0].step, model.layers[3].step, model.optimizer.iterations}
+        counts.add((*steps, len(model.history)))
+    assert len(counts) == 1
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_targets_of_one_class_are_no_labels_in_any_way(way: str) -> None:
+    case = Case(ENDS[0], sizes=(4, 1))
+    with going(way):
+        make_model(case).train(np.ones((5, 4)), np.zeros(5, dtype=int))
+        with pytest.raises(ValueError, match=r"flatten the labels: y\.ravel\(\)"):
+            make_model(case).train(np.ones((5, 4)), np.ones((5, 1)))
 
 
 def test_a_number_of_epochs_beyond_64_bits_is_a_number() -> None:

@@ -31,7 +31,9 @@ def test_the_hashes_go_through_every_engine() -> None:
 
 
 @pytest.mark.parametrize("engine", training_hashes.ENGINES)
-def test_trainings_give_the_same_bits_for_any_number_of_threads(engine: str) -> None:
+def test_trainings_give_the_same_bits_for_any_number_of_threads(
+    engine: str, restore_threads: None
+) -> None:
     alone = training_hashes.hashes(engine, 1)
     for threads in training_hashes.THREADS[1:]:
         assert differences(alone, training_hashes.hashes(engine, threads)) == []
@@ -39,7 +41,7 @@ def test_trainings_give_the_same_bits_for_any_number_of_threads(engine: str) -> 
 
 def hashes_of_target(target: str, threads: int) -> dict[str, str]:
     """Hashes of all engines from a new process that is forced to use one target."""
-    environment = {**os.environ, "CHAINRULE_TARGET": target}
+    environment = {**os.environ, "CHAINRULE_TARGET": target, "CHAINRULE_TEAM": "always"}
     environment.pop("CHAINRULE_ENGINE", None)
     paths = [str(Path(cr.__file__).parents[1]), environment.get("PYTHONPATH", "")]
     environment["PYTHONPATH"] = os.pathsep.join(p for p in paths if p)

@@ -449,7 +449,7 @@ def test_safetensors_is_imported_on_first_use() -> None:
 
 
 def test_a_file_has_nothing_to_say_about_classes_beyond_the_library() -> None:
-    from chainrule.settings import SETTINGS as KNOWN
+    from chainrule.saving.settings import SETTINGS as KNOWN
 
     for classes in KNOWN.values():
         assert all(getattr(chainrule, known.__name__) is known for known in classes)

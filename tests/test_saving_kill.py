@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from chainrule import Layer_Dense, Model, ModelFileError
-from chainrule import atomic_file as atomic
+from chainrule.saving import atomic_file as atomic
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs fork and kill -9")
 
@@ -212,7 +212,7 @@ def test_names_may_be_long_and_in_any_script(tmp_path: Path) -> None:
 def test_a_file_that_changes_while_it_is_read_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from chainrule import model_file
+    from chainrule.saving import model_file
 
     path = tmp_path / "model"
     small(1.0).save(path)

@@ -1,5 +1,6 @@
 #include "bindings/array_memory.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <mutex>
 #include <new>
@@ -10,6 +11,8 @@
 namespace chainrule::bindings {
 namespace {
 
+// Kept even where nothing is in use: the rows of a long training's history come and go.
+constexpr std::size_t always_kept = 8 << 20;
 constexpr std::align_val_t alignment{static_cast<std::size_t>(line_bytes)};
 
 // Blocks given back, oldest first. NumPy may free an array on any thread.
@@ -35,7 +38,7 @@ class Pool {
         live_ -= bytes;
         blocks_.push_back({data, bytes});
         waiting_ += bytes;
-        while (waiting_ > live_) {
+        while (waiting_ > std::max(live_, always_kept)) {
             ::operator delete(blocks_.front().data, alignment);
             waiting_ -= blocks_.front().bytes;
             blocks_.erase(blocks_.begin());

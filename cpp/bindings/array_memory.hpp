@@ -2,7 +2,8 @@
 //
 // A large array from the system comes as untouched pages, and touching them first costs more than computing what goes
 // in. A step of a training loop makes the same arrays again and again, so blocks that were given back wait for the next
-// one of their size; never more of them than are in use, so that the process takes at most twice what its arrays need.
+// one of their size; never more of them than are in use (8 MB apart), so that the process takes at most twice what its
+// arrays need.
 #pragma once
 
 #include <cstddef>

@@ -105,6 +105,24 @@ template <Loss kind> struct LossBackward {
     }
 };
 
+struct Sum {
+    static constexpr const char* name = "sum";
+    static constexpr const char* first = "values";
+    static constexpr Py_ssize_t arguments = 1;
+
+    template <class T> static PyObject* call(Arguments args) {
+        const Array<const T> values = any_array<T>(args[0], "values");
+        double total;
+        {
+            const Unlocked unlocked(static_cast<double>(values.size()));
+            total = model::sum(values.size(), values.data);
+        }
+        PyObject* const result = PyFloat_FromDouble(total);
+        if (!result) throw py::error_already_set();
+        return result;
+    }
+};
+
 }  // namespace
 
 void bind_losses(py::module_& module) {
@@ -139,6 +157,7 @@ void bind_losses(py::module_& module) {
         fast_method<LossBackward<Loss::softmax_crossentropy>>(
             "softmax_crossentropy_backward(dvalues: numpy.ndarray, y_true: numpy.ndarray) -> numpy.ndarray\n\n"
             "(p - onehot(y)) / n with dvalues = p, the softmax output."),
+        fast_method<Sum>("sum(values: numpy.ndarray) -> float\n\nSum of all values, in double."),
         {nullptr, nullptr, 0, nullptr}};
     add_methods(module, methods);
 }

@@ -120,8 +120,8 @@ template <Rule rule, int samples, class T> void update_skinny_samples(const Skin
             const T* const inputs = job.inputs.data + first / lanes<T> * job.inputs.vec;
             const Index count = at_most(job.rows - first, lanes<T>), place = v * job.panel + first * lanes<T>;
             for (Index r = 0; r < count; ++r) {
-                Vec<T> gradient = broadcast(inputs[r]) * dvalues[0];
-                _Pragma("GCC unroll 4") for (int s = 1; s < samples; ++s) gradient = fma(broadcast(inputs[s * job.inputs.row + r]), dvalues[s], gradient);
+                Vec<T> gradient = {};
+                _Pragma("GCC unroll 4") for (int s = 0; s < samples; ++s) gradient = fma(broadcast(inputs[s * job.inputs.row + r]), dvalues[s], gradient);
                 const Index here = place + r * lanes<T>;
                 update_vector(optimizer, gradient, job.parameter + here, job.momentums + here, job.cache + here, All{});
             }

@@ -18,13 +18,13 @@ using runtime::Range;
 using runtime::Worker;
 
 // Length of a chunk of the inner index: a packed strip of 2 vectors takes 64 KB (measured best from 384 to 512).
-constexpr Index inner_block = 512;
+constexpr Index inner_block = 256;
 // Few samples: packing would cost more than the product itself.
 constexpr Index rows_worth_packing = 24;
 // Weights up to here are read in place; beyond, their rows lie on too many pages.
 constexpr Index bytes_read_in_place = 128 * 1024;
 // Rows of this length and more are packed, so many at a time (chosen on `wide`).
-constexpr Index page_bytes = 4096, packed_rows = 512;
+constexpr Index page_bytes = 4096, packed_rows = 1024;
 // Up to here a transposed strip of weights costs more than lane-wise dot products.
 constexpr Index rows_by_dot_product = 3;
 
@@ -148,7 +148,7 @@ void dweights_part(const DenseShape& shape, const T* inputs, const T* dvalues, T
         kernel.product_tn({1, shape.samples, width, {&one, 0, 0}, offset(b, 0, v), none, offset(bias, 0, v), false, false, false});
         return;
     }
-    const Index block = shape.samples < inner_block ? shape.samples : inner_block;
+    const Index block = std::min(shape.samples, packed_rows);
     T* const packed_a = runtime::scratch<T>(block * lanes<T> * (vectors<T>(shape.n_inputs) + kernel.product_tn_vectors));
     T* const packed_b = packed_a + block * lanes<T> * vectors<T>(shape.n_inputs);
     for (Index first = 0; first < shape.samples; first += block) {

@@ -95,6 +95,12 @@ template <class T> void update(const UpdateJob<T>& job) {
     });
 }
 
+// On one thread: one order of additions.
+template <class T> double sum(Index n, const T* values) {
+    const runtime::FloatingPointState state(runtime::Subnormals::keep);
+    return runtime::kernels<T>().sum(n, values);
+}
+
 template <class T> void loss(const LossArrays<T>& arrays) {
     const Index m = arrays.columns;
     if (m == 0) {
@@ -127,6 +133,7 @@ template <class T> void loss(const LossArrays<T>& arrays) {
     template void multiply(Index, const T*, const T*, T*);                                                                 \
     template void regularize(Index, double, double, const T*, T*);                                                         \
     template void update(const UpdateJob<T>&);                                                                             \
+    template double sum(Index, const T*);                                                                                  \
     template void loss(const LossArrays<T>&);
 CHAINRULE_INSTANTIATE(float)
 CHAINRULE_INSTANTIATE(double)

@@ -18,6 +18,7 @@ template <class T> void dropout_forward(Index n, double keep, std::uint64_t key,
 template <class T> void multiply(Index n, const T* a, const T* b, T* output);
 template <class T> void regularize(Index n, double l1, double l2, const T* parameter, T* gradient);
 template <class T> void update(const UpdateJob<T>& job);
+template <class T> double sum(Index n, const T* values);
 
 // Row-major outputs and targets (rows, columns), or labels (rows). Null results are left out.
 template <class T> struct LossArrays {

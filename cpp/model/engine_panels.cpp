@@ -318,7 +318,7 @@ template <class T> void PanelsEngine<T>::backward(const Batch& batch, std::size_
             kernel_.activation_backward(stage.activation, rows * lanes<T>, at(dvalues, 0, p).data, at(output, 0, p).data, at(dvalues, 0, p).data);
     }
     if (s == 0) return;
-    if (skinny()) return skinny_dinputs(s, row, rows);
+    if (batch.rows <= few_samples) return skinny_dinputs(s, row, rows);
     const Grid<T> dinputs = stages_[s - 1].dvalues.grid(row);
     for (Index first = 0; first < stage.n_neurons; first += inner_block) {
         const Index count = std::min(stage.n_neurons - first, inner_block);

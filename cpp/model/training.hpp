@@ -89,7 +89,10 @@ template <class T> class Training final : public TrainingBase {
 
     std::int64_t run(std::int64_t max_steps, double seconds, const std::int64_t* order) override;
     std::size_t bytes() const override { return engine_->bytes(); }
-    void load(const std::vector<StageArrays<T>>& arrays) { engine_->load(arrays); }
+    void load(const std::vector<StageArrays<T>>& arrays) {
+        engine_->load(arrays);
+        inputs_in_place_ = false;
+    }
     void store(const std::vector<StageArrays<T>>& arrays) const { engine_->store(arrays); }
 
   private:

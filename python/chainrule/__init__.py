@@ -6,7 +6,6 @@ layer (``layer.forward``, ``layer.backward``), and the compiled plan (`Model.tra
 """
 
 from . import datasets
-from ._core import build_info
 from .activations import (
     Activation_Linear,
     Activation_ReLU,
@@ -32,14 +31,13 @@ from .metrics import Accuracy, Accuracy_Categorical, Accuracy_Regression
 from .model import Model
 from .optimizers import Optimizer_Adagrad, Optimizer_Adam, Optimizer_RMSprop, Optimizer_SGD
 from .runtime import (
+    __version__,
     available_targets,
     cpu_target,
     get_num_threads,
     set_num_threads,
     show_config,
 )
-
-__version__: str = build_info()["version"]
 
 __all__ = [
     "Accuracy",

@@ -9,7 +9,7 @@ class ConversionNeeded(TypeError):
     done."""
 
 class Training:
-    """A compiled training plan; `chainrule.plan` builds the specification."""
+    """A compiled training plan; `chainrule.training` builds the specification."""
 
     def __init__(
         self,

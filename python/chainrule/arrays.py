@@ -30,6 +30,8 @@ def as_real(values: object, name: str) -> Array:
     ValueError
         Ragged nested lists.
     """
+    if type(values) is np.ndarray and values.dtype.kind in "biuf":
+        return values  # as most are
     if isinstance(values, np.ma.MaskedArray):
         raise TypeError(
             f"{name}: expected a plain array, got a masked array; fill it first: .filled(value)"
@@ -80,6 +82,13 @@ def as_floats(values: object, name: str, dtype: DTypeLike | None = None) -> Arra
     if dtype is None:
         native = array.dtype.newbyteorder("=")
         dtype = native if native in _FLOATS else np.float64
+    return _ready(array, dtype)
+
+
+def _ready(array: Array, dtype: DTypeLike) -> Array:
+    flags = array.flags
+    if flags.c_contiguous and flags.aligned and array.dtype == dtype and type(array) is np.ndarray:
+        return array  # what the next line would do, sooner
     return np.require(array, dtype=dtype, requirements=_READY)
 
 
@@ -101,7 +110,7 @@ def as_labels(values: object, name: str) -> NDArray[np.int64]:
         )
     if array.ndim != 1:
         raise ValueError(f"{name}: expected class labels (n,), got {array.shape}")
-    return np.require(array, dtype=np.int64, requirements=_READY)
+    return _ready(array, np.int64)
 
 
 def as_class_targets(

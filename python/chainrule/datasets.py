@@ -8,14 +8,14 @@ what the compiled losses read without converting.
 from __future__ import annotations
 
 import os.path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["load_digits", "sine_data", "spiral_data", "vertical_data"]
 
-Rng = np.random.Generator | int | None
+Rng: TypeAlias = "np.random.Generator | int | None"
 
 
 def _positive(value: int, name: str) -> int:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 __all__ = ["ModelFileError"]
 
 
@@ -24,13 +21,18 @@ def label_of(thing: object) -> str:
     return name
 
 
-@contextmanager
-def labelled(label: str) -> Iterator[None]:
+class labelled:
     """Put `label` in front of any ValueError or TypeError raised in the block."""
-    try:
-        yield
-    except (TypeError, ValueError) as error:
-        raise relabelled(error, label) from None
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, TypeError | ValueError):
+            raise relabelled(error, self.label) from None
 
 
 def relabelled(error: Exception, label: str, *, instead_of: str = "", hint: str = "") -> Exception:

@@ -82,6 +82,8 @@ class History:
         new = np.asarray(rows, dtype=np.float64)
         if new.ndim != 2 or new.shape[1] != len(COLUMNS):
             raise ValueError(f"History: rows: expected (k, {len(COLUMNS)}), got {new.shape}")
+        if len(new) == 0:
+            return
         needed = self._length + len(new)
         if needed > self._block.shape[1]:
             capacity = max(needed, 2 * self._block.shape[1])
@@ -90,6 +92,11 @@ class History:
             self._block = grown
         self._block[:, self._length : needed] = new.T
         self._length = needed
+
+    def last_row(self) -> list[float]:
+        """Return the last epoch's values in the order of the columns, NaN where absent."""
+        values: list[float] = self._block[:, self._length - 1].tolist()
+        return values
 
     def __len__(self) -> int:
         return self._length

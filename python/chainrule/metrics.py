@@ -46,7 +46,10 @@ class Accuracy:
         comparisons = np.asarray(self.compare(predictions, y))
         if comparisons.size == 0:
             raise ValueError(f"{label_of(self)}: expected at least one prediction, got none")
-        right = float(np.add.reduce(comparisons, axis=None, dtype=np.float64))
+        if comparisons.dtype == bool:
+            right = float(np.count_nonzero(comparisons))
+        else:
+            right = float(np.add.reduce(comparisons, axis=None, dtype=np.float64))
         state = self.__dict__
         self.accumulated_sum = state.get("accumulated_sum", 0.0) + right
         self.accumulated_count = state.get("accumulated_count", 0) + comparisons.size

@@ -1,7 +1,7 @@
 """Model: layers in a row, trained by a loss and an optimizer.
 
-`train` checks everything, makes a request of it (preflight.py) and hands it to the loop
-(training.py), which runs a compiled plan, or the classes layer by layer.
+`train` checks everything, makes a request of it (training/preflight.py) and hands it to the loop
+(training/training.py), which runs a compiled plan, or the classes layer by layer.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from . import layerwise, preflight
 from .arrays import Array, as_count, as_parameter, as_real
-from .busy import in_use
 from .errors import label_of
 from .history import History
-from .progress import validation_line
-from .training import Training
+from .summary import summary_text
+from .training import layerwise, preflight
+from .training.busy import in_use
+from .training.progress import validation_line
+from .training.specification import plan_text
+from .training.training import Training
 
 __all__ = ["Model"]
 
@@ -435,14 +437,10 @@ class Model:
     @property
     def plan(self) -> str:
         """Which way `train` goes, and why: the compiled plan or layer by layer."""
-        from .summary import plan_text
-
         return plan_text(self)
 
     def summary(self) -> None:
         """Print the layers with output shapes, parameters and memory, and the plan."""
-        from .summary import summary_text
-
         print(summary_text(self))
 
     def __repr__(self) -> str:

@@ -7,7 +7,16 @@ from typing import Any
 
 from . import _core
 
-__all__ = ["available_targets", "cpu_target", "get_num_threads", "set_num_threads", "show_config"]
+__all__ = [
+    "__version__",
+    "available_targets",
+    "cpu_target",
+    "get_num_threads",
+    "set_num_threads",
+    "show_config",
+]
+
+__version__: str = _core.build_info()["version"]
 
 
 def set_num_threads(count: int) -> None:

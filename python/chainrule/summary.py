@@ -1,4 +1,4 @@
-"""What `Model.summary` prints, and the text of `Model.plan`."""
+"""What `Model.summary` prints."""
 
 from __future__ import annotations
 
@@ -6,17 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from . import plan
 from .errors import label_of
-from .layerwise import output_width
-
-
-def plan_text(model: Any) -> str:
-    """Return which way `train` goes, and why."""
-    reason = plan.why_layerwise(model)
-    if reason is not None:
-        return f"layer by layer: {reason}"
-    return plan.describe(model)
+from .training.layerwise import output_width
+from .training.specification import plan_text
 
 
 def summary_text(model: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 import chainrule
-from chainrule.plan import why_layerwise
+from chainrule.training import why_layerwise
 
 from ..workloads import Task
 from .chainrule_layers import make_dense, make_optimizer

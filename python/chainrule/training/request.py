@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .arrays import Array
+from ..arrays import Array
 
 
 class StepRecord(NamedTuple):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import (
+from ..arrays import (
     Array,
     as_class_targets,
     as_count,
@@ -17,9 +17,9 @@ from .arrays import (
     as_targets,
     check_finite,
 )
-from .layers import Layer_Dense, Layer_Dropout
+from ..layers import Layer_Dense, Layer_Dropout
+from ..losses import CompiledLoss, Loss_CategoricalCrossentropy
 from .layerwise import keeps_shape, output_width
-from .losses import CompiledLoss, Loss_CategoricalCrossentropy
 from .request import TrainingRequest
 
 ON_NONFINITE = ("raise", "stop", "ignore")
@@ -39,10 +39,9 @@ def checked_inputs(model: Any, X: Any, name: str) -> Array:
     TypeError, ValueError
         No real numbers, another rank, another number of columns, no sample.
     """
-    dtype = model_dtype(model.layers)
     array = as_real(X, name)
     keep = array.dtype.kind == "f" and array.dtype.itemsize in (4, 8)
-    array = as_floats(array, name, None if keep else dtype)
+    array = as_floats(array, name, None if keep else model_dtype(model.layers))
     if array.ndim != 2:
         raise ValueError(f"{name}: expected (n, d), got {array.shape}")
     if len(array) == 0:
@@ -53,20 +52,20 @@ def checked_inputs(model: Any, X: Any, name: str) -> Array:
 
 def check_widths(layers: list[Any], shape: tuple[int, ...]) -> None:
     """Refuse a dense layer whose inputs do not fit what feeds it."""
+    columns: int | None = shape[1]
+    fed_by = 0  # the position of the dense layer that the columns come from
     for position, layer in enumerate(layers, 1):
         if not isinstance(layer, Layer_Dense) or type(layer).forward is not Layer_Dense.forward:
+            if not keeps_shape(layer):
+                columns = None
             continue
-        fed_by = output_width(layers[: position - 1])
-        columns, hint = shape[1], ""
-        if fed_by is not None:
-            columns, hint = fed_by[1], f"; layer {fed_by[0]} ends with {fed_by[1]} neurons"
-        elif not all(map(keeps_shape, layers[: position - 1])):
-            continue
-        if columns != layer.n_inputs:
+        if columns is not None and columns != layer.n_inputs:
+            hint = f"; layer {fed_by} ends with {columns} neurons" if fed_by else ""
             raise ValueError(
                 f"{type(layer).__name__} {position}: inputs: expected (n, {layer.n_inputs}), "
                 f"got ({shape[0]}, {columns}){hint}"
             )
+        columns, fed_by = layer.n_neurons, position
 
 
 def checked_targets(model: Any, y: Any, n: int, name: str) -> Array:

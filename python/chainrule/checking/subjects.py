@@ -6,7 +6,7 @@
 
 Each subject owns its arrays, so that they may be changed in place, and offers `value()`,
 `gradients()` (by the classes' own backward), `branches()` (see kinks.py), and `nudge` for values
-that no layer holds (see gradient_noise.py).
+that no layer holds (see noise.py).
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..losses import Activation_Softmax_Loss_CategoricalCrossentropy, is_joint
+from ..model import Model
+from ..training.layerwise import forward_pass
 from .kinks import (
     PARAMETER_STRENGTHS,
     Branch,
@@ -25,9 +28,6 @@ from .kinks import (
     loss_branches,
     one_hot,
 )
-from .layerwise import forward_pass
-from .losses import Activation_Softmax_Loss_CategoricalCrossentropy, is_joint
-from .model import Model
 
 FloatArray = NDArray[Any]
 Nudge = Callable[[FloatArray], FloatArray]

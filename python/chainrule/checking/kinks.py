@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .activations import Activation_ReLU
-from .losses import (
+from ..activations import Activation_ReLU
+from ..losses import (
     Loss_BinaryCrossentropy,
     Loss_CategoricalCrossentropy,
     Loss_MeanAbsoluteError,

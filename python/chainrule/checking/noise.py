@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .check_subjects import Nudge, Subject, hold_masks, subject, unchanged
+from .subjects import Nudge, Subject, hold_masks, subject, unchanged
 
 ROUNDS = 6
 

@@ -10,25 +10,25 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from .activations import (
+from ..activations import (
     Activation_Linear,
     Activation_ReLU,
     Activation_Sigmoid,
     Activation_Softmax,
     Activation_Tanh,
 )
-from .dropout import Layer_Dropout
-from .layers import Layer_Dense, Layer_Input
-from .losses import (
+from ..dropout import Layer_Dropout
+from ..layers import Layer_Dense, Layer_Input
+from ..losses import (
     Loss_BinaryCrossentropy,
     Loss_CategoricalCrossentropy,
     Loss_HalfSquaredError,
     Loss_MeanAbsoluteError,
     Loss_MeanSquaredError,
 )
-from .metrics import Accuracy_Categorical, Accuracy_Regression
+from ..metrics import Accuracy_Categorical, Accuracy_Regression
+from ..optimizers import Optimizer_Adagrad, Optimizer_Adam, Optimizer_RMSprop, Optimizer_SGD
 from .model_file import LIMIT, shown
-from .optimizers import Optimizer_Adagrad, Optimizer_Adam, Optimizer_RMSprop, Optimizer_SGD
 
 Check = Callable[[Any], bool]
 

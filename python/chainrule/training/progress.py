@@ -7,7 +7,7 @@ import sys
 import time
 from typing import Any
 
-from .request import StepRecord
+from .request import Runner, StepRecord
 
 BAR_PAUSE = 0.1  # seconds between two updates of the bar
 
@@ -72,13 +72,14 @@ class Bar:
         """Whether there is a bar."""
         return self._bar is not None
 
-    def update(self, count: int, record: StepRecord) -> None:
+    def update(self, count: int, runner: Runner) -> None:
         """Show that `count` steps are done in all, and the last one's loss."""
-        now = time.monotonic()
-        if self._bar is None or now < self._next:
+        if self._bar is None:
             return
-        self._show(count, record)
-        self._next = now + BAR_PAUSE
+        now = time.monotonic()
+        if now >= self._next:
+            self._show(count, runner.step_record())
+            self._next = now + BAR_PAUSE
 
     def _show(self, count: int, record: StepRecord) -> None:
         epoch = max(count - 1, 0) // self._steps + 1
@@ -88,10 +89,10 @@ class Bar:
         self._bar.update(count - self._count)
         self._count = count
 
-    def close(self, count: int, record: StepRecord) -> None:
+    def close(self, count: int, runner: Runner) -> None:
         """Show the last state and leave the bar as it is."""
         if self._bar is not None:
-            self._show(count, record)
+            self._show(count, runner.step_record())
             self._bar.close()
 
     def print(self, line: str) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .activations import Activation_ReLU, Activation_Softmax
-from .model import Model
+from ..activations import Activation_ReLU, Activation_Softmax
+from ..model import Model
 
 Array = NDArray[Any]
 

@@ -1,7 +1,7 @@
 """Gradients against differences: `(f(w + h) - f(w - h)) / 2h`, entry by entry.
 
 What is checked is the gradient in the model's own dtype; what it is checked against are
-differences of a float64 copy. The tolerance is measured, not chosen: see gradient_noise.py.
+differences of a float64 copy. The tolerance is measured, not chosen: see noise.py.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .arrays import as_floats, as_real
-from .check_subjects import (
+from ..arrays import as_floats, as_real
+from ..model import Model
+from ..optimizers import Optimizer_SGD
+from ..training.preflight import checked_inputs, checked_targets
+from .kinks import Branch, crossed
+from .noise import gradient_noise, largest, loss_noise
+from .report import GradientReport, GradientRow
+from .subjects import (
     ModelSubject,
     Subject,
     hold_masks,
     in_float64,
     subject,
 )
-from .gradient_noise import gradient_noise, largest, loss_noise
-from .gradient_report import GradientReport, GradientRow
-from .kinks import Branch, crossed
-from .model import Model
-from .optimizers import Optimizer_SGD
-from .preflight import checked_inputs, checked_targets
 
 __all__ = ["GradientReport", "GradientRow", "gradcheck", "numerical_gradient"]
 

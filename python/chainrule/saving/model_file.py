@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .arrays import Array
+from ..arrays import Array
 from .atomic_file import replace_file
 
 FORMAT, VERSION = "chainrule", 1

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import Array, as_parameter
+from ..arrays import Array, as_parameter
+from ..history import COLUMNS, History
+from ..layers import Layer_Dense
 from .generator_state import build_generator, describe_generator
-from .history import COLUMNS, History
-from .layers import Layer_Dense
 from .model_file import Document, Tensor, shown
 from .settings import ARRAYS, DENSE, SETTINGS, is_count, is_number_or_none, require
 

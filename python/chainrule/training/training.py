@@ -11,12 +11,13 @@ import math
 import sys
 from typing import Any
 
-from . import plan
-from .history import COLUMNS, History
+from ..history import COLUMNS, History
 from .interrupts import Interrupts
 from .layerwise import LayerwiseRunner
+from .plan_runner import PlanRunner
 from .progress import Bar, someone_is_looking, step_line, training_line, validation_line
 from .request import Runner, StepRecord, TrainingRequest
+from .structure import NoPlan
 
 __all__ = ["Runner", "StepRecord", "Training", "TrainingRequest", "runner_for"]
 
@@ -25,10 +26,10 @@ STRETCH = 0.02  # seconds a runner may go without Python
 
 def runner_for(model: Any, request: TrainingRequest) -> Runner:
     """Return the compiled plan's runner where there can be one, else the layer-wise one."""
-    if plan.why_layerwise(model, request) is None:
-        compiled: Runner = plan.compile(model, request)
-        return compiled
-    return LayerwiseRunner(model, request)
+    try:
+        return PlanRunner(model, request)
+    except NoPlan:
+        return LayerwiseRunner(model, request)
 
 
 class Training:
@@ -100,14 +101,14 @@ class Training:
                 self.history.append(runner.take_epochs())
                 if runner.nonfinite is not None:
                     break
-                bar.update(self.count, runner.step_record())
+                bar.update(self.count, runner)
                 if self.count == due:
                     self._report(runner, bar, interrupts)
                 interrupts.answer()
         finally:
             runner.write_back()
             self.history.append(runner.take_epochs())
-            bar.close(self.count, runner.step_record())
+            bar.close(self.count, runner)
         if runner.nonfinite is not None and self.request.on_nonfinite == "raise":
             epoch, step = runner.nonfinite
             raise FloatingPointError(
@@ -141,6 +142,8 @@ class Training:
             bar.print(step_line((self.count - 1) % steps, runner.step_record()))
         if self.count % steps:
             return
+        if self.print_every is None and not self._hooks:
+            return
         logs = self._logs()
         if self.print_every is not None:
             bar.print(training_line(logs))
@@ -164,4 +167,5 @@ class Training:
             absent |= {"accuracy", "validation_accuracy"}
         if self.request.validation is None:
             absent |= {"validation_loss", "validation_accuracy"}
-        return {name: float(self.history[name][-1]) for name in COLUMNS if name not in absent}
+        values = zip(COLUMNS, self.history.last_row(), strict=True)
+        return {name: value for name, value in values if name not in absent}

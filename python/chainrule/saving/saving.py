@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import Array, as_floats
+from ..errors import ModelFileError, label_of
 from . import model_file
 from .architecture import build_model, describe_model, tensors_of
-from .arrays import Array, as_floats
-from .errors import ModelFileError, label_of
 from .model_file import Document, Tensor, shown
 
 
@@ -45,7 +45,7 @@ def reading(path: str) -> Iterator[None]:
 
 def save_model(model: Any, path: Any) -> None:
     """Write the model and its training state; see `Model.save`."""
-    from .model import Model
+    from ..model import Model
 
     target = as_path(path)
     if type(model) is not Model:
@@ -59,7 +59,7 @@ def save_model(model: Any, path: Any) -> None:
 
 def load_model(path: Any) -> Any:
     """Return the model that `save_model` wrote; see `Model.load`."""
-    from .model import Model
+    from ..model import Model
 
     source = as_path(path)
     with reading(source):

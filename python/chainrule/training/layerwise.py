@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .activations import Activation
-from .arrays import Array
-from .errors import label_of, relabelled
-from .layers import Layer_Dense, Layer_Dropout, Layer_Input
-from .losses import Activation_Softmax_Loss_CategoricalCrossentropy, Loss, is_joint, penalty_of
-from .metrics import Accuracy
+from ..activations import Activation
+from ..arrays import Array
+from ..errors import label_of, relabelled
+from ..layers import Layer_Dense, Layer_Dropout, Layer_Input
+from ..losses import Activation_Softmax_Loss_CategoricalCrossentropy, Loss, is_joint, penalty_of
+from ..metrics import Accuracy
 from .request import StepRecord, TrainingRequest
 
 
