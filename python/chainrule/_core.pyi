@@ -219,6 +219,9 @@ def softmax_crossentropy_forward(
 def softmax_forward(inputs: NDArray[Any], /) -> NDArray[Any]:
     """exp(x - max) / sum exp(x - max) of each row."""
 
+def sum(values: NDArray[Any], /) -> float:
+    """Sum of all values, in double."""
+
 def tanh_backward(dvalues: NDArray[Any], output: NDArray[Any], /) -> NDArray[Any]:
     """dvalues * (1 - output^2)."""
 

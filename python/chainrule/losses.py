@@ -28,6 +28,14 @@ __all__ = [
 ]
 
 
+def total_of(sample_losses: Any) -> float:
+    """Return the sum in double; a loss of the user's own may give any real array."""
+    try:
+        return _core.sum(sample_losses)
+    except TypeError:
+        return float(np.add.reduce(sample_losses, dtype=np.float64))
+
+
 class Loss:
     """Base of the losses; subclass it with your own `forward` and `backward`.
 
@@ -77,7 +85,7 @@ class Loss:
                 f"{label_of(self)}: forward: expected one loss per sample, (n,), "
                 f"got {sample_losses.shape}"
             )
-        total = np.add.reduce(sample_losses, dtype=np.float64)
+        total = total_of(sample_losses)
         count = len(sample_losses)
         if count == 0:
             raise ValueError(f"{label_of(self)}: expected at least one sample, got none")
@@ -306,7 +314,7 @@ class Activation_Softmax_Loss_CategoricalCrossentropy:
         self.output = output
         self.activation.inputs = inputs
         self.activation.output = output
-        return np.add.reduce(sample_losses, dtype=np.float64) / len(sample_losses)
+        return total_of(sample_losses) / len(sample_losses)
 
     def backward(self, dvalues: Any, y_true: Any) -> Array:
         """Compute, keep and return ``dinputs = (dvalues - onehot) / n``.

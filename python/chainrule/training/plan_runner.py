@@ -141,8 +141,7 @@ class PlanRunner:
         """Read everything again from the Python objects, at the end of an epoch.
 
         Where the network itself was changed (an optimizer's kind, a strength, a rate of dropout),
-        a new plan is made for the epochs that are left; also for a single batch, which the plan
-        keeps and a callback may have changed.
+        a new plan is made for the epochs that are left.
 
         Raises
         ------
