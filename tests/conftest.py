@@ -5,6 +5,7 @@ The CPU target is fixed for a process by CHAINRULE_TARGET, so the suite runs onc
 
 from __future__ import annotations
 
+import signal
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,6 +14,12 @@ import numpy as np
 import pytest
 
 Team = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def ctrl_c_interrupts() -> None:
+    """A shell's background job ignores SIGINT, and with it every Ctrl-C a test would send."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(params=[np.float32, np.float64], ids=["float32", "float64"])
