@@ -199,13 +199,15 @@ template <class T> void PanelsEngine<T>::load(const std::vector<StageArrays<T>>&
 
 template <class T> void PanelsEngine<T>::store(const std::vector<StageArrays<T>>& arrays) const {
     for_each_array(arrays, [this](std::size_t s, const T* packed, T* weights, T* biases) {
+        constexpr Index rows_each = 64;  // few enough pages of the user's array at a time
         const Index d = net_.stages[s].n_inputs, m = net_.stages[s].n_neurons;
-        for (Index first = 0; first < m; first += lanes<T>) {
-            const T* panel = packed + first / lanes<T> * stages_[s].panel;
-            const Index count = std::min(m - first, lanes<T>);
-            std::copy_n(panel, count, biases + first);
-            for (Index i = 0; i < d; ++i) std::copy_n(panel + (i + 1) * lanes<T>, count, weights + i * m + first);
-        }
+        for (Index row = 0; row < d + 1; row += rows_each)
+            for (Index first = 0; first < m; first += lanes<T>) {
+                const T* panel = packed + first / lanes<T> * stages_[s].panel;
+                const Index count = std::min(m - first, lanes<T>);
+                if (row == 0) std::copy_n(panel, count, biases + first);
+                for (Index i = row; i < std::min(row + rows_each, d); ++i) std::copy_n(panel + (i + 1) * lanes<T>, count, weights + i * m + first);
+            }
     });
 }
 

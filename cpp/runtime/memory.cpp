@@ -4,15 +4,32 @@
 #include <new>
 #include <utility>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 namespace chainrule::runtime {
+namespace {
+
+constexpr std::size_t large_page = std::size_t(2) << 20, worth_large_pages = 2 * large_page;
+
+std::align_val_t alignment_for(std::size_t bytes) {
+    return std::align_val_t(bytes >= worth_large_pages ? large_page : static_cast<std::size_t>(line_bytes));
+}
+
+}  // namespace
 
 Block::Block(std::size_t bytes)
-    : data_(::operator new(bytes ? bytes : 1, std::align_val_t(static_cast<std::size_t>(line_bytes)))), bytes_(bytes) {
+    : data_(::operator new(bytes ? bytes : 1, alignment_for(bytes))), bytes_(bytes) {
+#if defined(__linux__)
+    // Fewer page faults now, fewer address translations later; a wish that the system may refuse.
+    if (bytes >= worth_large_pages) madvise(data_, bytes / large_page * large_page, MADV_HUGEPAGE);
+#endif
     std::memset(data_, 0, bytes_);
 }
 
 Block::~Block() {
-    if (data_) ::operator delete(data_, std::align_val_t(static_cast<std::size_t>(line_bytes)));
+    if (data_) ::operator delete(data_, alignment_for(bytes_));
 }
 
 Block::Block(Block&& other) noexcept : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
