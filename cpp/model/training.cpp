@@ -24,6 +24,8 @@ constexpr double alone_seconds = 0.002;
 constexpr double trial_seconds = 0.002;
 // Steps of some milliseconds wait for the team: it is there before the first one would be over.
 constexpr double worth_waiting_for_team = 1e9;  // flops
+// Epochs that one stretch can report; more than 20 ms of the smallest net give.
+constexpr std::int64_t most_rows = 1 << 17;
 // Share of the time that reading the clock may take: it is read every so many steps.
 constexpr double clock_seconds = 40e-9, clock_share = 0.01;
 
@@ -204,7 +206,7 @@ template <class T> void Training<T>::finish_epoch(Stretch& stretch, Worker worke
         ++unclocked_rows_;
         step_ = 0;
         ++epoch_;
-        if (stretch.order) stretch.over = true;
+        if (stretch.order || rows_.size() == rows_.capacity()) stretch.over = true;
     }
     stretch.barrier.wait();
 }
@@ -286,9 +288,11 @@ template <class T> std::int64_t Training<T>::run(std::int64_t max_steps, double 
     if (order) inputs_in_place_ = false;
     const int threads = engine_->uses_threads() ? runtime::threads_for_training() : 1;
     engine_->reserve(threads);
+    // nothing is allocated in the loop: where the rows are full, Python takes them first
+    rows_.reserve(static_cast<std::size_t>(std::min(epochs_ - epoch_ + 1 + static_cast<std::int64_t>(rows_.size()), most_rows)));
     const std::int64_t epoch = epoch_;
     do run_leg(stretch, threads);
-    while (!done() && stretch.done < max_steps && !(order && epoch_ != epoch) && Clock::now() < stretch.end);
+    while (!done() && stretch.done < max_steps && !(order && epoch_ != epoch) && rows_.size() < rows_.capacity() && Clock::now() < stretch.end);
     share_seconds(Clock::now());
     return stretch.done;
 }
