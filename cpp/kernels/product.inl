@@ -4,7 +4,8 @@
 //
 // A tile of R rows and V vectors of output stays in registers while the inner index k is walked once, in order:
 // the same chain of fused multiply-adds for every tile shape, target and thread. k runs through a's panels,
-// `lanes` columns at a time.
+// `lanes` columns at a time. Where a and b both stand in panels their rows are a constant apart (`InPanels`): addresses
+// are then displacements, and no integer operation takes a multiply-add's port (a tenth on `digits`).
 //
 // Registers: AVX-512 has 32: 14 x 2 sums + 2 of b + 1 of a = 31. AVX2 holds a Vec in 2 of its 16: 6 x 1 sums
 // (12) + 2 + 1. NEON: 4 of 32: 6 x 1 (24) + 4 + 1. SSE2: 4 of 16: 2 x 1 (8) + 4 + 1.
@@ -20,11 +21,23 @@ constexpr int product_rows = 2, product_vectors = 1, product_sums = 2;
 // The tallest tile V vectors wide. Wide tiles are for few rows: they keep as many sums in flight.
 constexpr int tallest_product(int V) { return V <= product_vectors ? product_rows : product_sums / V; }
 
+// How the rows of a and b stand: anyhow, or both one vector apart.
+struct Anyhow {};
+struct InPanels {};
+template <class Layout> constexpr bool is_in_panels = false;
+template <> constexpr bool is_in_panels<InPanels> = true;
+
 // The rows of a as four bases a few rows apart, so that addresses need few registers.
-template <class T> struct RowBases {
+template <class Layout, class T> struct RowBases {
     const T* base[4];
     Index row;
+    RowBases(const T* a, Index a_row) : base{a, a + 4 * a_row, a + 8 * a_row, a + 12 * a_row}, row(a_row) {}
     CHAINRULE_INLINE const T& at(int r, Index k) const { return base[r / 4][(r % 4) * row + k]; }
+};
+template <class T> struct RowBases<InPanels, T> {
+    const T* base;
+    RowBases(const T* a, Index) : base(a) {}
+    CHAINRULE_INLINE const T& at(int r, Index k) const { return base[r * lanes<T> + k]; }
 };
 
 // The lines of the next panels of b that one row tile fetches in each panel of a.
@@ -33,8 +46,9 @@ template <class T> struct Ahead {
     Index lines;
 };
 
-template <int R, int V, class Width, class T>
+template <int R, int V, class Layout, class Width, class T>
 void product_tile(const Product<T>& job, const T* a, const T* b, const T* init, T* output, Ahead<T> ahead, Width width) {
+    const Index b_row = is_in_panels<Layout> ? lanes<T> : job.b.row, b_vec = job.b.vec;
     Vec<T> sum[R][V];
     _Pragma("GCC unroll 14") for (int r = 0; r < R; ++r)
         _Pragma("GCC unroll 8") for (int v = 0; v < V; ++v) {
@@ -50,18 +64,24 @@ void product_tile(const Product<T>& job, const T* a, const T* b, const T* init, 
                 for (int v = 0; v < V; ++v) __builtin_prefetch(ahead.next + v * job.b.vec + line * lanes<T>, 0, 2);
             ahead.next += lanes<T> * lanes<T>;
         }
-        const RowBases<T> rows = {{a, a + 4 * job.a.row, a + 8 * job.a.row, a + 12 * job.a.row}, job.a.row};
-        for (Index k = 0; k < count; ++k) {
+        const RowBases<Layout, T> rows(a, job.a.row);
+        const auto multiply_add = [&](Index k, const T* row) {
             Vec<T> value[V];
             _Pragma("GCC unroll 8") for (int v = 0; v < V; ++v)
-                if (v + 1 < V) value[v] = load(b + v * job.b.vec);
-                else value[v] = load(b + v * job.b.vec, width);
+                if (v + 1 < V) value[v] = load(row + v * b_vec);
+                else value[v] = load(row + v * b_vec, width);
             _Pragma("GCC unroll 14") for (int r = 0; r < R; ++r) {
                 const Vec<T> input = broadcast(rows.at(r, k));
                 _Pragma("GCC unroll 8") for (int v = 0; v < V; ++v) sum[r][v] = fma(input, value[v], sum[r][v]);
             }
-            b += job.b.row;
-        }
+        };
+        Index k = 0;
+        if constexpr (is_in_panels<Layout>)
+            for (; k + 2 <= count; k += 2, b += 2 * b_row) {
+                multiply_add(k, b);
+                multiply_add(k + 1, b + b_row);
+            }
+        for (; k < count; ++k, b += b_row) multiply_add(k, b);
         a += job.a.vec;
     }
     const bool relu = job.relu;
@@ -78,13 +98,13 @@ void product_tile(const Product<T>& job, const T* a, const T* b, const T* init, 
 template <class T, class Width> using ProductTile = void (*)(const Product<T>&, const T*, const T*, const T*, T*, Ahead<T>, Width);
 
 // The tiles V vectors wide, one to tallest_product(V) rows high.
-template <class T, int V, class Width, class Rows = UpTo<tallest_product(V)>> struct ProductTiles;
-template <class T, int V, class Width, int... R> struct ProductTiles<T, V, Width, Indices<R...>> {
-    static constexpr ProductTile<T, Width> with_rows[] = {product_tile<R + 1, V, Width, T>...};
+template <class T, int V, class Layout, class Width, class Rows = UpTo<tallest_product(V)>> struct ProductTiles;
+template <class T, int V, class Layout, class Width, int... R> struct ProductTiles<T, V, Layout, Width, Indices<R...>> {
+    static constexpr ProductTile<T, Width> with_rows[] = {product_tile<R + 1, V, Layout, Width, T>...};
 };
 
 // All row tiles of V vectors of columns, of as equal a height as possible (31 rows: 11 + 10 + 10).
-template <int V, class Width, class T>
+template <int V, class Layout, class Width, class T>
 void product_columns(const Product<T>& job, Index vector, Width width) {
     const T* b = job.b.data + vector * job.b.vec;
     Index left = job.rows;
@@ -93,12 +113,26 @@ void product_columns(const Product<T>& job, Index vector, Width width) {
     for (Index tiles = all_tiles, r = 0; tiles > 0; --tiles) {
         const Index count = (left + tiles - 1) / tiles;
         const T* init = job.init.data ? job.init.data + r * job.init.row + vector * job.init.vec : nullptr;
-        ProductTiles<T, V, Width>::with_rows[count - 1](job, job.a.data + r * job.a.row, b, init,
-                                                        job.output.data + r * job.output.row + vector * job.output.vec, ahead, width);
+        ProductTiles<T, V, Layout, Width>::with_rows[count - 1](job, job.a.data + r * job.a.row, b, init,
+                                                                job.output.data + r * job.output.row + vector * job.output.vec, ahead, width);
         if (ahead.next) ahead.next += ahead.lines * lanes<T>;
         r += count;
         left -= count;
     }
+}
+
+// As many of `vectors` vectors of columns as V at a time make, from `vector` on.
+template <int V, class Layout, class T> void product_wide(const Product<T>& job, Index& vector, Index vectors) {
+    if constexpr (tallest_product(V) > 0)
+        if (V <= product_vectors || job.rows <= tallest_product(V))
+            for (; vector + V <= vectors; vector += V) product_columns<V, Layout>(job, vector, All{});
+}
+
+template <class Layout, class T> void product_whole(const Product<T>& job, Index& vector, Index vectors) {
+    product_wide<8, Layout>(job, vector, vectors);
+    product_wide<4, Layout>(job, vector, vectors);
+    product_wide<product_vectors, Layout>(job, vector, vectors);
+    product_wide<1, Layout>(job, vector, vectors);
 }
 
 template <class T> void product(const Product<T>& job) noexcept {
@@ -106,13 +140,7 @@ template <class T> void product(const Product<T>& job) noexcept {
     const Index tail = job.cols % lanes<T>;
     const Index whole = job.padded || tail == 0 ? vectors : vectors - 1;
     Index vector = 0;
-    if constexpr (tallest_product(8) > 0)
-        if (job.rows <= tallest_product(8))
-            for (; vector + 8 <= whole; vector += 8) product_columns<8>(job, vector, All{});
-    if constexpr (tallest_product(4) > 0)
-        if (job.rows <= tallest_product(4))
-            for (; vector + 4 <= whole; vector += 4) product_columns<4>(job, vector, All{});
-    for (; vector + product_vectors <= whole; vector += product_vectors) product_columns<product_vectors>(job, vector, All{});
-    for (; vector < whole; ++vector) product_columns<1>(job, vector, All{});
-    if (whole < vectors) product_columns<1>(job, vector, Tail{tail});
+    if (job.a.row == lanes<T> && job.b.row == lanes<T>) product_whole<InPanels>(job, vector, whole);
+    else product_whole<Anyhow>(job, vector, whole);
+    if (whole < vectors) product_columns<1, Anyhow>(job, vector, Tail{tail});
 }

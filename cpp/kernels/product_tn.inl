@@ -15,7 +15,7 @@ constexpr int product_tn_rows = 6, product_tn_vectors = 1;
 constexpr int product_tn_rows = 2, product_tn_vectors = 1;
 #endif
 
-template <int R, int V, class Width, class T>
+template <int R, int V, class Layout, class Width, class T>
 void product_tn_tile(const Product<T>& job, const T* a, const T* b, const T* init, T* output, Width width) {
     Vec<T> sum[R][V];
     _Pragma("GCC unroll 8") for (int r = 0; r < R; ++r)
@@ -25,20 +25,25 @@ void product_tn_tile(const Product<T>& job, const T* a, const T* b, const T* ini
             else if (v + 1 < V) sum[r][v] = load(start);
             else sum[r][v] = load(start, width);
         }
-    const Index next = job.prefetch ? job.a.vec : 0;
-    for (Index k = 0; k < job.inner; ++k) {
-        __builtin_prefetch(a + next, 0, 2);
+    const Index a_row = is_in_panels<Layout> ? lanes<T> : job.a.row, b_row = is_in_panels<Layout> ? lanes<T> : job.b.row;
+    const Index b_vec = job.b.vec, next = job.prefetch ? job.a.vec : 0;
+    const auto multiply_add = [&](const T* a_k, const T* b_k) {
         Vec<T> value[V];
         _Pragma("GCC unroll 4") for (int v = 0; v < V; ++v)
-            if (v + 1 < V) value[v] = load(b + v * job.b.vec);
-            else value[v] = load(b + v * job.b.vec, width);
+            if (v + 1 < V) value[v] = load(b_k + v * b_vec);
+            else value[v] = load(b_k + v * b_vec, width);
         _Pragma("GCC unroll 8") for (int r = 0; r < R; ++r) {
-            const Vec<T> input = broadcast(a[r]);
+            const Vec<T> input = broadcast(a_k[r]);
             _Pragma("GCC unroll 4") for (int v = 0; v < V; ++v) sum[r][v] = fma(input, value[v], sum[r][v]);
         }
-        a += job.a.row;
-        b += job.b.row;
-    }
+    };
+    Index k = 0;
+    if constexpr (is_in_panels<Layout>)
+        for (; k + 4 <= job.inner; k += 4, a += 4 * a_row, b += 4 * b_row) {
+            if (next) _Pragma("GCC unroll 4") for (int i = 0; i < 4; ++i) __builtin_prefetch(a + next + i * a_row, 0, 2);
+            _Pragma("GCC unroll 4") for (int i = 0; i < 4; ++i) multiply_add(a + i * a_row, b + i * b_row);
+        }
+    for (; k < job.inner; ++k, a += a_row, b += b_row) multiply_add(a, b);
     const bool relu = job.relu;
     const Index output_row = job.output.row, output_vec = job.output.vec;
     _Pragma("GCC unroll 8") for (int r = 0; r < R; ++r)
@@ -52,13 +57,13 @@ void product_tn_tile(const Product<T>& job, const T* a, const T* b, const T* ini
 
 template <class T, class Width> using ProductTnTile = void (*)(const Product<T>&, const T*, const T*, const T*, T*, Width);
 
-template <class T, int V, class Width, class Rows = UpTo<product_tn_rows>> struct ProductTnTiles;
-template <class T, int V, class Width, int... R> struct ProductTnTiles<T, V, Width, Indices<R...>> {
-    static constexpr ProductTnTile<T, Width> with_rows[] = {product_tn_tile<R + 1, V, Width, T>...};
+template <class T, int V, class Layout, class Width, class Rows = UpTo<product_tn_rows>> struct ProductTnTiles;
+template <class T, int V, class Layout, class Width, int... R> struct ProductTnTiles<T, V, Layout, Width, Indices<R...>> {
+    static constexpr ProductTnTile<T, Width> with_rows[] = {product_tn_tile<R + 1, V, Layout, Width, T>...};
 };
 
 // All row tiles of V vectors of columns; each panel of a is cut into tiles of as equal a height as possible.
-template <int V, class Width, class T>
+template <int V, class Layout, class Width, class T>
 void product_tn_columns(const Product<T>& job, Index vector, Width width) {
     const T* b = job.b.data + vector * job.b.vec;
     for (Index panel = 0, r = 0; r < job.rows; ++panel) {
@@ -67,8 +72,8 @@ void product_tn_columns(const Product<T>& job, Index vector, Width width) {
         for (Index tiles = (left + product_tn_rows - 1) / product_tn_rows; tiles > 0; --tiles) {
             const Index count = (left + tiles - 1) / tiles;
             const T* init = job.init.data ? job.init.data + r * job.init.row + vector * job.init.vec : nullptr;
-            ProductTnTiles<T, V, Width>::with_rows[count - 1](job, a, b, init,
-                                                              job.output.data + r * job.output.row + vector * job.output.vec, width);
+            ProductTnTiles<T, V, Layout, Width>::with_rows[count - 1](job, a, b, init,
+                                                                      job.output.data + r * job.output.row + vector * job.output.vec, width);
             a += count;
             r += count;
             left -= count;
@@ -76,16 +81,21 @@ void product_tn_columns(const Product<T>& job, Index vector, Width width) {
     }
 }
 
+template <class Layout, class T> void product_tn_whole(const Product<T>& job, Index& vector, Index vectors) {
+    if constexpr (product_tn_vectors == 3) {
+        // 4 vectors go as 2 + 2, not 3 + 1
+        for (; vector + 3 <= vectors && vectors - vector != 4; vector += 3) product_tn_columns<3, Layout>(job, vector, All{});
+        for (; vector + 2 <= vectors; vector += 2) product_tn_columns<2, Layout>(job, vector, All{});
+    }
+    for (; vector < vectors; ++vector) product_tn_columns<1, Layout>(job, vector, All{});
+}
+
 template <class T> void product_tn(const Product<T>& job) noexcept {
     const Index vectors = (job.cols + lanes<T> - 1) / lanes<T>;
     const Index tail = job.cols % lanes<T>;
     const Index whole = job.padded || tail == 0 ? vectors : vectors - 1;
     Index vector = 0;
-    if constexpr (product_tn_vectors == 3) {
-        // 4 vectors go as 2 + 2, not 3 + 1
-        for (; vector + 3 <= whole && whole - vector != 4; vector += 3) product_tn_columns<3>(job, vector, All{});
-        for (; vector + 2 <= whole; vector += 2) product_tn_columns<2>(job, vector, All{});
-    }
-    for (; vector < whole; ++vector) product_tn_columns<1>(job, vector, All{});
-    if (whole < vectors) product_tn_columns<1>(job, vector, Tail{tail});
+    if (job.a.row == lanes<T> && job.b.row == lanes<T>) product_tn_whole<InPanels>(job, vector, whole);
+    else product_tn_whole<Anyhow>(job, vector, whole);
+    if (whole < vectors) product_tn_columns<1, Anyhow>(job, vector, Tail{tail});
 }
