@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import pickle
 import time
 from typing import Any
@@ -68,6 +69,24 @@ def test_a_million_epochs_are_appended_in_amortised_constant_time() -> None:
     # A copy of 64 MB for each append would take minutes; one doubling takes a moment.
     assert time.perf_counter() - started < 10 * first + 2
     assert len(history) == 1_040_000
+
+
+def test_a_column_may_be_one_number_until_it_changes() -> None:
+    history = History()
+    nan, some = math.nan, np.arange(3.0)
+    history.extend(3, (some, some, 0.0, nan, 0.1, some, nan, nan))
+    history.extend(3, (some, some, 0.0, nan, 0.1, some, nan, nan))
+    np.testing.assert_array_equal(history.learning_rate, [0.1] * 6)
+    np.testing.assert_array_equal(history.accuracy, [nan] * 6)
+    history.extend(2, (5.0, 5.0, 0.0, 0.5, 0.2, 5.0, nan, np.array([1.0, 2.0])))
+    history.extend(0, ())
+    np.testing.assert_array_equal(history.loss, [0, 1, 2, 0, 1, 2, 5, 5])
+    np.testing.assert_array_equal(history.learning_rate, [0.1] * 6 + [0.2] * 2)
+    np.testing.assert_array_equal(history.accuracy, [nan] * 6 + [0.5] * 2)
+    np.testing.assert_array_equal(history.validation_accuracy, [nan] * 6 + [1.0, 2.0])
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(history)).accuracy, history.accuracy)
+    assert history.last_row()[:5] == [5.0, 5.0, 0.0, 0.5, 0.2]
+    assert history.recorded() == (*NAMES[:6], NAMES[7]) and len(history) == 8
 
 
 def test_wrong_rows_are_refused() -> None:

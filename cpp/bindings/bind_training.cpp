@@ -1,6 +1,7 @@
 // Training: the compiled plan behind Model.train. Python owns every array and hands it over for the length of a call.
 #include <pybind11/stl.h>
 
+#include <cmath>
 #include <cstring>
 #include <memory>
 
@@ -164,6 +165,7 @@ class PyTraining {
 
     void set_schedule(double learning_rate, double decay, std::int64_t iterations, double momentum, double epsilon, double rho, double beta_1,
                       double beta_2, double weight_decay, double clip_norm) {
+        if (training_->epochs().count > 0) throw std::logic_error("set_schedule: expected take_epochs before it");
         model::Schedule schedule = {};
         schedule.learning_rate = learning_rate;
         schedule.decay = decay;
@@ -183,13 +185,28 @@ class PyTraining {
         return py::make_tuple(row.accuracy, row.data_loss, row.regularization_loss, row.rate);
     }
 
-    py::object take_epochs() {
-        static_assert(sizeof(model::EpochRow) == 8 * sizeof(double));
-        const std::vector<model::EpochRow>& rows = training_->epochs();
-        NewArray<double> table({static_cast<Index>(rows.size()), 8});
-        std::memcpy(table.data(), rows.data(), rows.size() * sizeof(model::EpochRow));
+    // (count, (loss, data_loss, regularization_loss, accuracy, rate, seconds, validation_loss, validation_accuracy)).
+    py::tuple take_epochs() {
+        const model::Epochs& epochs = training_->epochs();
+        const std::size_t count = epochs.count;
+        const auto column = [count](const std::vector<double>& values, double otherwise) -> py::object {
+            if (values.empty()) return py::float_(otherwise);
+            NewArray<double> array({static_cast<Index>(count)});
+            std::memcpy(array.data(), values.data(), count * sizeof(double));
+            return py::reinterpret_steal<py::object>(array.release());
+        };
+        const py::object data_loss = column(epochs.data_loss, NAN);
+        py::object loss = data_loss;
+        if (!epochs.regularization_loss.empty()) {
+            std::vector<double> sums(count);
+            for (std::size_t i = 0; i < count; ++i) sums[i] = epochs.data_loss[i] + epochs.regularization_loss[i];
+            loss = column(sums, NAN);
+        }
+        py::tuple columns = py::make_tuple(loss, data_loss, column(epochs.regularization_loss, 0), column(epochs.accuracy, NAN),
+                                           column(epochs.rate, training_->last_step().rate), column(epochs.seconds, NAN),
+                                           column(epochs.validation_loss, NAN), column(epochs.validation_accuracy, NAN));
         training_->forget_epochs();
-        return py::reinterpret_steal<py::object>(table.release());
+        return py::make_tuple(count, std::move(columns));
     }
 
     model::TrainingBase& training() const { return *training_; }
@@ -221,7 +238,7 @@ void bind_training(py::module_& module) {
         .def("set_schedule", &PyTraining::set_schedule, py::kw_only(), py::arg("learning_rate"), py::arg("decay"), py::arg("iterations"),
              py::arg("momentum"), py::arg("epsilon"), py::arg("rho"), py::arg("beta_1"), py::arg("beta_2"), py::arg("weight_decay"), py::arg("clip_norm"))
         .def("step_record", &PyTraining::step_record, "Accuracy, data loss, regularisation loss and rate of the last step.")
-        .def("take_epochs", &PyTraining::take_epochs, "Rows (k, 8) of the epochs finished since the last call.")
+        .def("take_epochs", &PyTraining::take_epochs, "Number of the epochs finished since the last call, and eight columns: an array, or one number that holds for all.")
         .def("stop", [](PyTraining& self) { self.training().stop(); })
         .def_property_readonly("done", [](const PyTraining& self) { return self.training().done(); })
         .def_property_readonly("epoch", [](const PyTraining& self) { return self.training().epoch(); })

@@ -111,6 +111,7 @@ template <class T> class PanelsEngine final : public Engine<T> {
     template <class Body> void for_each_tile(Worker worker, const Body& body);
     Index tile_rows(const Tile& tile, Index input_panel) const;
     template <class Body> void for_each_array(const std::vector<StageArrays<T>>& arrays, const Body& body) const;
+    template <class Body> void move_parameters(const Body& body) const;
 
     Grid<T> inputs_of(std::size_t s, bool training) const {
         const Panels<T>& plain = s > 0 ? stages_[s - 1].outputs : inputs_;
@@ -180,34 +181,56 @@ template <class T> template <class Body> void PanelsEngine<T>::for_each_array(co
     }
 }
 
+// Runs body(worker) on as many threads as moving all parameters is worth.
+template <class T> template <class Body> void PanelsEngine<T>::move_parameters(const Body& body) const {
+    constexpr double flops_each = 100;  // a parameter takes about a nanosecond
+    double parameters = 0;
+    for (const StageMemory<T>& memory : stages_) parameters += static_cast<double>(memory.parameters);
+    runtime::run_team(runtime::threads_for_call(flops_each * parameters), body);
+}
+
 template <class T> void PanelsEngine<T>::load(const std::vector<StageArrays<T>>& arrays) {
-    for_each_array(arrays, [this](std::size_t s, T* packed, const T* weights, const T* biases) {
-        const Index m = net_.stages[s].n_neurons;
-        const bool is_double = sizeof(T) == sizeof(double);
-        kernel_.gather({1, m, biases, is_double, m, nullptr, 0, {packed, lanes<T>, stages_[s].panel}});
-        kernel_.gather({net_.stages[s].n_inputs, m, weights, is_double, m, nullptr, 0, {packed + lanes<T>, lanes<T>, stages_[s].panel}});
+    move_parameters([&](Worker worker) {
+        for_each_array(arrays, [&](std::size_t s, T* packed, const T* weights, const T* biases) {
+            const Index d = net_.stages[s].n_inputs, m = net_.stages[s].n_neurons, panel = stages_[s].panel;
+            const bool is_double = sizeof(T) == sizeof(double);
+            const Range mine = runtime::share(m, lanes<T>, worker);
+            const Index count = mine.last - mine.first;
+            if (count == 0) return;
+            T* const start = packed + mine.first / lanes<T> * panel;
+            kernel_.gather({1, count, biases + mine.first, is_double, m, nullptr, 0, {start, lanes<T>, panel}});
+            kernel_.gather({d, count, weights + mine.first, is_double, m, nullptr, 0, {start + lanes<T>, lanes<T>, panel}});
+        });
+        for (std::size_t s = 1; s < stages_.size() && !skinny(); ++s) {
+            const Stage& stage = net_.stages[s];
+            const Range mine = runtime::share(stage.n_inputs, lanes<T>, worker);
+            for (Index i = mine.first; i < mine.last; i += lanes<T>)
+                kernel_.transpose(std::min(stage.n_inputs - i, lanes<T>), stage.n_neurons, {arrays[s].weights + i * stage.n_neurons, stage.n_neurons, lanes<T>},
+                                  {stages_[s].transposed + i / lanes<T> * stages_[s].transposed_panel, lanes<T>, lanes<T>});
+        }
     });
-    for (std::size_t s = 1; s < stages_.size() && !skinny(); ++s) {
-        const Stage& stage = net_.stages[s];
-        const Grid<const T> rows = {arrays[s].weights, stage.n_neurons, lanes<T>};
-        for (Index q = 0; q < panels_of<T>(stage.n_inputs); ++q)
-            kernel_.transpose(std::min(stage.n_inputs - q * lanes<T>, lanes<T>), stage.n_neurons,
-                              {rows.data + q * lanes<T> * stage.n_neurons, rows.row, rows.vec},
-                              {stages_[s].transposed + q * stages_[s].transposed_panel, lanes<T>, lanes<T>});
-    }
+}
+
+// One row of a panel, or what there is of it.
+template <class T> void copy_row(const T* source, T* target, Index count) {
+    if (count == lanes<T>) std::copy_n(source, lanes<T>, target);  // of known length: no call
+    else std::copy_n(source, count, target);
 }
 
 template <class T> void PanelsEngine<T>::store(const std::vector<StageArrays<T>>& arrays) const {
-    for_each_array(arrays, [this](std::size_t s, const T* packed, T* weights, T* biases) {
-        constexpr Index rows_each = 64;  // few enough pages of the user's array at a time
-        const Index d = net_.stages[s].n_inputs, m = net_.stages[s].n_neurons;
-        for (Index row = 0; row < d + 1; row += rows_each)
-            for (Index first = 0; first < m; first += lanes<T>) {
-                const T* panel = packed + first / lanes<T> * stages_[s].panel;
-                const Index count = std::min(m - first, lanes<T>);
-                if (row == 0) std::copy_n(panel, count, biases + first);
-                for (Index i = row; i < std::min(row + rows_each, d); ++i) std::copy_n(panel + (i + 1) * lanes<T>, count, weights + i * m + first);
-            }
+    move_parameters([&](Worker worker) {
+        for_each_array(arrays, [&](std::size_t s, const T* packed, T* weights, T* biases) {
+            constexpr Index rows_each = 8;  // of the user's array, written side by side: long rows fall on the same cache sets
+            const Index d = net_.stages[s].n_inputs, m = net_.stages[s].n_neurons;
+            const Range mine = runtime::share(d, rows_each, worker);
+            for (Index first = 0; worker.index == 0 && first < m; first += lanes<T>)
+                copy_row(packed + first / lanes<T> * stages_[s].panel, biases + first, std::min(m - first, lanes<T>));
+            for (Index row = mine.first; row < mine.last; row += rows_each)
+                for (Index first = 0; first < m; first += lanes<T>) {
+                    const T* const panel = packed + first / lanes<T> * stages_[s].panel + lanes<T>;
+                    for (Index i = row; i < std::min(row + rows_each, mine.last); ++i) copy_row(panel + i * lanes<T>, weights + i * m + first, std::min(m - first, lanes<T>));
+                }
+        });
     });
 }
 

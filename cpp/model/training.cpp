@@ -177,7 +177,7 @@ template <class T> void Training<T>::share_seconds(Clock::time_point now) {
     double left = steps;
     for (; unclocked_rows_ > 0; --unclocked_rows_) {
         const double here = left - static_cast<double>(step_) - whole * static_cast<double>(unclocked_rows_ - 1);
-        rows_[rows_.size() - unclocked_rows_].seconds = epoch_seconds_ + each * here;
+        rows_.seconds[rows_.count - unclocked_rows_] = epoch_seconds_ + each * here;
         epoch_seconds_ = 0;
         left -= here;
     }
@@ -198,15 +198,19 @@ template <class T> void Training<T>::finish_epoch(Stretch& stretch, Worker worke
     if (worker.index == 0) {
         const bool validated = validation_.count > 0;
         if (validated) inputs_in_place_ = false;
-        const double data_loss = epoch_sums_.mean_loss(), penalty = regularized_ ? engine_->penalty() : 0;
-        rows_.push_back({data_loss + penalty, data_loss, penalty, has_accuracy_ ? epoch_sums_.accuracy() : NAN, last_step_.rate,
-                         0, validated ? validation.mean_loss() : NAN,
-                         validated && has_accuracy_ ? validation.accuracy() : NAN});
+        rows_.data_loss.push_back(epoch_sums_.mean_loss());
+        rows_.seconds.push_back(0);
+        if (regularized_) rows_.regularization_loss.push_back(engine_->penalty());
+        if (has_accuracy_) rows_.accuracy.push_back(epoch_sums_.accuracy());
+        if (schedule.decay != 0) rows_.rate.push_back(last_step_.rate);
+        if (validated) rows_.validation_loss.push_back(validation.mean_loss());
+        if (validated && has_accuracy_) rows_.validation_accuracy.push_back(validation.accuracy());
+        ++rows_.count;
         epoch_sums_ = {};
         ++unclocked_rows_;
         step_ = 0;
         ++epoch_;
-        if (stretch.order || rows_.size() == rows_.capacity()) stretch.over = true;
+        if (stretch.order || rows_.count == rows_capacity_) stretch.over = true;
     }
     stretch.barrier.wait();
 }
@@ -278,6 +282,28 @@ template <class T> void Training<T>::run_leg(Stretch& stretch, int threads) {
     work(stretch, Worker{0, 1});
 }
 
+void TrainingBase::forget_epochs() {
+    rows_.count = 0;
+    for (std::vector<double>* column : {&rows_.data_loss, &rows_.seconds, &rows_.regularization_loss, &rows_.accuracy, &rows_.rate, &rows_.validation_loss, &rows_.validation_accuracy})
+        column->clear();
+}
+
+// Nothing is allocated in the loop: where the rows are full, Python takes them first.
+template <class T> void Training<T>::reserve_rows() {
+    rows_capacity_ = static_cast<std::size_t>(std::min(epochs_ - epoch_ + 1 + static_cast<std::int64_t>(rows_.count), most_rows));
+    const auto reserve = [this](bool used, std::vector<double>& column) {
+        if (used) column.reserve(rows_capacity_);
+    };
+    const bool validates = validation_.count > 0;
+    reserve(true, rows_.data_loss);
+    reserve(true, rows_.seconds);
+    reserve(regularized_, rows_.regularization_loss);
+    reserve(has_accuracy_, rows_.accuracy);
+    reserve(schedule.decay != 0, rows_.rate);
+    reserve(validates, rows_.validation_loss);
+    reserve(validates && has_accuracy_, rows_.validation_accuracy);
+}
+
 template <class T> std::int64_t Training<T>::run(std::int64_t max_steps, double seconds, const std::int64_t* order) {
     if (done() || max_steps < 1) return 0;
     Stretch stretch;
@@ -288,11 +314,10 @@ template <class T> std::int64_t Training<T>::run(std::int64_t max_steps, double 
     if (order) inputs_in_place_ = false;
     const int threads = engine_->uses_threads() ? runtime::threads_for_training() : 1;
     engine_->reserve(threads);
-    // nothing is allocated in the loop: where the rows are full, Python takes them first
-    rows_.reserve(static_cast<std::size_t>(std::min(epochs_ - epoch_ + 1 + static_cast<std::int64_t>(rows_.size()), most_rows)));
+    reserve_rows();
     const std::int64_t epoch = epoch_;
     do run_leg(stretch, threads);
-    while (!done() && stretch.done < max_steps && !(order && epoch_ != epoch) && rows_.size() < rows_.capacity() && Clock::now() < stretch.end);
+    while (!done() && stretch.done < max_steps && !(order && epoch_ != epoch) && rows_.count < rows_capacity_ && Clock::now() < stretch.end);
     share_seconds(Clock::now());
     return stretch.done;
 }

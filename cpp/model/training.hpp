@@ -36,8 +36,15 @@ struct Schedule {
 
 enum class Nonfinite { stop, ignore };
 
-struct EpochRow {
-    double loss, data_loss, regularization_loss, accuracy, rate, seconds, validation_loss, validation_accuracy;
+// What the epochs finished since they were last taken reported, column by column. A column is used only where its values
+// differ from epoch to epoch: a million tiny epochs a second would spend their time writing it down.
+struct Epochs {
+    std::size_t count = 0;
+    std::vector<double> data_loss, seconds;
+    std::vector<double> regularization_loss;  // 0 without regularisation
+    std::vector<double> accuracy;             // not computed without a metric
+    std::vector<double> rate;                 // that of the last step without decay
+    std::vector<double> validation_loss, validation_accuracy;
 };
 struct StepRow {
     double accuracy, data_loss, regularization_loss, rate;
@@ -72,15 +79,16 @@ class TrainingBase {
     std::int64_t step() const { return step_; }
     bool nonfinite() const { return nonfinite_; }
     StepRow last_step() const { return last_step_; }
-    // Rows of the epochs finished since they were last taken; `forget_epochs` keeps their memory for the next ones.
-    const std::vector<EpochRow>& epochs() const { return rows_; }
-    void forget_epochs() { rows_.clear(); }
+    // To be taken before the schedule changes; `forget_epochs` keeps the memory for the next ones.
+    const Epochs& epochs() const { return rows_; }
+    void forget_epochs();
 
   protected:
     std::int64_t epochs_ = 0, epoch_ = 1, step_ = 0;  // step of the epoch in progress, from 0
     bool stopped_ = false, nonfinite_ = false;
     StepRow last_step_ = {};
-    std::vector<EpochRow> rows_;
+    Epochs rows_;
+    std::size_t rows_capacity_ = 0;
 };
 
 template <class T> class Training final : public TrainingBase {
@@ -106,6 +114,7 @@ template <class T> class Training final : public TrainingBase {
     void read_clock(Stretch& stretch);
     void share_seconds(Clock::time_point now);
     void finish_epoch(Stretch& stretch, runtime::Worker worker);
+    void reserve_rows();
     Batch batch(const Samples& samples, Index step, const std::int64_t* order, bool training) const;
     Sums sums_of(const Batch& batch) const;
     UpdateRule rule_now() const;

@@ -8,7 +8,8 @@
 
 namespace chainrule::runtime {
 
-// A zeroed block, aligned to `line_bytes`. Throws std::bad_alloc.
+// A zeroed block, aligned to `line_bytes`. Throws std::bad_alloc. A large one comes from the system as zeros: whoever
+// touches a page first, on any thread, pays for it.
 class Block {
   public:
     Block() = default;
@@ -25,6 +26,7 @@ class Block {
   private:
     void* data_ = nullptr;
     std::size_t bytes_ = 0;
+    void* mapping_ = nullptr;  // large blocks: what the system gave
 };
 
 // Lays arrays out one behind the other, then allocates them all at once:

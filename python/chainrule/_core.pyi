@@ -48,7 +48,8 @@ class Training:
         """Write parameters and optimizer arrays, in place."""
 
     def take_epochs(self) -> NDArray[Any]:
-        """Rows (k, 8) of the epochs finished since the last call."""
+        """Number of the epochs finished since the last call, and eight columns: an array, or
+        one number that holds for all."""
 
     @property
     def bytes(self) -> int: ...

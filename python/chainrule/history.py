@@ -1,11 +1,13 @@
 """What training recorded: one row per epoch, one column per quantity.
 
-Columns are float64; they lie in one block that doubles when it is full, so that a million
-epochs cost a million constant-time appends.
+Columns are float64. A column doubles when it is full, so that a million epochs cost a million
+constant-time appends; one that says the same for all epochs is a single number until it is read.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -25,19 +27,57 @@ COLUMNS = (
 )
 
 
+class Values:
+    """The values of one quantity, one an epoch: an array with room to grow, or one number."""
+
+    def __init__(self) -> None:
+        self.number = math.nan
+        self.array: NDArray[np.float64] | None = None
+
+    def extend(self, length: int, new: NDArray[np.float64] | float, count: int) -> None:
+        """Put `count` values behind the first `length`: an array, or a number for all."""
+        if self.array is None:
+            if isinstance(new, float) and (length == 0 or same(new, self.number)):
+                self.number = new
+                return
+            self.array = np.full(max(length, 16), self.number)
+        needed = length + count
+        if needed > len(self.array):
+            grown = np.empty(max(needed, 2 * len(self.array)))
+            grown[:length] = self.array[:length]
+            self.array = grown
+        self.array[length:needed] = new
+
+    def first(self, length: int) -> NDArray[np.float64]:
+        """Return the first `length` values: a view, or a new array of the one number."""
+        return np.full(length, self.number) if self.array is None else self.array[:length]
+
+    def copy(self, length: int) -> Values:
+        """Return the first `length` values, without the room behind them."""
+        twin = Values()
+        twin.number = self.number
+        twin.array = None if self.array is None else self.array[:length].copy()
+        return twin
+
+
+def same(a: float, b: float) -> bool:
+    """Tell whether two numbers are equal, or both NaN."""
+    return a == b or (a != a and b != b)
+
+
 class Column:
-    """Descriptor: the recorded part of one column, a view."""
+    """Descriptor: the recorded part of one column."""
 
     def __init__(self, meaning: str) -> None:
         self.__doc__ = meaning
 
     def __set_name__(self, owner: type, name: str) -> None:
-        self.index = COLUMNS.index(name)
+        self.name = name
 
     def __get__(self, history: Any, owner: type | None = None) -> Any:
         if history is None:
             return self
-        return history._block[self.index, : history._length]
+        return history._columns[self.name].first(history._length)
 
 
 class History:
@@ -68,7 +108,7 @@ class History:
     validation_accuracy = Column("Accuracy of the validation samples after the epoch.")
 
     def __init__(self) -> None:
-        self._block: NDArray[np.float64] = np.empty((len(COLUMNS), 16), dtype=np.float64)
+        self._columns = {name: Values() for name in COLUMNS}
         self._length = 0
 
     def append(self, rows: Any) -> None:
@@ -82,21 +122,23 @@ class History:
         new = np.asarray(rows, dtype=np.float64)
         if new.ndim != 2 or new.shape[1] != len(COLUMNS):
             raise ValueError(f"History: rows: expected (k, {len(COLUMNS)}), got {new.shape}")
-        if len(new) == 0:
+        self.extend(len(new), new.T)
+
+    def extend(self, count: int, columns: Iterable[NDArray[np.float64] | float]) -> None:
+        """Add `count` epochs: for each attribute above an array (count,), or one number."""
+        if count == 0:
             return
-        needed = self._length + len(new)
-        if needed > self._block.shape[1]:
-            capacity = max(needed, 2 * self._block.shape[1])
-            grown = np.empty((len(COLUMNS), capacity), dtype=np.float64)
-            grown[:, : self._length] = self._block[:, : self._length]
-            self._block = grown
-        self._block[:, self._length : needed] = new.T
-        self._length = needed
+        for values, new in zip(self._columns.values(), columns, strict=True):
+            values.extend(self._length, new, count)
+        self._length += count
 
     def last_row(self) -> list[float]:
         """Return the last epoch's values in the order of the columns, NaN where absent."""
-        values: list[float] = self._block[:, self._length - 1].tolist()
-        return values
+        last = self._length - 1
+        return [
+            values.number if values.array is None else float(values.array[last])
+            for values in self._columns.values()
+        ]
 
     def __len__(self) -> int:
         return self._length
@@ -128,7 +170,8 @@ class History:
         return {name: float(self[name][number - 1]) for name in self.recorded()}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_block": self._block[:, : self._length].copy(), "_length": self._length}
+        columns = {name: values.copy(self._length) for name, values in self._columns.items()}
+        return {"_columns": columns, "_length": self._length}
 
     def __repr__(self) -> str:
         if not self._length:

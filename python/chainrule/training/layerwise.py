@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ..activations import Activation
 from ..arrays import Array
 from ..errors import label_of, relabelled
+from ..history import History
 from ..layers import Layer_Dense, Layer_Dropout, Layer_Input
 from ..losses import Activation_Softmax_Loss_CategoricalCrossentropy, Loss, is_joint, penalty_of
 from ..metrics import Accuracy
@@ -325,11 +326,11 @@ class LayerwiseRunner:
         """Return what the last step reported."""
         return self._record
 
-    def take_epochs(self) -> NDArray[np.float64]:
-        """Return the rows (k, 8) of the epochs finished since the last call."""
-        rows = np.array(self._rows, dtype=np.float64).reshape(-1, 8)
-        self._rows.clear()
-        return rows
+    def report_epochs(self, history: History) -> None:
+        """Add the epochs finished since the last call."""
+        if self._rows:
+            history.append(self._rows)
+            self._rows.clear()
 
     def write_back(self) -> None:
         """Nothing to do: the classes' own arrays were changed."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..arrays import Array
+from ..history import History
 from ..layers import Layer_Dense
 from .request import StepRecord, TrainingRequest
 from .specification import specification
@@ -110,9 +111,9 @@ class PlanRunner:
         """Return what the last step reported."""
         return StepRecord(*self._training.step_record())
 
-    def take_epochs(self) -> NDArray[np.float64]:
-        """Return the rows (k, 8) of the epochs finished since the last call."""
-        return self._training.take_epochs()
+    def report_epochs(self, history: History) -> None:
+        """Add the epochs finished since the last call."""
+        history.extend(*self._training.take_epochs())
 
     def write_back(self) -> None:
         """Bring the Python objects up to date: parameters, optimizer arrays, rate, steps.

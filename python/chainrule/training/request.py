@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Array
+from ..history import History
 
 
 class StepRecord(NamedTuple):
@@ -136,8 +137,8 @@ class Runner(Protocol):
     def step_record(self) -> StepRecord:
         """Return what the last step reported."""
 
-    def take_epochs(self) -> NDArray[np.float64]:
-        """Return the rows (k, 8) of the epochs finished since the last call."""
+    def report_epochs(self, history: History) -> None:
+        """Add the epochs finished since the last call."""
 
     def write_back(self) -> None:
         """Bring the Python objects up to date: parameters, optimizer arrays, rate, steps."""

@@ -98,7 +98,7 @@ class Training:
                 self._announce(bar)
                 due = self._next_due(total)
                 self.count += runner.run(due - self.count, STRETCH)
-                self.history.append(runner.take_epochs())
+                runner.report_epochs(self.history)
                 if runner.nonfinite is not None:
                     break
                 bar.update(self.count, runner)
@@ -107,7 +107,7 @@ class Training:
                 interrupts.answer()
         finally:
             runner.write_back()
-            self.history.append(runner.take_epochs())
+            runner.report_epochs(self.history)
             bar.close(self.count, runner)
         if runner.nonfinite is not None and self.request.on_nonfinite == "raise":
             epoch, step = runner.nonfinite
