@@ -24,6 +24,11 @@ def exp_tail(r: mp.mpf) -> mp.mpf:
     return (mp.expm1(r) - r) / r**2
 
 
+def tanh_tail(r: mp.mpf) -> mp.mpf:
+    """(exp(2 r) - 1 - 2 r) / (2 r^2), continuous at 0."""
+    return 2 * exp_tail(2 * r)
+
+
 def atanh_tail(z: mp.mpf) -> mp.mpf:
     """(2 atanh(s) - 2 s) / s^3 with z = s^2, continuous at 0."""
     if abs(z) < mp.mpf(10) ** -12:
@@ -53,15 +58,22 @@ def split_ln2(name: str, bits: int) -> tuple[str, str]:
 
 def constants(name: str, exp_terms: int, log_terms: int, ln2_bits: int) -> list[str]:
     exp_values, exp_error = coefficients(exp_tail, [-HALF_LN2, HALF_LN2], exp_terms, name)
+    tanh_values, tanh_error = coefficients(
+        tanh_tail, [-HALF_LN2 / 2, HALF_LN2 / 2], exp_terms, name
+    )
     log_values, log_error = coefficients(atanh_tail, [0, ATANH_LIMIT**2], log_terms, name)
     high, low = split_ln2(name, ln2_bits)
     return [
         f"template <> struct Polynomials<{name}> {{",
         f"    static constexpr {name} log2_e = {literal(1 / mp.log(2), name)};",
+        f"    static constexpr {name} half_ln2 = {literal(HALF_LN2, name)};",
         f"    static constexpr {name} ln2_high = {high};",
         f"    static constexpr {name} ln2_low = {low};",
         f"    // (exp(r) - 1 - r) / r^2 for |r| <= ln(2) / 2; error {mp.nstr(exp_error, 3)}",
         f"    static constexpr {name} exp_tail[] = {{{exp_values}}};",
+        "    // (exp(2 r) - 1 - 2 r) / (2 r^2) for |r| <= ln(2) / 4; "
+        f"error {mp.nstr(tanh_error, 3)}",
+        f"    static constexpr {name} tanh_tail[] = {{{tanh_values}}};",
         "    // (2 atanh(s) - 2 s) / s^3 over z = s^2, s <= 3 - 2 sqrt(2); "
         f"error {mp.nstr(log_error, 3)}",
         f"    static constexpr {name} atanh_tail[] = {{{log_values}}};",

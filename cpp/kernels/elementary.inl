@@ -1,19 +1,24 @@
 // exp, log, tanh, sigmoid on Vec<T>, each within 4 ulp. NaN in gives NaN out.
 //
-// exp:     x = n ln2 + r, |r| <= ln2 / 2; exp(r) = 1 + r + r^2 p(r); times 2^n in two steps (subnormal results)
-// tanh:    q / (q + 2) with q = expm1(2 |x|)
+// exp:     for x <= 0. x = n ln2 + r, |r| <= ln2 / 2; exp(r) = 1 + r + r^2 p(r); times 2^n in two steps (subnormal results)
+// tanh:    q / (q + 2) with q = expm1(2 |x|); |x| = n ln2 / 2 + r, expm1(2 r) / 2 = r + r^2 p(r)
 // sigmoid: e / (1 + e) for x < 0, 1 / (1 + e) else, e = exp(-|x|)
 // log:     x = 2^n m, m in [sqrt(1/2), sqrt(2)); 2 atanh(s) with s = (m - 1) / (m + 1)
 // Constants come from derive_polynomials.py.
 
 #include "polynomials.inl"
 
+// Below exp_low exp is 0; from tanh_one on tanh is 1.
 template <class T> struct Range;
 template <> struct Range<float> {
-    static constexpr float exp_high = 89.0f, exp_low = -104.0f, tanh_one = 9.1f, exp_one = 104.0f;
+    static constexpr float exp_low = -104.0f, tanh_one = 9.1f;
+    static constexpr int exp_offset = 64;
+    static constexpr float exp_offset_back = 0x1p-64f;
 };
 template <> struct Range<double> {
-    static constexpr double exp_high = 710.0, exp_low = -746.0, tanh_one = 19.1, exp_one = 746.0;
+    static constexpr double exp_low = -746.0, tanh_one = 19.1;
+    static constexpr int exp_offset = 512;
+    static constexpr double exp_offset_back = 0x1p-512;
 };
 
 template <class T, int N> CHAINRULE_INLINE Vec<T> polynomial(const T (&coefficients)[N], const Vec<T>& x) {
@@ -22,44 +27,36 @@ template <class T, int N> CHAINRULE_INLINE Vec<T> polynomial(const T (&coefficie
     return sum;
 }
 
-template <class T> struct Reduced {
-    Vec<T> n, r;
+// n, the whole number nearest to x * factor, and 2^(n + offset).
+template <class T> struct Whole {
+    Vec<T> n, power;
 };
 
-// x = n ln2 + r. n * ln2_high is exact, so r is good to the last bit also without fused multiply-add.
-template <class T> CHAINRULE_INLINE Reduced<T> reduce(const Vec<T>& x) {
+// Adding a constant whose last mantissa bit is 1 rounds; its low bits, made the exponent's bias, then become the power.
+template <int offset, class T> CHAINRULE_INLINE Whole<T> nearest_whole(const Vec<T>& x, T factor) {
+    constexpr int mantissa = Types<T>::mantissa_bits;
+    constexpr T shift = T(3) * T(std::int64_t(1) << (mantissa - 1)) + T(Types<T>::exponent_bias + offset);
+    const Vec<T> shifted = fma(x, broadcast(factor), broadcast(shift));
+    return {shifted - broadcast(shift), shift_bits_left<mantissa>(shifted)};
+}
+
+template <class T> CHAINRULE_INLINE Vec<T> exponential(const Vec<T>& not_positive) {
     using P = Polynomials<T>;
-    const Vec<T> n = nearest(x * broadcast(P::log2_e));
-    Vec<T> r = fma(n, broadcast(-P::ln2_high), x);
-    r = fma(n, broadcast(-P::ln2_low), r);
-    return {n, r};
-}
-
-// exp(r) - 1 for |r| <= ln2 / 2
-template <class T> CHAINRULE_INLINE Vec<T> expm1_small(const Vec<T>& r) {
-    return fma(r * r, polynomial(Polynomials<T>::exp_tail, r), r);
-}
-
-template <class T> CHAINRULE_INLINE Vec<T> clamp_below(const Vec<T>& x, T high) {
-    return select(broadcast(high) < x, broadcast(high), x);
-}
-template <class T> CHAINRULE_INLINE Vec<T> clamp_above(const Vec<T>& x, T low) {
-    return select(x < broadcast(low), broadcast(low), x);
-}
-
-template <class T> CHAINRULE_INLINE Vec<T> exponential(Vec<T> x) {
-    x = clamp_above(clamp_below(x, Range<T>::exp_high), Range<T>::exp_low);
-    const Reduced<T> part = reduce(x);
-    const Vec<T> half = nearest(part.n * broadcast(T(0.5)));
-    const Vec<T> value = broadcast(T(1)) + expm1_small(part.r);
-    return value * power_of_two(half) * power_of_two(part.n - half);
+    const Vec<T> x = larger(broadcast(Range<T>::exp_low), not_positive);
+    const Whole<T> whole = nearest_whole<Range<T>::exp_offset>(x, P::log2_e);
+    // n * ln2_high is exact, so r is good to the last bit also without fused multiply-add
+    const Vec<T> r = fma(whole.n, broadcast(-P::ln2_low), fma(whole.n, broadcast(-P::ln2_high), x));
+    const Vec<T> value = broadcast(T(1)) + fma(r * r, polynomial(P::exp_tail, r), r);
+    return value * whole.power * broadcast(Range<T>::exp_offset_back);
 }
 
 template <class T> CHAINRULE_INLINE Vec<T> hyperbolic_tangent(const Vec<T>& x) {
-    const Vec<T> size = clamp_below(absolute(x), Range<T>::tanh_one);
-    const Reduced<T> part = reduce(size + size);
-    const Vec<T> scale = power_of_two(part.n);
-    const Vec<T> q = fma(scale, expm1_small(part.r), scale - broadcast(T(1)));
+    using P = Polynomials<T>;
+    const Vec<T> size = smaller(broadcast(Range<T>::tanh_one), absolute(x));
+    const Whole<T> whole = nearest_whole<1>(size, T(2) * P::log2_e);
+    const Vec<T> r = fma(whole.n, broadcast(-P::half_ln2), size);  // off by n ulp at most, where tanh is 4 / 2^n from 1
+    const Vec<T> half = fma(r * r, polynomial(P::tanh_tail, r), r);
+    const Vec<T> q = fma(whole.power, half, fma(whole.power, broadcast(T(0.5)), broadcast(T(-1))));
     return with_sign(q / (q + broadcast(T(2))), x);
 }
 

@@ -14,7 +14,7 @@
 constexpr double smallest_probability = 1e-7;
 
 template <class T> CHAINRULE_INLINE Vec<T> clip_probability(const Vec<T>& p) {
-    return clamp_above(clamp_below(p, T(1 - smallest_probability)), T(smallest_probability));
+    return larger(broadcast(T(smallest_probability)), smaller(broadcast(T(1 - smallest_probability)), p));
 }
 
 struct HalfSquaredError {
@@ -55,7 +55,7 @@ struct CategoricalCrossentropy {
         return Vec<T>{} - y * logarithm(clip_probability(p));
     }
     template <class T> static CHAINRULE_INLINE Vec<T> gradient(const Vec<T>& p, const Vec<T>& y) {
-        return Vec<T>{} - y / clamp_above(p, T(smallest_probability));
+        return Vec<T>{} - y / larger(broadcast(T(smallest_probability)), p);
     }
 };
 // Applied to probabilities, after softmax_block.
@@ -111,7 +111,8 @@ template <class T> void softmax_block(const Block<T>& in, const Block<T>& out, I
         sum = sum + e;
         store(out.column(j), e);
     }
-    for (Index j = 0; j < cols; ++j) store(out.column(j), load(out.column(j)) / sum);
+    const Vec<T> share = broadcast(T(1)) / sum;
+    for (Index j = 0; j < cols; ++j) store(out.column(j), load(out.column(j)) * share);
 }
 
 template <class T> struct Targets {

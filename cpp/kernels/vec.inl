@@ -206,6 +206,17 @@ template <class T> CHAINRULE_INLINE Vec<T> select(const Mask<T>& mask, const Vec
 }
 #endif
 
+// a < b ? a : b and a > b ? a : b, so b where one is NaN: what x86's min and max instructions do, other CPUs compare.
+#if defined(__AVX512F__)
+CHAINRULE_INLINE Vec<float> smaller(const Vec<float>& a, const Vec<float>& b) { return {{_mm512_min_ps(a.part[0], b.part[0])}}; }
+CHAINRULE_INLINE Vec<double> smaller(const Vec<double>& a, const Vec<double>& b) { return {{_mm512_min_pd(a.part[0], b.part[0])}}; }
+CHAINRULE_INLINE Vec<float> larger(const Vec<float>& a, const Vec<float>& b) { return {{_mm512_max_ps(a.part[0], b.part[0])}}; }
+CHAINRULE_INLINE Vec<double> larger(const Vec<double>& a, const Vec<double>& b) { return {{_mm512_max_pd(a.part[0], b.part[0])}}; }
+#else
+template <class T> CHAINRULE_INLINE Vec<T> smaller(const Vec<T>& a, const Vec<T>& b) { return select(a < b, a, b); }
+template <class T> CHAINRULE_INLINE Vec<T> larger(const Vec<T>& a, const Vec<T>& b) { return select(b < a, a, b); }
+#endif
+
 // `value` in the first `count` lanes, 0 behind.
 template <class T> CHAINRULE_INLINE Vec<T> first_lanes(T value, Index count) {
     static constexpr T number[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
@@ -226,20 +237,11 @@ template <class T> CHAINRULE_INLINE Vec<T> with_sign(const Vec<T>& magnitude, co
     EACH_PART x.part[p] = (Native<T>)((NativeBits<T>)magnitude.part[p] | ((NativeBits<T>)sign.part[p] & sign_bit));
     return x;
 }
-// 2^n for whole n in the range of normal numbers: n + bias is added to a number whose last mantissa bit is 1,
-// then moved into the exponent field.
-template <class T> CHAINRULE_INLINE Vec<T> power_of_two(const Vec<T>& n) {
-    constexpr int mantissa = Types<T>::mantissa_bits;
-    constexpr T shift = T(3) * T(std::int64_t(1) << (mantissa - 1)) + T(Types<T>::exponent_bias);
+// The bits, moved up by N: what leaves on the left is gone.
+template <int N, class T> CHAINRULE_INLINE Vec<T> shift_bits_left(const Vec<T>& a) {
     Vec<T> x;
-    EACH_PART x.part[p] = (Native<T>)((NativeBits<T>)(n.part[p] + shift) << mantissa);
+    EACH_PART x.part[p] = (Native<T>)((NativeBits<T>)a.part[p] << N);
     return x;
-}
-
-// The nearest whole number, for |a| below 2^(mantissa - 1).
-template <class T> CHAINRULE_INLINE Vec<T> nearest(const Vec<T>& a) {
-    const Vec<T> shift = broadcast(T(3) * T(std::int64_t(1) << (Types<T>::mantissa_bits - 1)));
-    return (a + shift) - shift;
 }
 
 // --- transpose ------------------------------------------------------------------------------------------------
