@@ -94,13 +94,14 @@ template <class T> struct UpdateJob {
 // Updates a block of weights (rows, cols) that stands in panels and writes the transposed copy beside it.
 template <class T> struct PanelUpdateJob {
     UpdateRule rule;
-    Index rows, vectors;         // rows <= lanes; `vectors` panels side by side
+    Index rows, vectors;         // `vectors` panels side by side
     const T* gradient;           // (vectors, rows, lanes)
     T* parameter;                // panel layout: row r of vector v at v * panel + r * lanes
     Index panel;
     T* momentums;                // same layout as parameter, or null
     T* cache;
-    T* transposed;               // null: none; row j of vector v at (v * lanes + j) * lanes
+    T* transposed;               // null: none; for each `lanes` rows a panel, with row j of vector v at (v * lanes + j) * lanes
+    Index transposed_panel;
     Index transposed_rows;       // neurons left from the first vector on: rows beyond are not written
 };
 

@@ -101,13 +101,17 @@ template <Rule rule, class T> void update_panels_by(const PanelUpdateJob<T>& job
                 update_vector(optimizer, load(gradient + i), parameter + i, momentums + i, cache + i, All{});
             continue;
         }
-        Vec<T> x[lanes<T>];
-        _Pragma("GCC unroll 16") for (int r = 0; r < lanes<T>; ++r)
-            x[r] = r < job.rows ? update_vector(optimizer, load(gradient + r * lanes<T>), parameter + r * lanes<T>,
-                                                momentums + r * lanes<T>, cache + r * lanes<T>, All{})
+        T* transposed = job.transposed + v * lanes<T> * lanes<T>;
+        for (Index first = 0; first < job.rows; first += lanes<T>, transposed += job.transposed_panel) {
+            const Index rows = at_most(job.rows - first, lanes<T>), at = first * lanes<T>;
+            Vec<T> x[lanes<T>];
+            _Pragma("GCC unroll 16") for (int r = 0; r < lanes<T>; ++r)
+                x[r] = r < rows ? update_vector(optimizer, load(gradient + at + r * lanes<T>), parameter + at + r * lanes<T>,
+                                                momentums + at + r * lanes<T>, cache + at + r * lanes<T>, All{})
                                 : Vec<T>{};
-        transpose_square(x);
-        store_square(x, job.transposed + v * lanes<T> * lanes<T>, lanes<T>, at_most(left, lanes<T>), lanes<T>);
+            transpose_square(x);
+            store_square(x, transposed, lanes<T>, at_most(left, lanes<T>), lanes<T>);
+        }
     }
 }
 

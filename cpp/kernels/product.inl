@@ -40,6 +40,10 @@ template <class T> struct RowBases<InPanels, T> {
     CHAINRULE_INLINE const T& at(int r, Index k) const { return base[r * lanes<T> + k]; }
 };
 
+// Of `left` rows the next of `tiles` tiles of as equal a height as possible (31 rows: 11 + 10 + 10). Most small products
+// are one tile, and a division takes as long as its sums.
+CHAINRULE_INLINE Index height_of_next(Index left, Index tiles) { return tiles == 1 ? left : (left + tiles - 1) / tiles; }
+
 // The lines of the next panels of b that one row tile fetches in each panel of a.
 template <class T> struct Ahead {
     const T* next;  // null: none
@@ -103,15 +107,16 @@ template <class T, int V, class Layout, class Width, int... R> struct ProductTil
     static constexpr ProductTile<T, Width> with_rows[] = {product_tile<R + 1, V, Layout, Width, T>...};
 };
 
-// All row tiles of V vectors of columns, of as equal a height as possible (31 rows: 11 + 10 + 10).
+// All row tiles of V vectors of columns.
 template <int V, class Layout, class Width, class T>
 void product_columns(const Product<T>& job, Index vector, Width width) {
     const T* b = job.b.data + vector * job.b.vec;
     Index left = job.rows;
     const Index all_tiles = (job.rows + tallest_product(V) - 1) / tallest_product(V);
-    Ahead<T> ahead = {job.prefetch && vector * lanes<T> + V * lanes<T> < job.cols ? b + V * job.b.vec : nullptr, (lanes<T> + all_tiles - 1) / all_tiles};
+    Ahead<T> ahead = {nullptr, 0};
+    if (job.prefetch && (vector + V) * lanes<T> < job.cols) ahead = {b + V * job.b.vec, (lanes<T> + all_tiles - 1) / all_tiles};
     for (Index tiles = all_tiles, r = 0; tiles > 0; --tiles) {
-        const Index count = (left + tiles - 1) / tiles;
+        const Index count = height_of_next(left, tiles);
         const T* init = job.init.data ? job.init.data + r * job.init.row + vector * job.init.vec : nullptr;
         ProductTiles<T, V, Layout, Width>::with_rows[count - 1](job, job.a.data + r * job.a.row, b, init,
                                                                 job.output.data + r * job.output.row + vector * job.output.vec, ahead, width);

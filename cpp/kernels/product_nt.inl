@@ -62,7 +62,7 @@ template <int C, class T> void product_nt_columns(const Product<T>& job, Index c
     constexpr Index tallest = tallest_product_nt<T>(C);
     Index left = job.rows;
     for (Index tiles = (left + tallest - 1) / tallest, r = 0; tiles > 0; --tiles) {
-        const Index count = (left + tiles - 1) / tiles;
+        const Index count = height_of_next(left, tiles);
         ProductNtTiles<T, C>::with_rows[count - 1](job, job.a.data + r * job.a.row, job.b.data + c * job.b.row, job.output.data + r * job.output.row, c);
         r += count;
         left -= count;

@@ -70,7 +70,7 @@ void product_tn_columns(const Product<T>& job, Index vector, Width width) {
         Index left = job.rows - r < lanes<T> ? job.rows - r : lanes<T>;
         const T* a = job.a.data + panel * job.a.vec;
         for (Index tiles = (left + product_tn_rows - 1) / product_tn_rows; tiles > 0; --tiles) {
-            const Index count = (left + tiles - 1) / tiles;
+            const Index count = height_of_next(left, tiles);
             const T* init = job.init.data ? job.init.data + r * job.init.row + vector * job.init.vec : nullptr;
             ProductTnTiles<T, V, Layout, Width>::with_rows[count - 1](job, a, b, init,
                                                                       job.output.data + r * job.output.row + vector * job.output.vec, width);

@@ -36,6 +36,8 @@ template <class T> struct StageRows {
     T* mask = nullptr;     // with dropout
     T* dropped = nullptr;
     Index offset = 0, count = 0;  // its part of the parameters
+    // Its three products, as the constructor laid them out; a pass sets the number of samples and where the inputs stand.
+    Product<T> forward = {}, dinputs = {}, gradient = {};
 };
 
 template <class T> class NanoEngine final : public Engine<T> {
@@ -56,6 +58,7 @@ template <class T> class NanoEngine final : public Engine<T> {
     struct Part {
         Index first, rows;
     };
+    void plan_jobs();
     void gather(const Batch& batch);
     void forward(const Batch& batch, Part part, std::size_t s);
     void loss(const Batch& batch, Part part);
@@ -83,6 +86,7 @@ template <class T> class NanoEngine final : public Engine<T> {
     Index count_ = 0;
     std::int64_t* labels_ = nullptr;
     T *sample_scale_ = nullptr, *scratch_ = nullptr;
+    LossJob<T> loss_ = {};
     bool one_rule_ = true;  // all parameters take the same step
 };
 
@@ -128,6 +132,30 @@ NanoEngine<T>::NanoEngine(const Network& network)
         std::fill_n(memory.values, block_, T(1));
         if (memory.dropped) std::fill_n(memory.dropped, block_, T(1));
     }
+    plan_jobs();
+}
+
+// What is the same in every step: a step takes less time than describing its work anew.
+template <class T> void NanoEngine<T>::plan_jobs() {
+    for (std::size_t s = 0; s < stages_.size(); ++s) {
+        const Stage& stage = net_.stages[s];
+        StageRows<T>& memory = stages_[s];
+        const Grid<const T> parameters = {parameters_ + memory.offset, stage.n_neurons, lanes<T>};
+        const Grid<const T> weights = {parameters.data + stage.n_neurons, stage.n_neurons, lanes<T>}, none = {nullptr, 0, 0};
+        const Grid<T> dvalues = rows(memory.dvalues, 0), gradient = {gradient_ + memory.offset, stage.n_neurons, lanes<T>};
+        memory.forward = {stage.n_neurons, 1 + stage.n_inputs, 0, parameters, none, none, rows(memory.values, 1), true, stage.activation == Activation::relu, false};
+        if (s > 0) memory.dinputs = {stage.n_inputs, stage.n_neurons, 0, weights, constant(dvalues), none, rows(stages_[s - 1].dvalues, 0), true, false, false};
+        memory.gradient = {1 + stage.n_inputs, 0, stage.n_neurons, none, constant(dvalues), none, gradient, true, false, false};
+    }
+    loss_.loss = net_.loss;
+    loss_.metric = net_.metric;
+    loss_.cols = net_.stages.back().n_neurons;
+    loss_.output = rows(stages_.back().values, 1);
+    loss_.samples_in_lanes = true;
+    loss_.targets = {targets_, stride_, lanes<T>};
+    loss_.precision = net_.precision;
+    loss_.scratch = scratch_;
+    loss_.padded = true;
 }
 
 // Vectors of samples in a block, all blocks as equal as possible.
@@ -211,11 +239,11 @@ template <class T> void NanoEngine<T>::gather(const Batch& batch) {
 
 template <class T> void NanoEngine<T>::forward(const Batch& batch, Part part, std::size_t s) {
     const Stage& stage = net_.stages[s];
-    const StageRows<T>& memory = stages_[s];
-    const Grid<T> output = rows(memory.values, 1);
-    const Grid<const T> weights = {parameters_ + memory.offset, stage.n_neurons, lanes<T>};
-    kernel_.product_tn({stage.n_neurons, 1 + stage.n_inputs, part.rows, weights, constant(inputs_of(s, part, batch.training)), {nullptr, 0, 0},
-                        output, true, stage.activation == Activation::relu, false});
+    StageRows<T>& memory = stages_[s];
+    const Grid<T> output = memory.forward.output;
+    memory.forward.cols = part.rows;
+    memory.forward.b = constant(inputs_of(s, part, batch.training));
+    kernel_.product_tn(memory.forward);
     if (stage.activation == Activation::softmax) {
         if (net_.loss != Loss::softmax_crossentropy || s + 1 != stages_.size())
             kernel_.softmax_forward(part.rows, stage.n_neurons, constant(output), output, scratch_, true, true);
@@ -226,33 +254,23 @@ template <class T> void NanoEngine<T>::forward(const Batch& batch, Part part, st
 }
 
 template <class T> void NanoEngine<T>::loss(const Batch& batch, Part part) {
-    const StageRows<T>& last = stages_.back();
-    LossJob<T> job = {};
-    job.loss = net_.loss;
-    job.metric = net_.metric;
-    job.rows = part.rows;
-    job.cols = net_.stages.back().n_neurons;
-    job.output = rows(last.values, 1);
-    job.samples_in_lanes = true;
-    if (labels_) job.labels = labels_ + part.first;
-    else job.targets = {targets_ + part.first, stride_, lanes<T>};
-    job.sample_losses = this->sample_losses_ + part.first;
-    job.hits = this->hits_ + part.first;
-    if (batch.training) job.dvalues = rows(last.dvalues, 0);
-    job.scale = static_cast<T>(1.0 / static_cast<double>(batch.rows));
-    if (batch.weights) job.sample_scale = sample_scale_ + part.first;
-    job.precision = net_.precision;
-    job.scratch = scratch_;
-    job.padded = true;
-    kernel_.loss(job);
+    loss_.rows = part.rows;
+    if (labels_) loss_.labels = labels_ + part.first;
+    else loss_.targets.data = targets_ + part.first;
+    loss_.sample_losses = this->sample_losses_ + part.first;
+    loss_.hits = this->hits_ + part.first;
+    loss_.dvalues = batch.training ? rows(stages_.back().dvalues, 0) : Grid<T>{nullptr, 0, 0};
+    loss_.scale = static_cast<T>(1.0 / static_cast<double>(batch.rows));
+    loss_.sample_scale = batch.weights ? sample_scale_ + part.first : nullptr;
+    kernel_.loss(loss_);
 }
 
 template <class T> void NanoEngine<T>::backward(const Batch&, Part part, std::size_t s) {
     const Stage& stage = net_.stages[s];
-    const StageRows<T>& memory = stages_[s];
+    StageRows<T>& memory = stages_[s];
     const Index count = stage.n_neurons * block_;
     if (memory.dropped) kernel_.multiply(count, memory.dvalues, memory.mask, memory.dvalues);
-    const Grid<T> dvalues = rows(memory.dvalues, 0), output = rows(memory.values, 1);
+    const Grid<T> dvalues = rows(memory.dvalues, 0), output = memory.forward.output;
     if (stage.activation == Activation::softmax) {
         if (net_.loss != Loss::softmax_crossentropy || s + 1 != stages_.size())
             kernel_.softmax_backward(part.rows, stage.n_neurons, constant(dvalues), constant(output), dvalues, scratch_, true, true);
@@ -260,12 +278,13 @@ template <class T> void NanoEngine<T>::backward(const Batch&, Part part, std::si
         kernel_.activation_backward(stage.activation, count, dvalues.data, output.data, dvalues.data);
     }
     if (s > 0) {
-        const Grid<const T> weights = {parameters_ + memory.offset + stage.n_neurons, stage.n_neurons, lanes<T>};
-        kernel_.product({stage.n_inputs, stage.n_neurons, part.rows, weights, constant(dvalues), {nullptr, 0, 0}, rows(stages_[s - 1].dvalues, 0), true, false, false});
+        memory.dinputs.cols = part.rows;
+        kernel_.product(memory.dinputs);
     }
-    const Grid<T> gradient = {gradient_ + memory.offset, stage.n_neurons, lanes<T>};
-    kernel_.product_nt({1 + stage.n_inputs, part.rows, stage.n_neurons, constant(inputs_of(s, part, true)), constant(dvalues),
-                        part.first > 0 ? constant(gradient) : Grid<const T>{nullptr, 0, 0}, gradient, true, false, false});
+    memory.gradient.inner = part.rows;
+    memory.gradient.a = constant(inputs_of(s, part, true));
+    memory.gradient.init = part.first > 0 ? constant(memory.gradient.output) : Grid<const T>{nullptr, 0, 0};
+    kernel_.product_nt(memory.gradient);
 }
 
 // dropped = values * a fresh mask; element (r, c) of the batch is number r * columns + c of the step's stream.

@@ -37,6 +37,12 @@ constexpr Index sample_block = 256;
 // Weights of this size leave L2 between two uses (chosen on `wide`).
 constexpr Index streamed_bytes = 768 * 1024;
 
+// Panels of inputs in a tile of weights: they stay in cache while the panels of dvalues pass by; and of these so many at
+// a time have their gradient made and spent (chosen on `digits`, `rl` and `wide`).
+constexpr Index tile_panels = 8, part_panels = 4;
+// Panels of neurons in a tile, on every CPU target.
+constexpr Index most_vectors = 4;
+
 template <class T> Index panels_of(Index columns) { return (columns + lanes<T> - 1) / lanes<T>; }
 template <class T> Grid<const T> constant(const Grid<T>& grid) { return {grid.data, grid.row, grid.vec}; }
 template <class T> Grid<T> at(const Grid<T>& grid, Index row, Index panel) {
@@ -66,12 +72,20 @@ template <class T> struct StageMemory {
     bool streams = false;        // weights do not stay in L2: fetch them ahead
 };
 
-// A tile of weights: `vectors` panels from `panel`, the rows of one panel of inputs; input_panel -1 is the bias row.
+// A tile of weights: `vectors` panels from `panel`, the rows of some panels of inputs and perhaps the biases.
 struct Tile {
     std::size_t stage;
     Index panel, vectors, first_input_panel, last_input_panel;
     bool bias;
     double cost;
+};
+
+// Rows of a tile: those from one panel of inputs on, or the row of biases.
+struct Part {
+    Index input_panel;  // -1: biases
+    Index rows;
+    bool biases() const { return input_panel < 0; }
+    template <class T> Index first_row() const { return biases() ? 0 : 1 + input_panel * lanes<T>; }
 };
 
 template <class T> class PanelsEngine final : public Engine<T> {
@@ -81,7 +95,7 @@ template <class T> class PanelsEngine final : public Engine<T> {
     void load(const std::vector<StageArrays<T>>& arrays) override;
     void store(const std::vector<StageArrays<T>>& arrays) const override;
     void pass(const Batch& batch, Worker worker, Barrier& barrier) override;
-    void update(const UpdateRule& rule, double clip_norm, Index rows, Worker worker, Barrier& barrier) override;
+    void update(const UpdateRule& rule, double clip_norm, Index samples, Worker worker, Barrier& barrier) override;
     double penalty() const override;
     void reserve(int workers) override {
         const std::size_t wanted = static_cast<std::size_t>(workers * scratch_elements()) * sizeof(T);
@@ -101,15 +115,16 @@ template <class T> class PanelsEngine final : public Engine<T> {
     void multiply(const Panels<T>& values, const Panels<T>& mask, const Panels<T>& output, Index row, Index rows);
     void plan_tiles();
     void skinny_dinputs(std::size_t s, Index row, Index rows);
-    void skinny_update(const UpdateRule& rule, const Tile& tile, Index rows);
+    void skinny_update(const UpdateRule& rule, const Tile& tile, Index samples);
+    void clipped_update(const UpdateRule& rule, double clip_norm, Index samples, Worker worker, Barrier& barrier);
     bool skinny() const { return net_.batch_size <= few_samples; }
-    void fetch_tile(const Tile& tile, Index input_panel) const;
-    void tile_gradient(const Tile& tile, Index input_panel, Index rows, T* gradient);
-    void tile_update(const UpdateRule& rule, const Tile& tile, Index input_panel, const T* gradient);
-    void tile_regularize(const Tile& tile, Index input_panel, T* gradient);
-    void tile_squares(const Tile& tile, Index input_panel, const T* gradient);
+    void fetch_part(const Tile& tile, const Part& part) const;
+    void part_gradient(const Tile& tile, const Part& part, Index samples, T* gradient);
+    void part_update(const UpdateRule& rule, const Tile& tile, const Part& part, const T* gradient);
+    void part_regularize(const Tile& tile, const Part& part, T* gradient);
+    void part_squares(const Tile& tile, const Part& part, const T* gradient);
+    template <class Body> void for_each_part(const Tile& tile, Index input_panels_each, const Body& body) const;
     template <class Body> void for_each_tile(Worker worker, const Body& body);
-    Index tile_rows(const Tile& tile, Index input_panel) const;
     template <class Body> void for_each_array(const std::vector<StageArrays<T>>& arrays, const Body& body) const;
     template <class Body> void move_parameters(const Body& body) const;
 
@@ -388,12 +403,11 @@ void PanelsEngine<T>::multiply(const Panels<T>& values, const Panels<T>& mask, c
 // All weights, cut into tiles of a few panels by a few panels; a tile's cost is its share of the gradient product.
 // A block of input panels stays in cache while the panels of dvalues pass by.
 template <class T> void PanelsEngine<T>::plan_tiles() {
-    constexpr Index input_panels_each = 8;
     for (std::size_t s = 0; s < stages_.size(); ++s) {
         const Index panels = panels_of<T>(net_.stages[s].n_neurons), input_panels = panels_of<T>(net_.stages[s].n_inputs);
         const Index step = kernel_.product_tn_vectors;
-        for (Index q = 0; q < input_panels; q += input_panels_each) {
-            const Index last = std::min(q + input_panels_each, input_panels);
+        for (Index q = 0; q < input_panels; q += tile_panels) {
+            const Index last = std::min(q + tile_panels, input_panels);
             const Index inputs = std::min(last * lanes<T>, net_.stages[s].n_inputs) - q * lanes<T>;
             for (Index p = 0; p < panels;) {
                 // 4 panels go as 2 + 2
@@ -419,70 +433,77 @@ template <class T> template <class Body> void PanelsEngine<T>::for_each_tile(Wor
     double before = 0;
     for (std::size_t i = 0; i < tiles_.size(); ++i) {
         const double middle = before + tiles_[i].cost / 2;
-        if (middle >= from && middle < to) body(i);
+        if (middle >= from && middle < to) body(tiles_[i]);
         before += tiles_[i].cost;
     }
 }
 
-template <class T> Index PanelsEngine<T>::tile_rows(const Tile& tile, Index input_panel) const {
-    return input_panel < 0 ? 1 : std::min(net_.stages[tile.stage].n_inputs - input_panel * lanes<T>, lanes<T>);
-}
-
-// Fetches the weights of a tile, to be written, while their gradient is computed.
-template <class T> void PanelsEngine<T>::fetch_tile(const Tile& tile, Index input_panel) const {
-    const StageMemory<T>& memory = stages_[tile.stage];
-    const T* weights = memory.weights + tile.panel * memory.panel + (input_panel < 0 ? 0 : input_panel * lanes<T> + 1) * lanes<T>;
-    for (Index v = 0; v < tile.vectors; ++v)
-        for (Index r = 0; r < tile_rows(tile, input_panel); ++r) __builtin_prefetch(weights + v * memory.panel + r * lanes<T>, 1, 2);
-    if (!memory.transposed || input_panel < 0) return;
-    const T* transposed = memory.transposed + input_panel * memory.transposed_panel + tile.panel * lanes<T> * lanes<T>;
-    for (Index j = 0; j < tile.vectors * lanes<T>; ++j) __builtin_prefetch(transposed + j * lanes<T>, 1, 2);
-}
-
-// gradient (vectors, rows, lanes) = inputs^T . dvalues over all samples, in order.
-template <class T> void PanelsEngine<T>::tile_gradient(const Tile& tile, Index input_panel, Index rows, T* gradient) {
-    const Index height = tile_rows(tile, input_panel);
-    if (stages_[tile.stage].streams) fetch_tile(tile, input_panel);
-    const T one = 1;
-    const Grid<const T> inputs = input_panel < 0 ? Grid<const T>{&one, 0, 0} : constant(at(inputs_of(tile.stage, true), 0, input_panel));
-    const Grid<const T> dvalues = constant(at(stages_[tile.stage].dvalues.grid(), 0, tile.panel));
-    const Grid<T> output = {gradient, lanes<T>, height * lanes<T>};
-    for (Index first = 0; first < rows; first += sample_block) {
-        const Index count = std::min(rows - first, sample_block);
-        kernel_.product_tn({height, count, tile.vectors * lanes<T>, at(inputs, first, 0), at(dvalues, first, 0),
-                            first ? constant(output) : Grid<const T>{nullptr, 0, 0}, output, true, false, stages_[tile.stage].streams});
+template <class T> template <class Body> void PanelsEngine<T>::for_each_part(const Tile& tile, Index input_panels_each, const Body& body) const {
+    if (tile.bias) body(Part{-1, 1});
+    for (Index q = tile.first_input_panel; q < tile.last_input_panel; q += input_panels_each) {
+        const Index last = std::min(q + input_panels_each, tile.last_input_panel);
+        body(Part{q, std::min(last * lanes<T>, net_.stages[tile.stage].n_inputs) - q * lanes<T>});
     }
 }
 
-template <class T> void PanelsEngine<T>::tile_update(const UpdateRule& rule, const Tile& tile, Index input_panel, const T* gradient) {
+// Fetches the weights of a part, to be written, while their gradient is computed.
+template <class T> void PanelsEngine<T>::fetch_part(const Tile& tile, const Part& part) const {
+    const StageMemory<T>& memory = stages_[tile.stage];
+    const T* weights = memory.weights + tile.panel * memory.panel + part.first_row<T>() * lanes<T>;
+    for (Index v = 0; v < tile.vectors; ++v)
+        for (Index r = 0; r < part.rows; ++r) __builtin_prefetch(weights + v * memory.panel + r * lanes<T>, 1, 2);
+    if (!memory.transposed || part.biases()) return;
+    for (Index r = 0; r < part.rows; r += lanes<T>) {
+        const T* transposed = memory.transposed + (part.input_panel + r / lanes<T>) * memory.transposed_panel + tile.panel * lanes<T> * lanes<T>;
+        for (Index j = 0; j < tile.vectors * lanes<T>; ++j) __builtin_prefetch(transposed + j * lanes<T>, 1, 2);
+    }
+}
+
+// gradient (vectors, part.rows, lanes) = inputs^T . dvalues over all samples, in order.
+template <class T> void PanelsEngine<T>::part_gradient(const Tile& tile, const Part& part, Index samples, T* gradient) {
+    const bool streams = stages_[tile.stage].streams;
+    if (streams) fetch_part(tile, part);
+    const T one = 1;
+    const Grid<const T> inputs = part.biases() ? Grid<const T>{&one, 0, 0} : constant(at(inputs_of(tile.stage, true), 0, part.input_panel));
+    const Grid<const T> dvalues = constant(at(stages_[tile.stage].dvalues.grid(), 0, tile.panel));
+    const Grid<T> output = {gradient, lanes<T>, part.rows * lanes<T>};
+    for (Index first = 0; first < samples; first += sample_block) {
+        const Index count = std::min(samples - first, sample_block);
+        kernel_.product_tn({part.rows, count, tile.vectors * lanes<T>, at(inputs, first, 0), at(dvalues, first, 0),
+                            first ? constant(output) : Grid<const T>{nullptr, 0, 0}, output, true, false, streams});
+    }
+}
+
+template <class T> void PanelsEngine<T>::part_update(const UpdateRule& rule, const Tile& tile, const Part& part, const T* gradient) {
     const StageMemory<T>& memory = stages_[tile.stage];
     const Stage& stage = net_.stages[tile.stage];
-    const Index offset = tile.panel * memory.panel + (input_panel < 0 ? 0 : input_panel * lanes<T> + 1) * lanes<T>;
+    const Index offset = tile.panel * memory.panel + part.first_row<T>() * lanes<T>;
     PanelUpdateJob<T> job = {};
-    job.rule = input_panel < 0 ? bias_rule(rule, stage) : weight_rule(rule, stage);
+    job.rule = part.biases() ? bias_rule(rule, stage) : weight_rule(rule, stage);
     if (net_.clips) job.rule.l1 = job.rule.l2 = 0;  // already in the gradient
-    job.rows = tile_rows(tile, input_panel);
+    job.rows = part.rows;
     job.vectors = tile.vectors;
     job.gradient = gradient;
     job.parameter = memory.weights + offset;
     job.panel = memory.panel;
     job.momentums = memory.momentums ? memory.momentums + offset : nullptr;
     job.cache = memory.cache ? memory.cache + offset : nullptr;
-    if (memory.transposed && input_panel >= 0) {
-        job.transposed = memory.transposed + input_panel * memory.transposed_panel + tile.panel * lanes<T> * lanes<T>;
+    if (memory.transposed && !part.biases()) {
+        job.transposed = memory.transposed + part.input_panel * memory.transposed_panel + tile.panel * lanes<T> * lanes<T>;
+        job.transposed_panel = memory.transposed_panel;
         job.transposed_rows = stage.n_neurons - tile.panel * lanes<T>;
     }
     kernel_.update_panels(job);
 }
 
 // Gradient and update of a tile in one walk over its weights.
-template <class T> void PanelsEngine<T>::skinny_update(const UpdateRule& rule, const Tile& tile, Index rows) {
+template <class T> void PanelsEngine<T>::skinny_update(const UpdateRule& rule, const Tile& tile, Index samples) {
     const StageMemory<T>& memory = stages_[tile.stage];
     const Stage& stage = net_.stages[tile.stage];
     const T one = 1;
     SkinnyUpdateJob<T> job = {};
     job.vectors = tile.vectors;
-    job.samples = rows;
+    job.samples = samples;
     job.dvalues = constant(at(memory.dvalues.grid(), 0, tile.panel));
     job.panel = memory.panel;
     const auto step = [&](Index offset) {
@@ -504,68 +525,66 @@ template <class T> void PanelsEngine<T>::skinny_update(const UpdateRule& rule, c
     step((1 + tile.first_input_panel * lanes<T>) * lanes<T>);
 }
 
-template <class T> void PanelsEngine<T>::tile_regularize(const Tile& tile, Index input_panel, T* gradient) {
+template <class T> void PanelsEngine<T>::part_regularize(const Tile& tile, const Part& part, T* gradient) {
     const StageMemory<T>& memory = stages_[tile.stage];
     const Stage& stage = net_.stages[tile.stage];
-    const Index height = tile_rows(tile, input_panel);
-    const double l1 = input_panel < 0 ? stage.bias_l1 : stage.weight_l1, l2 = input_panel < 0 ? stage.bias_l2 : stage.weight_l2;
-    const T* parameter = memory.weights + tile.panel * memory.panel + (input_panel < 0 ? 0 : input_panel * lanes<T> + 1) * lanes<T>;
+    const double l1 = part.biases() ? stage.bias_l1 : stage.weight_l1, l2 = part.biases() ? stage.bias_l2 : stage.weight_l2;
+    const T* parameter = memory.weights + tile.panel * memory.panel + part.first_row<T>() * lanes<T>;
     for (Index v = 0; v < tile.vectors; ++v)
-        kernel_.regularize(height * lanes<T>, static_cast<T>(l1), static_cast<T>(l2), parameter + v * memory.panel, gradient + v * height * lanes<T>);
+        kernel_.regularize(part.rows * lanes<T>, static_cast<T>(l1), static_cast<T>(l2), parameter + v * memory.panel, gradient + v * part.rows * lanes<T>);
 }
 
-// Sums of squares over the neurons that exist, one for each panel of the tile: their order is not that of the tiles,
-// whose width depends on the CPU target.
-template <class T> void PanelsEngine<T>::tile_squares(const Tile& tile, Index input_panel, const T* gradient) {
-    const Index height = tile_rows(tile, input_panel), places = 1 + panels_of<T>(net_.stages[tile.stage].n_inputs);
+// Sums of squares over the neurons that exist, one for each panel by each panel of inputs: their order is not that of the
+// tiles, whose width depends on the CPU target.
+template <class T> void PanelsEngine<T>::part_squares(const Tile& tile, const Part& part, const T* gradient) {
+    const Index places = 1 + panels_of<T>(net_.stages[tile.stage].n_inputs);
     for (Index v = 0; v < tile.vectors; ++v) {
         const Index neurons = std::min(net_.stages[tile.stage].n_neurons - (tile.panel + v) * lanes<T>, lanes<T>);
         double total = 0;
-        for (Index r = 0; r < height; ++r) total += kernel_.sum_of_squares(neurons, gradient + (v * height + r) * lanes<T>);
-        squares_[static_cast<std::size_t>(stages_[tile.stage].squares + (tile.panel + v) * places + input_panel + 1)] = total;
+        for (Index r = 0; r < part.rows; ++r) total += kernel_.sum_of_squares(neurons, gradient + (v * part.rows + r) * lanes<T>);
+        squares_[static_cast<std::size_t>(stages_[tile.stage].squares + (tile.panel + v) * places + part.input_panel + 1)] = total;
     }
 }
 
-template <class T> void PanelsEngine<T>::update(const UpdateRule& rule, double clip_norm, Index rows, Worker worker, Barrier& barrier) {
-    alignas(line_bytes) T gradient[lanes<T> * 4 * lanes<T>];
-    const auto for_each_part = [](const Tile& tile, const auto& body) {
-        if (tile.bias) body(Index(-1));
-        for (Index q = tile.first_input_panel; q < tile.last_input_panel; ++q) body(q);
-    };
-    if (!net_.clips) {
-        for_each_tile(worker, [&](std::size_t i) {
-            if (skinny()) return skinny_update(rule, tiles_[i], rows);
-            for_each_part(tiles_[i], [&](Index q) {
-                tile_gradient(tiles_[i], q, rows, gradient);
-                tile_update(rule, tiles_[i], q, gradient);
-            });
+template <class T> void PanelsEngine<T>::update(const UpdateRule& rule, double clip_norm, Index samples, Worker worker, Barrier& barrier) {
+    if (net_.clips) return clipped_update(rule, clip_norm, samples, worker, barrier);
+    alignas(line_bytes) T gradient[part_panels * lanes<T> * most_vectors * lanes<T>];
+    for_each_tile(worker, [&](const Tile& tile) {
+        if (skinny()) return skinny_update(rule, tile, samples);
+        for_each_part(tile, part_panels, [&](const Part& part) {
+            part_gradient(tile, part, samples, gradient);
+            part_update(rule, tile, part, gradient);
         });
-        return;
-    }
-    // With clipping the whole gradient comes first: its norm decides about each step.
-    const auto kept = [&](const Tile& tile, Index q) {
+    });
+}
+
+// With clipping the whole gradient comes first: its norm decides about each step.
+template <class T>
+void PanelsEngine<T>::clipped_update(const UpdateRule& rule, double clip_norm, Index samples, Worker worker, Barrier& barrier) {
+    const auto kept = [&](const Tile& tile, const Part& part) {
         const StageMemory<T>& memory = stages_[tile.stage];
-        return memory.gradient + tile.panel * memory.panel + (q < 0 ? 0 : (q * lanes<T> + 1) * tile.vectors) * lanes<T>;
+        return memory.gradient + tile.panel * memory.panel + part.first_row<T>() * (part.biases() ? 1 : tile.vectors) * lanes<T>;
     };
-    for_each_tile(worker, [&](std::size_t i) {
-        for_each_part(tiles_[i], [&](Index q) {
-            T* const place = kept(tiles_[i], q);
-            tile_gradient(tiles_[i], q, rows, place);
-            tile_regularize(tiles_[i], q, place);
-            tile_squares(tiles_[i], q, place);
+    for_each_tile(worker, [&](const Tile& tile) {
+        for_each_part(tile, 1, [&](const Part& part) {
+            T* const place = kept(tile, part);
+            part_gradient(tile, part, samples, place);
+            part_regularize(tile, part, place);
+            part_squares(tile, part, place);
         });
     });
     barrier.wait();
     double squares = 0;
-    for (const double part : squares_) squares += part;
+    for (const double each : squares_) squares += each;
     const double norm = std::sqrt(squares);
     const T scale = static_cast<T>(norm > clip_norm ? clip_norm / norm : 1.0);
-    for_each_tile(worker, [&](std::size_t i) {
-        for_each_part(tiles_[i], [&](Index q) {
-            const T* const place = kept(tiles_[i], q);
-            const Index count = tile_rows(tiles_[i], q) * tiles_[i].vectors * lanes<T>;
+    alignas(line_bytes) T gradient[lanes<T> * most_vectors * lanes<T>];
+    for_each_tile(worker, [&](const Tile& tile) {
+        for_each_part(tile, 1, [&](const Part& part) {
+            const T* const place = kept(tile, part);
+            const Index count = part.rows * tile.vectors * lanes<T>;
             for (Index e = 0; e < count; ++e) gradient[e] = place[e] * scale;
-            tile_update(rule, tiles_[i], q, gradient);
+            part_update(rule, tile, part, gradient);
         });
     });
 }
