@@ -80,11 +80,10 @@ void product_tile(const Product<T>& job, const T* a, const T* b, const T* init, 
             }
         };
         Index k = 0;
-        if constexpr (is_in_panels<Layout>)
-            for (; k + 2 <= count; k += 2, b += 2 * b_row) {
-                multiply_add(k, b);
-                multiply_add(k + 1, b + b_row);
-            }
+        for (; k + 2 <= count; k += 2, b += 2 * b_row) {
+            multiply_add(k, b);
+            multiply_add(k + 1, b + b_row);
+        }
         for (; k < count; ++k, b += b_row) multiply_add(k, b);
         a += job.a.vec;
     }

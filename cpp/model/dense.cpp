@@ -43,17 +43,15 @@ template <class T> struct Part {
     }
 };
 
-// A strip of a in panels: its rows would lie a page apart, and all on the same few cache sets.
+// Rows of a user's matrix in panels: where they are long, they lie a page apart and all on the same few cache sets.
 template <class T> struct PackedRows {
-    Grid<const T> grid;
-    T* memory;
-    bool packs;
-    PackedRows(const Grid<const T>& a, Index rows)
-        : grid(a), memory(nullptr), packs(a.row * static_cast<Index>(sizeof(T)) >= page_bytes) {
-        if (packs) grid = {nullptr, lanes<T>, (rows | 1) * lanes<T>};
-    }
-    Index elements(Index columns) const { return packs ? grid.vec * vectors<T>(columns) : 0; }
+    Grid<T> grid;
+    Index columns;
+    PackedRows(Index rows, Index n_columns) : grid{nullptr, lanes<T>, (rows | 1) * lanes<T>}, columns(n_columns) {}
+    Index elements() const { return grid.vec * vectors<T>(columns); }
 };
+template <class T> bool has_long_rows(Index row) { return row * static_cast<Index>(sizeof(T)) >= page_bytes; }
+template <class T> Grid<const T> constant(const Grid<T>& grid) { return {grid.data, grid.row, grid.vec}; }
 
 // output[part] = init + a . b, where strip(first, count, column, width, packed) packs b's rows [first, first + count) of
 // some columns into panels `inner_block` rows long.
@@ -61,25 +59,29 @@ template <class T, class Strip>
 void packed_product(const Grid<const T>& a, Index inner, const Part<T>& part, const Grid<const T>& bias, const Grid<T>& output, const Strip& strip) {
     const Kernels<T>& kernel = runtime::kernels<T>();
     const Index step = kernel.product_vectors;
-    const Index rows_each = std::min(part.rows.last - part.rows.first, packed_rows);
-    PackedRows<T> packed_a(a, rows_each);
-    T* const packed_b = runtime::scratch<T>(step * inner_block * lanes<T> + packed_a.elements(inner_block));
-    packed_a.memory = packed_b + step * inner_block * lanes<T>;
+    const Index rows_each = std::min(part.rows.last - part.rows.first, packed_rows), first_column = part.columns.first;
+    const bool packs_a = has_long_rows<T>(a.row), packs_sums = has_long_rows<T>(output.row) && inner > inner_block;
+    PackedRows<T> packed_a(rows_each, packs_a ? std::min(inner, inner_block) : 0);
+    PackedRows<T> sums(rows_each, packs_sums ? part.columns.last - first_column : 0);  // so far, until the last block of inner
+    T* const packed_b = runtime::scratch<T>(step * inner_block * lanes<T> + packed_a.elements() + sums.elements());
+    packed_a.grid.data = packed_b + step * inner_block * lanes<T>;
+    sums.grid.data = packed_a.grid.data + packed_a.elements();
     for (Index row = part.rows.first; row < part.rows.last; row += rows_each)
         for (Index first = 0; first < inner; first += inner_block) {
             const Index rows = std::min(part.rows.last - row, rows_each), count = std::min(inner - first, inner_block);
+            const bool last = first + count == inner;
             Grid<const T> left = offset(a, row, first / lanes<T>);
-            if (packed_a.packs) {
-                kernel.gather({rows, count, left.data, sizeof(T) == sizeof(double), a.row, nullptr, 0, {packed_a.memory, packed_a.grid.row, packed_a.grid.vec}});
-                left = {packed_a.memory, packed_a.grid.row, packed_a.grid.vec};
+            if (packs_a) {
+                kernel.gather({rows, count, left.data, sizeof(T) == sizeof(double), a.row, nullptr, 0, packed_a.grid});
+                left = constant(packed_a.grid);
             }
-            for (Index c = part.columns.first; c < part.columns.last; c += step * lanes<T>) {
+            for (Index c = first_column; c < part.columns.last; c += step * lanes<T>) {
                 const Index width = std::min(part.columns.last - c, step * lanes<T>);
                 strip(first, count, c, width, packed_b);
-                const Grid<T> target = offset(output, row, c / lanes<T>);
-                const Grid<const T> start = first > 0 ? Grid<const T>{target.data, target.row, target.vec}
-                                                      : (bias.data ? offset(bias, 0, c / lanes<T>) : bias);
-                kernel.product({rows, count, width, left, {packed_b, lanes<T>, inner_block * lanes<T>}, start, target, false, false, false});
+                const Grid<T> result = offset(output, row, c / lanes<T>);
+                const Grid<T> partial = packs_sums ? offset(sums.grid, 0, (c - first_column) / lanes<T>) : result;
+                const Grid<const T> start = first > 0 ? constant(partial) : (bias.data ? offset(bias, 0, c / lanes<T>) : bias);
+                kernel.product({rows, count, width, left, {packed_b, lanes<T>, inner_block * lanes<T>}, start, last ? result : partial, false, false, false});
             }
         }
 }

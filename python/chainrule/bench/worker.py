@@ -23,6 +23,9 @@ from .workloads import Workload, make_task
 
 PEAK = "peak"
 
+# What a call does once, such as setting up a plan, weighs no more than in a very short training.
+LEAST_STEPS = 8
+
 
 class Worker:
     """The state behind the requests: the peer's class, and the peer of the open workload."""
@@ -67,7 +70,7 @@ class Worker:
         return {"seconds": seconds, "note": self.peer.note(), **fingerprint(self.peer, loss)}
 
     def calibrate(self, seconds: float) -> dict[str, Any]:
-        """How many steps take about `seconds`."""
+        """How many steps take about `seconds`; at least LEAST_STEPS."""
         assert self.peer is not None
         steps, taken = self.peer.round_steps(1), 0.0
         while taken < seconds / 4:
@@ -75,7 +78,8 @@ class Worker:
                 growth = max(2.0, min(100.0, 0.5 * seconds / taken))
                 steps = self.peer.round_steps(int(steps * growth))
             taken = self._time(steps)
-        return {"steps": self.peer.round_steps(int(steps * seconds / taken))}
+        wanted = max(LEAST_STEPS, int(steps * seconds / taken))
+        return {"steps": self.peer.round_steps(wanted)}
 
     def sample(self, steps: int) -> dict[str, Any]:
         return {"seconds": self._time(steps) / steps}
