@@ -25,6 +25,8 @@ template <class T> struct Grid {
     Index vec;
 };
 
+enum class Activation : int { linear, relu, sigmoid, tanh, softmax };
+
 // output = init + sum over k, in order, of a(., k) * b(k, .), one fused multiply-add each.
 //   product:    a is (rows, inner), b is (inner, cols)
 //   product_tn: a is (inner, rows), b is (inner, cols)
@@ -38,9 +40,10 @@ template <class T> struct Product {
     bool padded;
     bool relu;                 // output = max(output, 0); not in product_nt
     bool prefetch;             // fetch ahead what comes next: product the next panels of b, product_tn those of a
+    // In product of whole vectors: the sums, gradients of an activation's output, go on through its derivative.
+    Activation derivative = Activation::linear;
+    Grid<const T> activated = {nullptr, 0, 0};  // the activation's output, with the strides of `output`
 };
-
-enum class Activation : int { linear, relu, sigmoid, tanh, softmax };
 
 enum class Loss : int {
     half_squared_error,

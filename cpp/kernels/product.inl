@@ -24,6 +24,8 @@ constexpr int tallest_product(int V) { return V <= product_vectors ? product_row
 // How the rows of a and b stand: anyhow, or both one vector apart.
 struct Anyhow {};
 struct InPanels {};
+template <class Width> constexpr bool is_whole = false;
+template <> constexpr bool is_whole<All> = true;
 template <class Layout> constexpr bool is_in_panels = false;
 template <> constexpr bool is_in_panels<InPanels> = true;
 
@@ -49,6 +51,13 @@ template <class T> struct Ahead {
     const T* next;  // null: none
     Index lines;
 };
+
+template <class Function, int R, int V, class T>
+CHAINRULE_INLINE void through_derivative(Vec<T> (&sum)[R][V], const Grid<const T>& activated, Index offset) {
+    _Pragma("GCC unroll 14") for (int r = 0; r < R; ++r)
+        _Pragma("GCC unroll 8") for (int v = 0; v < V; ++v)
+            sum[r][v] = Function::backward(sum[r][v], load(activated.data + offset + r * activated.row + v * activated.vec));
+}
 
 template <int R, int V, class Layout, class Width, class T>
 void product_tile(const Product<T>& job, const T* a, const T* b, const T* init, T* output, Ahead<T> ahead, Width width) {
@@ -86,6 +95,16 @@ void product_tile(const Product<T>& job, const T* a, const T* b, const T* init, 
         }
         for (; k < count; ++k, b += b_row) multiply_add(k, b);
         a += job.a.vec;
+    }
+    if constexpr (is_whole<Width>) {
+        // where the tile stands: activated has the strides of output
+        const Index offset = output - job.output.data;
+        switch (job.derivative) {
+            case Activation::relu: through_derivative<Relu>(sum, job.activated, offset); break;
+            case Activation::tanh: through_derivative<Tanh>(sum, job.activated, offset); break;
+            case Activation::sigmoid: through_derivative<Sigmoid>(sum, job.activated, offset); break;
+            default: break;
+        }
     }
     const bool relu = job.relu;
     const Index output_row = job.output.row, output_vec = job.output.vec;

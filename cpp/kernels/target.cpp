@@ -18,13 +18,13 @@ namespace {
 
 #include "elementary.inl"
 
+#include "activations.inl"
+
 #include "product.inl"
 
 #include "product_tn.inl"
 
 #include "product_nt.inl"
-
-#include "activations.inl"
 
 #include "transpose.inl"
 

@@ -145,6 +145,10 @@ template <class T> void NanoEngine<T>::plan_jobs() {
         const Grid<T> dvalues = rows(memory.dvalues, 0), gradient = {gradient_ + memory.offset, stage.n_neurons, lanes<T>};
         memory.forward = {stage.n_neurons, 1 + stage.n_inputs, 0, parameters, none, none, rows(memory.values, 1), true, stage.activation == Activation::relu, false};
         if (s > 0) memory.dinputs = {stage.n_inputs, stage.n_neurons, 0, weights, constant(dvalues), none, rows(stages_[s - 1].dvalues, 0), true, false, false};
+        if (s > 0 && ends_in_derivative(net_.stages[s - 1])) {
+            memory.dinputs.derivative = net_.stages[s - 1].activation;
+            memory.dinputs.activated = constant(rows(stages_[s - 1].values, 1));
+        }
         memory.gradient = {1 + stage.n_inputs, 0, stage.n_neurons, none, constant(dvalues), none, gradient, true, false, false};
     }
     loss_.loss = net_.loss;
@@ -274,7 +278,7 @@ template <class T> void NanoEngine<T>::backward(const Batch&, Part part, std::si
     if (stage.activation == Activation::softmax) {
         if (net_.loss != Loss::softmax_crossentropy || s + 1 != stages_.size())
             kernel_.softmax_backward(part.rows, stage.n_neurons, constant(dvalues), constant(output), dvalues, scratch_, true, true);
-    } else if (stage.activation != Activation::linear) {
+    } else if (stage.activation != Activation::linear && !(s + 1 < stages_.size() && ends_in_derivative(stage))) {
         kernel_.activation_backward(stage.activation, count, dvalues.data, output.data, dvalues.data);
     }
     if (s > 0) {

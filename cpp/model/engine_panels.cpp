@@ -117,6 +117,7 @@ template <class T> class PanelsEngine final : public Engine<T> {
     void skinny_dinputs(std::size_t s, Index row, Index rows);
     void skinny_update(const UpdateRule& rule, const Tile& tile, Index samples);
     void clipped_update(const UpdateRule& rule, double clip_norm, Index samples, Worker worker, Barrier& barrier);
+    static bool few(const Batch& batch) { return batch.rows <= few_samples; }
     bool skinny() const { return net_.batch_size <= few_samples; }
     void fetch_part(const Tile& tile, const Part& part) const;
     void part_gradient(const Tile& tile, const Part& part, Index samples, T* gradient);
@@ -353,18 +354,22 @@ template <class T> void PanelsEngine<T>::backward(const Batch& batch, std::size_
     if (stage.activation == Activation::softmax) {
         if (net_.loss != Loss::softmax_crossentropy || s + 1 != stages_.size())
             kernel_.softmax_backward(rows, stage.n_neurons, constant(dvalues), constant(output), dvalues, scratch, false, true);
-    } else if (stage.activation != Activation::linear) {
+    } else if (stage.activation != Activation::linear && !(s + 1 < stages_.size() && ends_in_derivative(stage) && !few(batch))) {
         for (Index p = 0; p < panels_of<T>(stage.n_neurons); ++p)
             kernel_.activation_backward(stage.activation, rows * lanes<T>, at(dvalues, 0, p).data, at(output, 0, p).data, at(dvalues, 0, p).data);
     }
     if (s == 0) return;
-    if (batch.rows <= few_samples) return skinny_dinputs(s, row, rows);
+    if (few(batch)) return skinny_dinputs(s, row, rows);
     const Grid<T> dinputs = stages_[s - 1].dvalues.grid(row);
     for (Index first = 0; first < stage.n_neurons; first += inner_block) {
         const Index count = std::min(stage.n_neurons - first, inner_block);
-        kernel_.product({rows, count, stage.n_inputs, constant(at(dvalues, 0, first / lanes<T>)),
-                         {memory.transposed + first * lanes<T>, lanes<T>, memory.transposed_panel},
-                         first ? constant(dinputs) : Grid<const T>{nullptr, 0, 0}, dinputs, true, false, memory.streams});
+        Product<T> job = {rows, count, stage.n_inputs, constant(at(dvalues, 0, first / lanes<T>)), {memory.transposed + first * lanes<T>, lanes<T>, memory.transposed_panel},
+                          first ? constant(dinputs) : Grid<const T>{nullptr, 0, 0}, dinputs, true, false, memory.streams};
+        if (first + count == stage.n_neurons && ends_in_derivative(net_.stages[s - 1])) {
+            job.derivative = net_.stages[s - 1].activation;
+            job.activated = constant(stages_[s - 1].outputs.grid(row));
+        }
+        kernel_.product(job);
     }
 }
 

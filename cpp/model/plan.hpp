@@ -29,6 +29,12 @@ struct Stage {
     bool regularized() const { return weight_l1 != 0 || weight_l2 != 0 || bias_l1 != 0 || bias_l2 != 0; }
 };
 
+// Whether the product that gives the gradient of this stage's output can go on through the activation's derivative.
+inline bool ends_in_derivative(const Stage& stage) {
+    const bool elementwise = stage.activation == Activation::relu || stage.activation == Activation::tanh || stage.activation == Activation::sigmoid;
+    return elementwise && stage.dropout.keep == 1;
+}
+
 struct Network {
     std::vector<Stage> stages;
     Dropout input_dropout;
