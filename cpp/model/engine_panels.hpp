@@ -1,0 +1,136 @@
+// Engine "panels": samples row by row, neurons in the vector lanes, everything in panels of one cache line.
+//
+// Each worker takes its samples through all layers, forward and back, in blocks that stay in cache; only the weights
+// are shared and they do not change, so there is no barrier in between. After one barrier the weights are divided
+// among the workers: each finishes the gradient of a tile over all samples, in order, and updates the tile at once.
+//
+//   weights     panel p: rows 0..n_inputs of `lanes` neurons; row 0 is the bias, the accumulator's first value
+//   transposed  panel q: rows 0..n_neurons-1 of `lanes` inputs, for dinputs = dvalues . weights^T
+//   outputs     panel p: one row per sample; layer s reads panels of layer s - 1 in all three products
+//
+// With few samples (skinny) a step is one walk over the weights forward and one back: dinputs are dot products with the
+// weights as they stand, so there is no transposed copy, and each gradient is made where it is spent.
+//
+// Lanes beyond the last neuron hold weight 0 and gradient 0; what they compute is never read.
+
+#pragma once
+
+#include <vector>
+
+#include "model/plan.hpp"
+#include "runtime/dispatch.hpp"
+#include "runtime/memory.hpp"
+
+namespace chainrule::model::panels {
+
+using runtime::Barrier;
+using runtime::Range;
+using runtime::Worker;
+
+template <class T> Index panels_of(Index columns) { return (columns + lanes<T> - 1) / lanes<T>; }
+template <class T> Grid<const T> constant(const Grid<T>& grid) { return {grid.data, grid.row, grid.vec}; }
+template <class T> Grid<T> at(const Grid<T>& grid, Index row, Index panel) {
+    return {grid.data ? grid.data + row * grid.row + panel * grid.vec : nullptr, grid.row, grid.vec};
+}
+
+// (samples, columns) in panels; one row of padding keeps panels off the same cache sets.
+template <class T> struct Panels {
+    T* data = nullptr;
+    Index columns = 0, stride = 0;
+    void plan(runtime::Arena& arena, Index rows, Index n_columns) {
+        columns = n_columns;
+        stride = (rows | 1) * lanes<T>;
+        arena.plan(&data, panels_of<T>(columns) * stride);
+    }
+    Grid<T> grid(Index row = 0) const { return {data + row * lanes<T>, lanes<T>, stride}; }
+};
+
+template <class T> struct StageMemory {
+    Panels<T> outputs, dvalues;
+    Panels<T> mask, dropped;     // with dropout: dropped = outputs * mask feeds the next layer
+    T *weights = nullptr, *transposed = nullptr, *momentums = nullptr, *cache = nullptr, *gradient = nullptr;
+    Index panel = 0;             // elements of a panel of weights
+    Index transposed_panel = 0;
+    Index parameters = 0;        // elements of all panels
+    Index squares = 0;           // its first place among the sums of squares
+    bool streams = false;        // weights do not stay in L2: fetch them ahead
+};
+
+// A tile of weights: `vectors` panels from `panel`, the rows of some panels of inputs and perhaps the biases.
+struct Tile {
+    std::size_t stage;
+    Index panel, vectors, first_input_panel, last_input_panel;
+    bool bias;
+    double cost;
+};
+
+// Rows of a tile: those from one panel of inputs on, or the row of biases.
+struct Part {
+    Index input_panel;  // -1: biases
+    Index rows;
+    bool biases() const { return input_panel < 0; }
+    template <class T> Index first_row() const { return biases() ? 0 : 1 + input_panel * lanes<T>; }
+};
+
+template <class T> class PanelsEngine final : public Engine<T> {
+  public:
+    explicit PanelsEngine(const Network& network);
+
+    void load(const std::vector<StageArrays<T>>& arrays) override;
+    void store(const std::vector<StageArrays<T>>& arrays) const override;
+    void pass(const Batch& batch, Worker worker, Barrier& barrier) override;
+    void update(const UpdateRule& rule, double clip_norm, Index samples, Worker worker, Barrier& barrier) override;
+    double penalty() const override;
+    void reserve(int workers) override {
+        const std::size_t wanted = static_cast<std::size_t>(workers * scratch_elements()) * sizeof(T);
+        if (scratch_.bytes() < wanted) scratch_ = runtime::Block(wanted);
+    }
+    std::size_t bytes() const override { return arena_.bytes() + scratch_.bytes(); }
+    // Smaller steps lose more by moving cache lines between cores than they gain (measured on `digits` and `rl`, batches 32 to 256).
+    bool uses_threads() const override { return step_flops(net_) >= 8e6 || runtime::team_is_forced(); }
+
+  private:
+    Index scratch_elements() const { return 3 * lanes<T> * largest_width_; }
+    void gather(const Batch& batch, Index row, Index rows);
+    void forward(const Batch& batch, std::size_t s, Index row, Index rows, T* scratch);
+    void loss(const Batch& batch, Index row, Index rows, T* scratch);
+    void backward(const Batch& batch, std::size_t s, Index row, Index rows, T* scratch);
+    void drop(const Dropout& dropout, const Batch& batch, const Panels<T>& values, const Panels<T>& mask, const Panels<T>& dropped, Index row, Index rows);
+    void multiply(const Panels<T>& values, const Panels<T>& mask, const Panels<T>& output, Index row, Index rows);
+    void plan_tiles();
+    void skinny_dinputs(std::size_t s, Index row, Index rows);
+    void skinny_update(const UpdateRule& rule, const Tile& tile, Index samples);
+    void clipped_update(const UpdateRule& rule, double clip_norm, Index samples, Worker worker, Barrier& barrier);
+    static bool few(const Batch& batch) { return batch.rows <= few_samples; }
+    bool skinny() const { return net_.batch_size <= few_samples; }
+    void fetch_part(const Tile& tile, const Part& part) const;
+    void part_gradient(const Tile& tile, const Part& part, Index samples, T* gradient);
+    void part_update(const UpdateRule& rule, const Tile& tile, const Part& part, const T* gradient);
+    void part_regularize(const Tile& tile, const Part& part, T* gradient);
+    void part_squares(const Tile& tile, const Part& part, const T* gradient);
+    template <class Body> void for_each_part(const Tile& tile, Index input_panels_each, const Body& body) const;
+    template <class Body> void for_each_tile(Worker worker, const Body& body);
+    template <class Body> void for_each_array(const std::vector<StageArrays<T>>& arrays, const Body& body) const;
+    template <class Body> void move_parameters(const Body& body) const;
+
+    Grid<T> inputs_of(std::size_t s, bool training) const {
+        const Panels<T>& plain = s > 0 ? stages_[s - 1].outputs : inputs_;
+        const Panels<T>& dropped = s > 0 ? stages_[s - 1].dropped : input_dropped_;
+        return training && dropped.data ? dropped.grid() : plain.grid();
+    }
+
+    const Network net_;
+    const Kernels<T>& kernel_;
+    runtime::Arena arena_;
+    runtime::Block scratch_;  // per worker
+    Panels<T> inputs_, input_mask_, input_dropped_, targets_;
+    std::vector<StageMemory<T>> stages_;
+    std::int64_t* labels_ = nullptr;
+    T* sample_scale_ = nullptr;
+    std::vector<Tile> tiles_;
+    double total_cost_ = 0;
+    std::vector<double> squares_;  // with clipping: of each panel by each panel of inputs, biases first
+    Index largest_width_ = 0;
+};
+
+}  // namespace chainrule::model::panels

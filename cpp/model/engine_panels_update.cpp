@@ -1,0 +1,212 @@
+// Engine "panels": the gradients, each finished over all samples in order and spent at once; each worker its own weights.
+#include <algorithm>
+#include <cmath>
+
+#include "model/engine_panels.hpp"
+
+namespace chainrule::model::panels {
+
+// Samples in one pass of the gradient product; the partial tile waits in L1 meanwhile (chosen on `huge`).
+constexpr Index sample_block = 256;
+
+// Panels of inputs in a tile of weights: they stay in cache while the panels of dvalues pass by; and of these so many at
+// a time have their gradient made and spent (chosen on `digits`, `rl` and `wide`).
+constexpr Index tile_panels = 8, part_panels = 4;
+// Panels of neurons in a tile, on every CPU target.
+constexpr Index most_vectors = 4;
+
+// All weights, cut into tiles of a few panels by a few panels; a tile's cost is its share of the gradient product.
+// A block of input panels stays in cache while the panels of dvalues pass by.
+template <class T> void PanelsEngine<T>::plan_tiles() {
+    for (std::size_t s = 0; s < stages_.size(); ++s) {
+        const Index panels = panels_of<T>(net_.stages[s].n_neurons), input_panels = panels_of<T>(net_.stages[s].n_inputs);
+        const Index step = kernel_.product_tn_vectors;
+        for (Index q = 0; q < input_panels; q += tile_panels) {
+            const Index last = std::min(q + tile_panels, input_panels);
+            const Index inputs = std::min(last * lanes<T>, net_.stages[s].n_inputs) - q * lanes<T>;
+            for (Index p = 0; p < panels;) {
+                // 4 panels go as 2 + 2
+                const Index vectors = panels - p == 4 && step == 3 ? 2 : std::min(panels - p, step);
+                tiles_.push_back({s, p, vectors, q, last, q == 0, static_cast<double>((inputs + 2) * (vectors + 1))});
+                p += vectors;
+            }
+        }
+    }
+    for (const Tile& tile : tiles_) total_cost_ += tile.cost;
+    if (!net_.clips) return;
+    Index squares = 0;
+    for (std::size_t s = 0; s < stages_.size(); ++s) {
+        stages_[s].squares = squares;
+        squares += panels_of<T>(net_.stages[s].n_neurons) * (1 + panels_of<T>(net_.stages[s].n_inputs));
+    }
+    squares_.resize(static_cast<std::size_t>(squares));
+}
+
+// A worker's tiles: those whose middle lies in its share of the cost.
+template <class T> template <class Body> void PanelsEngine<T>::for_each_tile(Worker worker, const Body& body) {
+    const double from = total_cost_ * worker.index / worker.count, to = total_cost_ * (worker.index + 1) / worker.count;
+    double before = 0;
+    for (std::size_t i = 0; i < tiles_.size(); ++i) {
+        const double middle = before + tiles_[i].cost / 2;
+        if (middle >= from && middle < to) body(tiles_[i]);
+        before += tiles_[i].cost;
+    }
+}
+
+template <class T> template <class Body> void PanelsEngine<T>::for_each_part(const Tile& tile, Index input_panels_each, const Body& body) const {
+    if (tile.bias) body(Part{-1, 1});
+    for (Index q = tile.first_input_panel; q < tile.last_input_panel; q += input_panels_each) {
+        const Index last = std::min(q + input_panels_each, tile.last_input_panel);
+        body(Part{q, std::min(last * lanes<T>, net_.stages[tile.stage].n_inputs) - q * lanes<T>});
+    }
+}
+
+// Fetches the weights of a part, to be written, while their gradient is computed.
+template <class T> void PanelsEngine<T>::fetch_part(const Tile& tile, const Part& part) const {
+    const StageMemory<T>& memory = stages_[tile.stage];
+    const T* weights = memory.weights + tile.panel * memory.panel + part.first_row<T>() * lanes<T>;
+    for (Index v = 0; v < tile.vectors; ++v)
+        for (Index r = 0; r < part.rows; ++r) __builtin_prefetch(weights + v * memory.panel + r * lanes<T>, 1, 2);
+    if (!memory.transposed || part.biases()) return;
+    for (Index r = 0; r < part.rows; r += lanes<T>) {
+        const T* transposed = memory.transposed + (part.input_panel + r / lanes<T>) * memory.transposed_panel + tile.panel * lanes<T> * lanes<T>;
+        for (Index j = 0; j < tile.vectors * lanes<T>; ++j) __builtin_prefetch(transposed + j * lanes<T>, 1, 2);
+    }
+}
+
+// gradient (vectors, part.rows, lanes) = inputs^T . dvalues over all samples, in order.
+template <class T> void PanelsEngine<T>::part_gradient(const Tile& tile, const Part& part, Index samples, T* gradient) {
+    const bool streams = stages_[tile.stage].streams;
+    if (streams) fetch_part(tile, part);
+    const T one = 1;
+    const Grid<const T> inputs = part.biases() ? Grid<const T>{&one, 0, 0} : constant(at(inputs_of(tile.stage, true), 0, part.input_panel));
+    const Grid<const T> dvalues = constant(at(stages_[tile.stage].dvalues.grid(), 0, tile.panel));
+    const Grid<T> output = {gradient, lanes<T>, part.rows * lanes<T>};
+    for (Index first = 0; first < samples; first += sample_block) {
+        const Index count = std::min(samples - first, sample_block);
+        kernel_.product_tn({part.rows, count, tile.vectors * lanes<T>, at(inputs, first, 0), at(dvalues, first, 0),
+                            first ? constant(output) : Grid<const T>{nullptr, 0, 0}, output, true, false, streams});
+    }
+}
+
+template <class T> void PanelsEngine<T>::part_update(const UpdateRule& rule, const Tile& tile, const Part& part, const T* gradient) {
+    const StageMemory<T>& memory = stages_[tile.stage];
+    const Stage& stage = net_.stages[tile.stage];
+    const Index offset = tile.panel * memory.panel + part.first_row<T>() * lanes<T>;
+    PanelUpdateJob<T> job = {};
+    job.rule = part.biases() ? bias_rule(rule, stage) : weight_rule(rule, stage);
+    if (net_.clips) job.rule.l1 = job.rule.l2 = 0;  // already in the gradient
+    job.rows = part.rows;
+    job.vectors = tile.vectors;
+    job.gradient = gradient;
+    job.parameter = memory.weights + offset;
+    job.panel = memory.panel;
+    job.momentums = memory.momentums ? memory.momentums + offset : nullptr;
+    job.cache = memory.cache ? memory.cache + offset : nullptr;
+    if (memory.transposed && !part.biases()) {
+        job.transposed = memory.transposed + part.input_panel * memory.transposed_panel + tile.panel * lanes<T> * lanes<T>;
+        job.transposed_panel = memory.transposed_panel;
+        job.transposed_rows = stage.n_neurons - tile.panel * lanes<T>;
+    }
+    kernel_.update_panels(job);
+}
+
+// Gradient and update of a tile in one walk over its weights.
+template <class T> void PanelsEngine<T>::skinny_update(const UpdateRule& rule, const Tile& tile, Index samples) {
+    const StageMemory<T>& memory = stages_[tile.stage];
+    const Stage& stage = net_.stages[tile.stage];
+    const T one = 1;
+    SkinnyUpdateJob<T> job = {};
+    job.vectors = tile.vectors;
+    job.samples = samples;
+    job.dvalues = constant(at(memory.dvalues.grid(), 0, tile.panel));
+    job.panel = memory.panel;
+    const auto step = [&](Index offset) {
+        offset += tile.panel * memory.panel;
+        job.parameter = memory.weights + offset;
+        job.momentums = memory.momentums ? memory.momentums + offset : nullptr;
+        job.cache = memory.cache ? memory.cache + offset : nullptr;
+        kernel_.update_skinny(job);
+    };
+    if (tile.bias) {
+        job.rule = bias_rule(rule, stage);
+        job.rows = 1;
+        job.inputs = {&one, 0, 0};
+        step(0);
+    }
+    job.rule = weight_rule(rule, stage);
+    job.rows = std::min(tile.last_input_panel * lanes<T>, stage.n_inputs) - tile.first_input_panel * lanes<T>;
+    job.inputs = constant(at(inputs_of(tile.stage, true), 0, tile.first_input_panel));
+    step((1 + tile.first_input_panel * lanes<T>) * lanes<T>);
+}
+
+template <class T> void PanelsEngine<T>::part_regularize(const Tile& tile, const Part& part, T* gradient) {
+    const StageMemory<T>& memory = stages_[tile.stage];
+    const Stage& stage = net_.stages[tile.stage];
+    const double l1 = part.biases() ? stage.bias_l1 : stage.weight_l1, l2 = part.biases() ? stage.bias_l2 : stage.weight_l2;
+    const T* parameter = memory.weights + tile.panel * memory.panel + part.first_row<T>() * lanes<T>;
+    for (Index v = 0; v < tile.vectors; ++v)
+        kernel_.regularize(part.rows * lanes<T>, static_cast<T>(l1), static_cast<T>(l2), parameter + v * memory.panel, gradient + v * part.rows * lanes<T>);
+}
+
+// Sums of squares over the neurons that exist, one for each panel by each panel of inputs: their order is not that of the
+// tiles, whose width depends on the CPU target.
+template <class T> void PanelsEngine<T>::part_squares(const Tile& tile, const Part& part, const T* gradient) {
+    const Index places = 1 + panels_of<T>(net_.stages[tile.stage].n_inputs);
+    for (Index v = 0; v < tile.vectors; ++v) {
+        const Index neurons = std::min(net_.stages[tile.stage].n_neurons - (tile.panel + v) * lanes<T>, lanes<T>);
+        double total = 0;
+        for (Index r = 0; r < part.rows; ++r) total += kernel_.sum_of_squares(neurons, gradient + (v * part.rows + r) * lanes<T>);
+        squares_[static_cast<std::size_t>(stages_[tile.stage].squares + (tile.panel + v) * places + part.input_panel + 1)] = total;
+    }
+}
+
+template <class T> void PanelsEngine<T>::update(const UpdateRule& rule, double clip_norm, Index samples, Worker worker, Barrier& barrier) {
+    if (net_.clips) return clipped_update(rule, clip_norm, samples, worker, barrier);
+    alignas(line_bytes) T gradient[part_panels * lanes<T> * most_vectors * lanes<T>];
+    for_each_tile(worker, [&](const Tile& tile) {
+        if (skinny()) return skinny_update(rule, tile, samples);
+        for_each_part(tile, part_panels, [&](const Part& part) {
+            part_gradient(tile, part, samples, gradient);
+            part_update(rule, tile, part, gradient);
+        });
+    });
+}
+
+// With clipping the whole gradient comes first: its norm decides about each step.
+template <class T>
+void PanelsEngine<T>::clipped_update(const UpdateRule& rule, double clip_norm, Index samples, Worker worker, Barrier& barrier) {
+    const auto kept = [&](const Tile& tile, const Part& part) {
+        const StageMemory<T>& memory = stages_[tile.stage];
+        return memory.gradient + tile.panel * memory.panel + part.first_row<T>() * (part.biases() ? 1 : tile.vectors) * lanes<T>;
+    };
+    for_each_tile(worker, [&](const Tile& tile) {
+        for_each_part(tile, 1, [&](const Part& part) {
+            T* const place = kept(tile, part);
+            part_gradient(tile, part, samples, place);
+            part_regularize(tile, part, place);
+            part_squares(tile, part, place);
+        });
+    });
+    barrier.wait();
+    double squares = 0;
+    for (const double each : squares_) squares += each;
+    const double norm = std::sqrt(squares);
+    const T scale = static_cast<T>(norm > clip_norm ? clip_norm / norm : 1.0);
+    alignas(line_bytes) T gradient[lanes<T> * most_vectors * lanes<T>];
+    for_each_tile(worker, [&](const Tile& tile) {
+        for_each_part(tile, 1, [&](const Part& part) {
+            const T* const place = kept(tile, part);
+            const Index count = part.rows * tile.vectors * lanes<T>;
+            for (Index e = 0; e < count; ++e) gradient[e] = place[e] * scale;
+            part_update(rule, tile, part, gradient);
+        });
+    });
+}
+
+template void PanelsEngine<float>::plan_tiles();
+template void PanelsEngine<double>::plan_tiles();
+template void PanelsEngine<float>::update(const UpdateRule&, double, Index, Worker, Barrier&);
+template void PanelsEngine<double>::update(const UpdateRule&, double, Index, Worker, Barrier&);
+
+}  // namespace chainrule::model::panels
