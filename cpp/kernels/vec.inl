@@ -208,10 +208,10 @@ template <class T> CHAINRULE_INLINE Vec<T> select(const Mask<T>& mask, const Vec
 
 // a < b ? a : b and a > b ? a : b, so b where one is NaN: what x86's min and max instructions do, other CPUs compare.
 #if defined(__AVX512F__)
-CHAINRULE_INLINE Vec<float> smaller(const Vec<float>& a, const Vec<float>& b) { return {{_mm512_min_ps(a.part[0], b.part[0])}}; }
-CHAINRULE_INLINE Vec<double> smaller(const Vec<double>& a, const Vec<double>& b) { return {{_mm512_min_pd(a.part[0], b.part[0])}}; }
-CHAINRULE_INLINE Vec<float> larger(const Vec<float>& a, const Vec<float>& b) { return {{_mm512_max_ps(a.part[0], b.part[0])}}; }
-CHAINRULE_INLINE Vec<double> larger(const Vec<double>& a, const Vec<double>& b) { return {{_mm512_max_pd(a.part[0], b.part[0])}}; }
+CHAINRULE_INLINE Vec<float> smaller(const Vec<float>& a, const Vec<float>& b) { return {{_mm512_maskz_min_ps(0xffff, a.part[0], b.part[0])}}; }
+CHAINRULE_INLINE Vec<double> smaller(const Vec<double>& a, const Vec<double>& b) { return {{_mm512_maskz_min_pd(0xff, a.part[0], b.part[0])}}; }
+CHAINRULE_INLINE Vec<float> larger(const Vec<float>& a, const Vec<float>& b) { return {{_mm512_maskz_max_ps(0xffff, a.part[0], b.part[0])}}; }
+CHAINRULE_INLINE Vec<double> larger(const Vec<double>& a, const Vec<double>& b) { return {{_mm512_maskz_max_pd(0xff, a.part[0], b.part[0])}}; }
 #else
 template <class T> CHAINRULE_INLINE Vec<T> smaller(const Vec<T>& a, const Vec<T>& b) { return select(a < b, a, b); }
 template <class T> CHAINRULE_INLINE Vec<T> larger(const Vec<T>& a, const Vec<T>& b) { return select(b < a, a, b); }
