@@ -25,7 +25,7 @@ constexpr double trial_seconds = 0.002;
 // Steps of some milliseconds wait for the team: it is there before the first one would be over.
 constexpr double worth_waiting_for_team = 1e9;  // flops
 // Epochs that one stretch can report; more than 20 ms of the smallest net give.
-constexpr std::int64_t most_rows = 1 << 17;
+constexpr std::int64_t most_epochs = 1 << 17;
 // Share of the time that reading the clock may take: it is read every so many steps.
 constexpr double clock_seconds = 40e-9, clock_share = 0.01;
 
@@ -175,9 +175,9 @@ template <class T> void Training<T>::share_seconds(Clock::time_point now) {
     const double each = steps > 0 ? seconds_between(last_clock_, now) / steps : 0;
     const double whole = static_cast<double>(steps_per_epoch());
     double left = steps;
-    for (; unclocked_rows_ > 0; --unclocked_rows_) {
-        const double here = left - static_cast<double>(step_) - whole * static_cast<double>(unclocked_rows_ - 1);
-        rows_.seconds[rows_.count - unclocked_rows_] = epoch_seconds_ + each * here;
+    for (; unclocked_epochs_ > 0; --unclocked_epochs_) {
+        const double here = left - static_cast<double>(step_) - whole * static_cast<double>(unclocked_epochs_ - 1);
+        finished_.seconds[finished_.count - unclocked_epochs_] = epoch_seconds_ + each * here;
         epoch_seconds_ = 0;
         left -= here;
     }
@@ -198,19 +198,19 @@ template <class T> void Training<T>::finish_epoch(Stretch& stretch, Worker worke
     if (worker.index == 0) {
         const bool validated = validation_.count > 0;
         if (validated) inputs_in_place_ = false;
-        rows_.data_loss.push_back(epoch_sums_.mean_loss());
-        rows_.seconds.push_back(0);
-        if (regularized_) rows_.regularization_loss.push_back(engine_->penalty());
-        if (has_accuracy_) rows_.accuracy.push_back(epoch_sums_.accuracy());
-        if (schedule.decay != 0) rows_.rate.push_back(last_step_.rate);
-        if (validated) rows_.validation_loss.push_back(validation.mean_loss());
-        if (validated && has_accuracy_) rows_.validation_accuracy.push_back(validation.accuracy());
-        ++rows_.count;
+        finished_.data_loss.push_back(epoch_sums_.mean_loss());
+        finished_.seconds.push_back(0);
+        if (regularized_) finished_.regularization_loss.push_back(engine_->penalty());
+        if (has_accuracy_) finished_.accuracy.push_back(epoch_sums_.accuracy());
+        if (schedule.decay != 0) finished_.rate.push_back(last_step_.rate);
+        if (validated) finished_.validation_loss.push_back(validation.mean_loss());
+        if (validated && has_accuracy_) finished_.validation_accuracy.push_back(validation.accuracy());
+        ++finished_.count;
         epoch_sums_ = {};
-        ++unclocked_rows_;
+        ++unclocked_epochs_;
         step_ = 0;
         ++epoch_;
-        if (stretch.order || rows_.count == rows_capacity_) stretch.over = true;
+        if (stretch.order || finished_.count == finished_capacity_) stretch.over = true;
     }
     stretch.barrier.wait();
 }
@@ -283,25 +283,25 @@ template <class T> void Training<T>::run_leg(Stretch& stretch, int threads) {
 }
 
 void TrainingBase::forget_epochs() {
-    rows_.count = 0;
-    for (std::vector<double>* column : {&rows_.data_loss, &rows_.seconds, &rows_.regularization_loss, &rows_.accuracy, &rows_.rate, &rows_.validation_loss, &rows_.validation_accuracy})
+    finished_.count = 0;
+    for (std::vector<double>* column : {&finished_.data_loss, &finished_.seconds, &finished_.regularization_loss, &finished_.accuracy, &finished_.rate, &finished_.validation_loss, &finished_.validation_accuracy})
         column->clear();
 }
 
-// Nothing is allocated in the loop: where the rows are full, Python takes them first.
-template <class T> void Training<T>::reserve_rows() {
-    rows_capacity_ = static_cast<std::size_t>(std::min(epochs_ - epoch_ + 1 + static_cast<std::int64_t>(rows_.count), most_rows));
+// Nothing is allocated in the loop: where there is no more room, Python takes them first.
+template <class T> void Training<T>::reserve_finished() {
+    finished_capacity_ = static_cast<std::size_t>(std::min(epochs_ - epoch_ + 1 + static_cast<std::int64_t>(finished_.count), most_epochs));
     const auto reserve = [this](bool used, std::vector<double>& column) {
-        if (used) column.reserve(rows_capacity_);
+        if (used) column.reserve(finished_capacity_);
     };
     const bool validates = validation_.count > 0;
-    reserve(true, rows_.data_loss);
-    reserve(true, rows_.seconds);
-    reserve(regularized_, rows_.regularization_loss);
-    reserve(has_accuracy_, rows_.accuracy);
-    reserve(schedule.decay != 0, rows_.rate);
-    reserve(validates, rows_.validation_loss);
-    reserve(validates && has_accuracy_, rows_.validation_accuracy);
+    reserve(true, finished_.data_loss);
+    reserve(true, finished_.seconds);
+    reserve(regularized_, finished_.regularization_loss);
+    reserve(has_accuracy_, finished_.accuracy);
+    reserve(schedule.decay != 0, finished_.rate);
+    reserve(validates, finished_.validation_loss);
+    reserve(validates && has_accuracy_, finished_.validation_accuracy);
 }
 
 template <class T> std::int64_t Training<T>::run(std::int64_t max_steps, double seconds, const std::int64_t* order) {
@@ -314,10 +314,10 @@ template <class T> std::int64_t Training<T>::run(std::int64_t max_steps, double 
     if (order) inputs_in_place_ = false;
     const int threads = engine_->uses_threads() ? runtime::threads_for_training() : 1;
     engine_->reserve(threads);
-    reserve_rows();
+    reserve_finished();
     const std::int64_t epoch = epoch_;
     do run_leg(stretch, threads);
-    while (!done() && stretch.done < max_steps && !(order && epoch_ != epoch) && rows_.count < rows_capacity_ && Clock::now() < stretch.end);
+    while (!done() && stretch.done < max_steps && !(order && epoch_ != epoch) && finished_.count < finished_capacity_ && Clock::now() < stretch.end);
     share_seconds(Clock::now());
     return stretch.done;
 }

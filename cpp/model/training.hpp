@@ -80,15 +80,15 @@ class TrainingBase {
     bool nonfinite() const { return nonfinite_; }
     StepRow last_step() const { return last_step_; }
     // To be taken before the schedule changes; `forget_epochs` keeps the memory for the next ones.
-    const Epochs& epochs() const { return rows_; }
+    const Epochs& epochs() const { return finished_; }
     void forget_epochs();
 
   protected:
     std::int64_t epochs_ = 0, epoch_ = 1, step_ = 0;  // step of the epoch in progress, from 0
     bool stopped_ = false, nonfinite_ = false;
     StepRow last_step_ = {};
-    Epochs rows_;
-    std::size_t rows_capacity_ = 0;
+    Epochs finished_;
+    std::size_t finished_capacity_ = 0;
 };
 
 template <class T> class Training final : public TrainingBase {
@@ -114,7 +114,7 @@ template <class T> class Training final : public TrainingBase {
     void read_clock(Stretch& stretch);
     void share_seconds(Clock::time_point now);
     void finish_epoch(Stretch& stretch, runtime::Worker worker);
-    void reserve_rows();
+    void reserve_finished();
     Batch batch(const Samples& samples, Index step, const std::int64_t* order, bool training) const;
     Sums sums_of(const Batch& batch) const;
     UpdateRule rule_now() const;
@@ -133,7 +133,7 @@ template <class T> class Training final : public TrainingBase {
     Clock::time_point last_clock_ = {};
     std::uint64_t steps_at_clock_ = 0;
     double alone_each_ = 0;  // seconds a step of one thread; 0: not known yet
-    std::size_t unclocked_rows_ = 0;  // of rows_, not yet given their seconds
+    std::size_t unclocked_epochs_ = 0;  // of finished_, not yet given their seconds
 };
 
 }  // namespace chainrule::model

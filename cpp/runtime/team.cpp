@@ -25,8 +25,12 @@ std::atomic<bool> forked{false};
 // opened the region.
 thread_local Clock::time_point last_region_end{};
 constexpr auto team_stays_awake = std::chrono::microseconds(500);
+
+// Large calls that follow each other while a team would stay awake, as in a loop over layers, are worth one together.
+thread_local Clock::time_point last_call{};
+thread_local double flops_in_series = 0;
 constexpr int spins_before_yield = 1024;  // some 40 microseconds
-constexpr double worth_an_awake_team = 4e5;      // flops; some microseconds
+constexpr double worth_an_awake_team = 4e6;      // flops of a call (measured on `rl`, `digits`, `mnist`)
 constexpr double worth_waking_a_team = 1e9;      // flops; about 10 ms
 
 constexpr std::int64_t first_rest = 50'000'000, longest_rest = 2'000'000'000;  // nanoseconds
@@ -101,8 +105,6 @@ void judge_team(bool paid) {
 
 Clock::time_point team_rests_until() { return Clock::time_point(Clock::duration(rest_end.load(std::memory_order_relaxed))); }
 
-bool team_is_awake() { return Clock::now() - last_region_end < team_stays_awake; }
-
 bool team_is_forced() {
     const char* text = std::getenv("CHAINRULE_TEAM");
     return text && std::string(text) == "always";
@@ -112,7 +114,11 @@ int threads_for_call(double flops) {
     if (team_is_forced()) return threads_for_training();
     if (flops < worth_an_awake_team) return 1;
     const int threads = threads_for_training();
-    return threads > 1 && (flops >= worth_waking_a_team || team_is_awake()) ? threads : 1;
+    if (threads == 1) return 1;
+    const Clock::time_point now = Clock::now();
+    flops_in_series = now - std::max(last_call, last_region_end) < team_stays_awake ? flops_in_series + flops : flops;
+    last_call = now;
+    return flops_in_series >= worth_waking_a_team ? threads : 1;
 }
 
 void spin_once(int& spins) {

@@ -38,8 +38,9 @@ bool in_forked_child();
 // not depend on it, so without it small cases would never run in parallel.
 bool team_is_forced();
 
-// Threads for one layer call of `flops` operations: more than one only where a team is awake or the work is some
-// milliseconds, since waking a sleeping team takes longer than most calls.
+// Threads for one call of `flops` operations: more than one only where it, together with the calls just before it, is some
+// milliseconds of work, since waking a sleeping team takes longer than most calls; and only where the call itself is worth
+// moving its data between cores.
 int threads_for_call(double flops);
 
 // Threads for a training; 1 in a forked child and inside somebody's parallel region.
@@ -50,9 +51,6 @@ int threads_for_training();
 using Clock = std::chrono::steady_clock;
 void judge_team(bool paid);
 Clock::time_point team_rests_until();
-
-// Whether this thread's team was at work a moment ago, so that it answers at once.
-bool team_is_awake();
 
 // Runs body(Worker) on up to `threads` threads and waits for all. The first exception is thrown again here.
 template <class Body> void run_team(int threads, const Body& body);

@@ -8,6 +8,7 @@ a text that says what was expected and what came.
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterator
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -235,6 +236,17 @@ def finite_limit(array: Array, dtype: np.dtype[Any] | None) -> float:
     return float(np.finfo(dtype).max)
 
 
+def extremes(array: Array) -> Iterator[tuple[float, float]]:
+    """Yield smallest and largest value of one block after the other, NaN if there is one.
+
+    A block stays in cache for its second pass.
+    """
+    rows = max(1, 65536 * len(array) // array.size)
+    for first in range(0, len(array), rows):
+        block = array[first : first + rows]
+        yield float(block.min()), float(block.max())
+
+
 def check_finite(array: Array, name: str, dtype: np.dtype[Any] | None = None) -> None:
     """Refuse NaN, infinities, and values that become infinite as `dtype`.
 
@@ -246,8 +258,7 @@ def check_finite(array: Array, name: str, dtype: np.dtype[Any] | None = None) ->
     if array.dtype.kind != "f" or array.size == 0:
         return
     limit = finite_limit(array, dtype)
-    low, high = float(array.min()), float(array.max())  # NaN if there is one
-    if -limit <= low and high <= limit:
+    if all(-limit <= low and high <= limit for low, high in extremes(array)):
         return
     bad = np.argwhere(~(np.abs(array.astype(np.float64)) <= limit))[0]
     where = tuple(int(index) for index in bad)
