@@ -26,15 +26,53 @@ std::atomic<bool> forked{false};
 thread_local Clock::time_point last_region_end{};
 constexpr auto team_stays_awake = std::chrono::microseconds(500);
 
-// Large calls that follow each other while a team would stay awake, as in a loop over layers, are worth one together.
-thread_local Clock::time_point last_call{};
-thread_local double flops_in_series = 0;
 constexpr int spins_before_yield = 1024;  // some 40 microseconds
 constexpr double worth_an_awake_team = 4e6;      // flops of a call (measured on `rl`, `digits`, `mnist`)
 constexpr double worth_waking_a_team = 1e9;      // flops; about 10 ms
 
 constexpr std::int64_t first_rest = 50'000'000, longest_rest = 2'000'000'000;  // nanoseconds
 std::atomic<std::int64_t> rest{0}, rest_end{0};
+
+// Large calls of one thread that follow each other closely, as in a loop over layers, are worth a team together. They are
+// looked at in windows of `worth_waking_a_team` flops: the first one alone, then in a team, as long as that is faster.
+class Series {
+  public:
+    bool next_in_team(double flops) {
+        const Clock::time_point now = Clock::now();
+        if (now - std::max(last_call_, last_region_end) > longest_pause()) begin_window(now, Window::alone);
+        last_call_ = now;
+        last_flops_ = flops;
+        if (flops >= worth_waking_a_team) return true;
+        if (flops_ >= worth_waking_a_team) end_window(now);
+        flops_ += flops;
+        return window_ != Window::alone;
+    }
+
+  private:
+    enum class Window { alone, waking, in_team };  // a team's first window is not judged: its threads may have slept
+    static constexpr double slowest_nanoseconds_a_flop = 0.1;
+
+    Clock::duration longest_pause() const {
+        return team_stays_awake + std::chrono::nanoseconds(static_cast<std::int64_t>(last_flops_ * slowest_nanoseconds_a_flop));
+    }
+    void begin_window(Clock::time_point now, Window window) {
+        window_start_ = now;
+        flops_ = 0;
+        window_ = window;
+    }
+    void end_window(Clock::time_point now) {
+        const double each = std::chrono::duration<double>(now - window_start_).count() / flops_;
+        if (window_ == Window::alone) alone_each_ = each;
+        if (window_ == Window::in_team) judge_team(each <= alone_each_);
+        if (now < team_rests_until()) begin_window(now, Window::alone);
+        else begin_window(now, window_ == Window::alone ? Window::waking : Window::in_team);
+    }
+
+    Clock::time_point last_call_{}, window_start_{};
+    double last_flops_ = 0, flops_ = 0, alone_each_ = 0;
+    Window window_ = Window::alone;
+};
+thread_local Series series;
 
 #if defined(__unix__) || defined(__APPLE__)
 void mark_child() { forked.store(true); }
@@ -114,11 +152,7 @@ int threads_for_call(double flops) {
     if (team_is_forced()) return threads_for_training();
     if (flops < worth_an_awake_team) return 1;
     const int threads = threads_for_training();
-    if (threads == 1) return 1;
-    const Clock::time_point now = Clock::now();
-    flops_in_series = now - std::max(last_call, last_region_end) < team_stays_awake ? flops_in_series + flops : flops;
-    last_call = now;
-    return flops_in_series >= worth_waking_a_team ? threads : 1;
+    return threads > 1 && series.next_in_team(flops) ? threads : 1;
 }
 
 void spin_once(int& spins) {

@@ -39,8 +39,8 @@ bool in_forked_child();
 bool team_is_forced();
 
 // Threads for one call of `flops` operations: more than one only where it, together with the calls just before it, is some
-// milliseconds of work, since waking a sleeping team takes longer than most calls; and only where the call itself is worth
-// moving its data between cores.
+// milliseconds of work, since waking a sleeping team takes longer than most calls; where the call itself is worth moving
+// its data between cores; and as long as such calls turn out faster in a team than alone.
 int threads_for_call(double flops);
 
 // Threads for a training; 1 in a forked child and inside somebody's parallel region.
