@@ -43,7 +43,15 @@ def every_residue() -> list[Shape]:
 
 EMPTY = [(0, 3, 5), (4, 0, 3), (4, 3, 0), (0, 0, 0)]
 SMALL = [(1, 1, 1), (1, 67, 1), (67, 1, 65), (2, 1, 16), (65, 66, 67), (1, 33, 31), (64, 64, 64)]
-LARGE = [(300, 257, 129), (37, 784, 130), (513, 70, 1030)]
+# The last three: rows longer than a page, several blocks of the inner index, and of rows.
+LARGE = [
+    (300, 257, 129),
+    (37, 784, 130),
+    (513, 70, 1030),
+    (37, 784, 1030),
+    (29, 1030, 300),
+    (1030, 260, 1027),
+]
 SHAPES = EMPTY + SMALL + every_residue() + LARGE
 
 
