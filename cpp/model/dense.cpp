@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "model/grids.hpp"
 #include "runtime/dispatch.hpp"
 #include "runtime/floating_point.hpp"
 #include "runtime/memory.hpp"
@@ -32,7 +33,6 @@ template <class T> Grid<T> rows_of(T* data, Index columns) { return {data, colum
 template <class T> Grid<T> offset(const Grid<T>& grid, Index row, Index vector) {
     return {grid.data + row * grid.row + vector * grid.vec, grid.row, grid.vec};
 }
-template <class T> Index vectors(Index columns) { return (columns + lanes<T> - 1) / lanes<T>; }
 
 // The block of one worker: by rows where there are enough of them, else by columns.
 template <class T> struct Part {
@@ -48,10 +48,9 @@ template <class T> struct PackedRows {
     Grid<T> grid;
     Index columns;
     PackedRows(Index rows, Index n_columns) : grid{nullptr, lanes<T>, (rows | 1) * lanes<T>}, columns(n_columns) {}
-    Index elements() const { return grid.vec * vectors<T>(columns); }
+    Index elements() const { return grid.vec * panels_of<T>(columns); }
 };
 template <class T> bool has_long_rows(Index row) { return row * static_cast<Index>(sizeof(T)) >= page_bytes; }
-template <class T> Grid<const T> constant(const Grid<T>& grid) { return {grid.data, grid.row, grid.vec}; }
 
 // output[part] = init + a . b, where strip(first, count, column, width, packed) packs b's rows [first, first + count) of
 // some columns into panels `inner_block` rows long.
@@ -151,8 +150,8 @@ void dweights_part(const DenseShape& shape, const T* inputs, const T* dvalues, T
         return;
     }
     const Index block = std::min(shape.samples, packed_rows);
-    T* const packed_a = runtime::scratch<T>(block * lanes<T> * (vectors<T>(shape.n_inputs) + kernel.product_tn_vectors));
-    T* const packed_b = packed_a + block * lanes<T> * vectors<T>(shape.n_inputs);
+    T* const packed_a = runtime::scratch<T>(block * lanes<T> * (panels_of<T>(shape.n_inputs) + kernel.product_tn_vectors));
+    T* const packed_b = packed_a + block * lanes<T> * panels_of<T>(shape.n_inputs);
     for (Index first = 0; first < shape.samples; first += block) {
         const Index count = shape.samples - first < block ? shape.samples - first : block;
         const bool double_source = sizeof(T) == sizeof(double);

@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "model/grids.hpp"
 #include "model/plan.hpp"
 #include "runtime/dispatch.hpp"
 #include "runtime/memory.hpp"
@@ -27,8 +28,6 @@ using runtime::Worker;
 
 // Bytes of one block's values and gradients: most of L1 (chosen on `spiral`).
 constexpr Index block_bytes = 36 * 1024;
-
-template <class T> Grid<const T> constant(const Grid<T>& grid) { return {grid.data, grid.row, grid.vec}; }
 
 template <class T> struct StageRows {
     T* values = nullptr;   // (1 + n_neurons, block)

@@ -17,6 +17,7 @@
 
 #include <vector>
 
+#include "model/grids.hpp"
 #include "model/plan.hpp"
 #include "runtime/dispatch.hpp"
 #include "runtime/memory.hpp"
@@ -27,8 +28,6 @@ using runtime::Barrier;
 using runtime::Range;
 using runtime::Worker;
 
-template <class T> Index panels_of(Index columns) { return (columns + lanes<T> - 1) / lanes<T>; }
-template <class T> Grid<const T> constant(const Grid<T>& grid) { return {grid.data, grid.row, grid.vec}; }
 template <class T> Grid<T> at(const Grid<T>& grid, Index row, Index panel) {
     return {grid.data ? grid.data + row * grid.row + panel * grid.vec : nullptr, grid.row, grid.vec};
 }
