@@ -18,19 +18,19 @@ template <class T> CHAINRULE_INLINE Vec<T> clip_probability(const Vec<T>& p) {
 }
 
 struct HalfSquaredError {
-    static constexpr bool is_mean = false;
+    static constexpr bool is_mean = false, is_categorical = false;
     template <class T> static CHAINRULE_INLINE Vec<T> value(const Vec<T>& p, const Vec<T>& y) {
         return (p - y) * (p - y) * broadcast(T(0.5));
     }
     template <class T> static CHAINRULE_INLINE Vec<T> gradient(const Vec<T>& p, const Vec<T>& y) { return p - y; }
 };
 struct MeanSquaredError {
-    static constexpr bool is_mean = true;
+    static constexpr bool is_mean = true, is_categorical = false;
     template <class T> static CHAINRULE_INLINE Vec<T> value(const Vec<T>& p, const Vec<T>& y) { return (p - y) * (p - y); }
     template <class T> static CHAINRULE_INLINE Vec<T> gradient(const Vec<T>& p, const Vec<T>& y) { return (p - y) + (p - y); }
 };
 struct MeanAbsoluteError {
-    static constexpr bool is_mean = true;
+    static constexpr bool is_mean = true, is_categorical = false;
     template <class T> static CHAINRULE_INLINE Vec<T> value(const Vec<T>& p, const Vec<T>& y) { return absolute(p - y); }
     template <class T> static CHAINRULE_INLINE Vec<T> gradient(const Vec<T>& p, const Vec<T>& y) {
         const Vec<T> d = p - y;
@@ -39,7 +39,7 @@ struct MeanAbsoluteError {
     }
 };
 struct BinaryCrossentropy {
-    static constexpr bool is_mean = true;
+    static constexpr bool is_mean = true, is_categorical = false;
     template <class T> static CHAINRULE_INLINE Vec<T> value(const Vec<T>& p, const Vec<T>& y) {
         const Vec<T> one = broadcast(T(1)), clipped = clip_probability(p);
         return Vec<T>{} - fma(y, logarithm(clipped), (one - y) * logarithm(one - clipped));
@@ -50,18 +50,15 @@ struct BinaryCrossentropy {
     }
 };
 struct CategoricalCrossentropy {
-    static constexpr bool is_mean = false;
-    template <class T> static CHAINRULE_INLINE Vec<T> value(const Vec<T>& p, const Vec<T>& y) {
-        return Vec<T>{} - y * logarithm(clip_probability(p));
-    }
+    static constexpr bool is_mean = false, is_categorical = true;
+    template <class T> static CHAINRULE_INLINE Vec<T> value(const Vec<T>& p) { return Vec<T>{} - logarithm(clip_probability(p)); }
+    template <class T> static CHAINRULE_INLINE Vec<T> value(const Vec<T>& p, const Vec<T>& y) { return y * value(p); }
     template <class T> static CHAINRULE_INLINE Vec<T> gradient(const Vec<T>& p, const Vec<T>& y) {
         return Vec<T>{} - y / larger(broadcast(T(smallest_probability)), p);
     }
 };
 // Applied to probabilities, after softmax_block.
-struct SoftmaxCrossentropy {
-    static constexpr bool is_mean = false;
-    template <class T> static CHAINRULE_INLINE Vec<T> value(const Vec<T>& p, const Vec<T>& y) { return CategoricalCrossentropy::value(p, y); }
+struct SoftmaxCrossentropy : CategoricalCrossentropy {
     template <class T> static CHAINRULE_INLINE Vec<T> gradient(const Vec<T>& p, const Vec<T>& y) { return p - y; }
 };
 
@@ -129,11 +126,16 @@ template <class Formula, class T>
 void loss_block(const LossJob<T>& job, const Block<T>& p, const Targets<T>& y, const Block<T>& dvalues, const Vec<T>& scale,
                 Vec<T>& sum) {
     const Vec<T> share = broadcast(Formula::is_mean ? T(1) / T(job.cols) : T(1));
+    const bool by_label = Formula::is_categorical && y.has_labels;
+    Vec<T> of_label = {};  // the output of the sample's class: one logarithm instead of one for each class
     for (Index j = 0; j < job.cols; ++j) {
         const Vec<T> output = load(p.column(j)), target = y.column(j);
-        if (job.sample_losses) sum = sum + Formula::value(output, target);
+        if (by_label) of_label = select(y.label == broadcast(T(j)), output, of_label);
+        else if (job.sample_losses) sum = sum + Formula::value(output, target);
         if (dvalues.data) store(dvalues.column(j), Formula::gradient(output, target) * (share * scale));
     }
+    if constexpr (Formula::is_categorical)
+        if (by_label && job.sample_losses) sum = Formula::value(of_label);
     sum = sum * share;
 }
 
@@ -167,15 +169,26 @@ template <class T> Vec<T> hits_block(const LossJob<T>& job, const Block<T>& p, c
     return sum * broadcast(T(1) / T(job.cols));
 }
 
+// `lanes` whole numbers, or fewer, as T.
+template <class T> CHAINRULE_INLINE Vec<T> load_whole_numbers(const std::int64_t* source) {
+    typedef std::int64_t Whole __attribute__((vector_size(part_lanes<T> * sizeof(std::int64_t)), aligned(8), may_alias));
+    Vec<T> x;
+    EACH_PART x.part[p] = __builtin_convertvector(*reinterpret_cast<const Whole*>(source + p * part_lanes<T>), Native<T>);
+    return x;
+}
+template <class T> Vec<T> load_whole_numbers(const std::int64_t* source, Index count) {
+    alignas(line_bytes) T number[lanes<T>] = {};
+    for (Index i = 0; i < count; ++i) number[i] = static_cast<T>(source[i]);
+    return load(number);
+}
+
 template <class T> Targets<T> load_targets(const LossJob<T>& job, Index r, Index rows, T* scratch) {
     Targets<T> y = {{nullptr, 0}, {}, job.labels != nullptr};
     if (!job.labels) {
         y.block = load_block(job.targets, job.samples_in_lanes, r, rows, job.cols, job.padded, scratch);
         return y;
     }
-    alignas(line_bytes) T label[lanes<T>] = {};
-    for (Index i = 0; i < rows; ++i) label[i] = static_cast<T>(job.labels[r + i]);
-    y.label = load(label);
+    y.label = rows == lanes<T> ? load_whole_numbers<T>(job.labels + r) : load_whole_numbers<T>(job.labels + r, rows);
     return y;
 }
 
