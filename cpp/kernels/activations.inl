@@ -6,7 +6,7 @@
 // tanh:    derivative 1 - output^2
 
 struct Relu {
-    template <class T> static CHAINRULE_INLINE Vec<T> forward(const Vec<T>& x) { return select(x <= Vec<T>{}, Vec<T>{}, x); }
+    template <class T> static CHAINRULE_INLINE Vec<T> forward(const Vec<T>& x) { return larger(Vec<T>{}, x); }
     template <class T> static CHAINRULE_INLINE Vec<T> backward(const Vec<T>& dvalues, const Vec<T>& output) {
         return select(output <= Vec<T>{}, Vec<T>{}, dvalues);
     }

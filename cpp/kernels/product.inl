@@ -52,24 +52,56 @@ template <class T> struct Ahead {
     Index lines;
 };
 
-template <class Function, int R, int V, class T>
-CHAINRULE_INLINE void through_derivative(Vec<T> (&sum)[R][V], const Grid<const T>& activated, Index offset) {
-    _Pragma("GCC unroll 14") for (int r = 0; r < R; ++r)
+// One row on, by an addition the compiler cannot see through: else it would compute the addresses of all rows of a tile
+// first, more than there are registers.
+template <class T> CHAINRULE_INLINE void next_row(T*& place, Index row) {
+    place += row;
+    asm("" : "+r"(place));
+}
+
+// A tile's first values: those at init, or 0 where there are none.
+template <int R, int V, class Width, class T>
+CHAINRULE_INLINE void start_tile(Vec<T> (&sum)[R][V], const T* init, Index row, Index vec, Width width) {
+    if (!init) {
+        _Pragma("GCC unroll 14") for (int r = 0; r < R; ++r)
+            _Pragma("GCC unroll 8") for (int v = 0; v < V; ++v) sum[r][v] = Vec<T>{};
+        return;
+    }
+    _Pragma("GCC unroll 14") for (int r = 0; r < R; ++r) {
         _Pragma("GCC unroll 8") for (int v = 0; v < V; ++v)
-            sum[r][v] = Function::backward(sum[r][v], load(activated.data + offset + r * activated.row + v * activated.vec));
+            if (v + 1 < V) sum[r][v] = load(init + v * vec);
+            else sum[r][v] = load(init + v * vec, width);
+        next_row(init, row);
+    }
+}
+
+template <int R, int V, class Width, class T>
+CHAINRULE_INLINE void finish_tile(Vec<T> (&sum)[R][V], bool relu, T* output, Index row, Index vec, Width width) {
+    if (relu)
+        _Pragma("GCC unroll 14") for (int r = 0; r < R; ++r)
+            _Pragma("GCC unroll 8") for (int v = 0; v < V; ++v) sum[r][v] = Relu::forward(sum[r][v]);
+    _Pragma("GCC unroll 14") for (int r = 0; r < R; ++r) {
+        _Pragma("GCC unroll 8") for (int v = 0; v < V; ++v)
+            if (v + 1 < V) store(output + v * vec, sum[r][v]);
+            else store(output + v * vec, sum[r][v], width);
+        next_row(output, row);
+    }
+}
+
+template <class Function, int R, int V, class T>
+CHAINRULE_INLINE void through_derivative(Vec<T> (&sum)[R][V], const T* activated, Index row, Index vec) {
+    _Pragma("GCC unroll 14") for (int r = 0; r < R; ++r) {
+        _Pragma("GCC unroll 8") for (int v = 0; v < V; ++v)
+            sum[r][v] = Function::backward(sum[r][v], load(activated + v * vec));
+        next_row(activated, row);
+    }
 }
 
 template <int R, int V, class Layout, class Width, class T>
 void product_tile(const Product<T>& job, const T* a, const T* b, const T* init, T* output, Ahead<T> ahead, Width width) {
     const Index b_row = is_in_panels<Layout> ? lanes<T> : job.b.row, b_vec = job.b.vec;
     Vec<T> sum[R][V];
-    _Pragma("GCC unroll 14") for (int r = 0; r < R; ++r)
-        _Pragma("GCC unroll 8") for (int v = 0; v < V; ++v) {
-            const T* start = init + r * job.init.row + v * job.init.vec;
-            if (!job.init.data) sum[r][v] = Vec<T>{};
-            else if (v + 1 < V) sum[r][v] = load(start);
-            else sum[r][v] = load(start, width);
-        }
+    start_tile(sum, init, job.init.row, job.init.vec, width);
     for (Index first = 0; first < job.inner; first += lanes<T>) {
         const Index count = job.inner - first < lanes<T> ? job.inner - first : lanes<T>;
         if (ahead.next) {
@@ -97,24 +129,17 @@ void product_tile(const Product<T>& job, const T* a, const T* b, const T* init, 
         a += job.a.vec;
     }
     if constexpr (is_whole<Width>) {
-        // where the tile stands: activated has the strides of output
-        const Index offset = output - job.output.data;
+        // activated has the strides of output
+        const T* const activated = job.activated.data + (output - job.output.data);
+        const Index row = job.output.row, vec = job.output.vec;
         switch (job.derivative) {
-            case Activation::relu: through_derivative<Relu>(sum, job.activated, offset); break;
-            case Activation::tanh: through_derivative<Tanh>(sum, job.activated, offset); break;
-            case Activation::sigmoid: through_derivative<Sigmoid>(sum, job.activated, offset); break;
+            case Activation::relu: through_derivative<Relu>(sum, activated, row, vec); break;
+            case Activation::tanh: through_derivative<Tanh>(sum, activated, row, vec); break;
+            case Activation::sigmoid: through_derivative<Sigmoid>(sum, activated, row, vec); break;
             default: break;
         }
     }
-    const bool relu = job.relu;
-    const Index output_row = job.output.row, output_vec = job.output.vec;
-    _Pragma("GCC unroll 14") for (int r = 0; r < R; ++r)
-        _Pragma("GCC unroll 8") for (int v = 0; v < V; ++v) {
-            if (relu) sum[r][v] = select(sum[r][v] <= Vec<T>{}, Vec<T>{}, sum[r][v]);
-            T* target = output + r * output_row + v * output_vec;
-            if (v + 1 < V) store(target, sum[r][v]);
-            else store(target, sum[r][v], width);
-        }
+    finish_tile(sum, job.relu, output, job.output.row, job.output.vec, width);
 }
 
 template <class T, class Width> using ProductTile = void (*)(const Product<T>&, const T*, const T*, const T*, T*, Ahead<T>, Width);

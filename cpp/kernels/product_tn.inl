@@ -18,13 +18,7 @@ constexpr int product_tn_rows = 2, product_tn_vectors = 1;
 template <int R, int V, class Layout, class Width, class T>
 void product_tn_tile(const Product<T>& job, const T* a, const T* b, const T* init, T* output, Width width) {
     Vec<T> sum[R][V];
-    _Pragma("GCC unroll 8") for (int r = 0; r < R; ++r)
-        _Pragma("GCC unroll 4") for (int v = 0; v < V; ++v) {
-            const T* start = init + r * job.init.row + v * job.init.vec;
-            if (!job.init.data) sum[r][v] = Vec<T>{};
-            else if (v + 1 < V) sum[r][v] = load(start);
-            else sum[r][v] = load(start, width);
-        }
+    start_tile(sum, init, job.init.row, job.init.vec, width);
     const Index a_row = is_in_panels<Layout> ? lanes<T> : job.a.row, b_row = is_in_panels<Layout> ? lanes<T> : job.b.row;
     const Index b_vec = job.b.vec, next = job.prefetch ? job.a.vec : 0;
     const auto multiply_add = [&](const T* a_k, const T* b_k) {
@@ -44,15 +38,7 @@ void product_tn_tile(const Product<T>& job, const T* a, const T* b, const T* ini
             _Pragma("GCC unroll 4") for (int i = 0; i < 4; ++i) multiply_add(a + i * a_row, b + i * b_row);
         }
     for (; k < job.inner; ++k, a += a_row, b += b_row) multiply_add(a, b);
-    const bool relu = job.relu;
-    const Index output_row = job.output.row, output_vec = job.output.vec;
-    _Pragma("GCC unroll 8") for (int r = 0; r < R; ++r)
-        _Pragma("GCC unroll 4") for (int v = 0; v < V; ++v) {
-            if (relu) sum[r][v] = select(sum[r][v] <= Vec<T>{}, Vec<T>{}, sum[r][v]);
-            T* target = output + r * output_row + v * output_vec;
-            if (v + 1 < V) store(target, sum[r][v]);
-            else store(target, sum[r][v], width);
-        }
+    finish_tile(sum, job.relu, output, job.output.row, job.output.vec, width);
 }
 
 template <class T, class Width> using ProductTnTile = void (*)(const Product<T>&, const T*, const T*, const T*, T*, Width);
