@@ -30,15 +30,16 @@ enum class Activation : int { linear, relu, sigmoid, tanh, softmax };
 // output = init + sum over k, in order, of a(., k) * b(k, .), one fused multiply-add each.
 //   product:    a is (rows, inner), b is (inner, cols)
 //   product_tn: a is (inner, rows), b is (inner, cols)
-//   product_nt: a is (rows, inner), b is (cols, inner); lane-wise partial sums, added in a fixed tree; the only init
-//               is output itself (`init.data == output.data`), added last
+//   product_nt: a is (rows, inner), b is (cols, inner); lane-wise partial sums, added in a fixed tree
+//   partial_sums_nt: the same, but the partial sums are not yet added
+// Partial sums of element (r, c) are the vector at data[r * row + c * vec]: the output of partial_sums_nt, and init of both.
 // `padded`: every grid may be read and written up to whole vectors.
 template <class T> struct Product {
     Index rows, inner, cols;
     Grid<const T> a, b, init;  // init.data == nullptr: zero
     Grid<T> output;
     bool padded;
-    bool relu;                 // output = max(output, 0); not in product_nt
+    bool relu;                 // output = max(output, 0); product, product_tn
     bool prefetch;             // fetch ahead what comes next: product the next panels of b, product_tn those of a
     // In product of whole vectors: the sums, gradients of an activation's output, go on through its derivative.
     Activation derivative = Activation::linear;
@@ -139,6 +140,7 @@ template <class T> struct Kernels {
     void (*product)(const Product<T>&) noexcept;
     void (*product_tn)(const Product<T>&) noexcept;
     void (*product_nt)(const Product<T>&) noexcept;
+    void (*partial_sums_nt)(const Product<T>&) noexcept;
     void (*transpose)(Index rows, Index cols, Grid<const T> source, Grid<T> output) noexcept;
     void (*gather)(const GatherJob<T>&) noexcept;
     void (*gather_transposed)(const GatherJob<T>&) noexcept;

@@ -2,77 +2,110 @@
 //
 // Shapes: a (rows, inner), b (cols, inner), output (rows, cols), each a Grid.
 //
-// For few rows or few samples, where a transposed copy of b would cost more than the product. `lanes` partial sums
-// run along the inner index; those of a whole tile are added together, in the tree of sums_of_lanes, so that a sum
-// costs three operations and not thirty: a tile has up to `lanes` elements.
-//
-// Registers: AVX-512 16 sums + up to 4 of b + 1 of a = 21 of 32; narrower targets keep some sums in L1.
+// For few rows, where a transposed copy of b would cost more than the product, and for gradients with samples in the
+// lanes. `lanes` partial sums run along the inner index; then
+//   product_nt        adds those of a whole tile together, in the tree of sums_of_lanes, so that a sum costs three
+//                     operations and not thirty
+//   partial_sums_nt   keeps them for a later call, which goes on from there
 
+// Partial sums of R rows and C columns, going on from those in `sum`.
 template <int R, int C, class T>
-void product_nt_tile(const Product<T>& job, const T* a, const T* b, T* output, Index output_column) {
+CHAINRULE_INLINE void add_products(const Product<T>& job, const T* a, const T* b, Vec<T> (&sum)[R][C]) {
     const Index a_row = job.a.row, b_row = job.b.row, a_vec = job.a.vec, b_vec = job.b.vec;
-    Vec<T> sum[lanes<T>] = {};
+    const auto multiply_add = [&](auto width) {
+        Vec<T> value[C];
+        _Pragma("GCC unroll 4") for (int c = 0; c < C; ++c) value[c] = in_register(load(b + c * b_row, width));
+        _Pragma("GCC unroll 16") for (int r = 0; r < R; ++r) {
+            const Vec<T> input = in_register(load(a + r * a_row, width));
+            _Pragma("GCC unroll 4") for (int c = 0; c < C; ++c) sum[r][c] = fma(input, value[c], sum[r][c]);
+        }
+    };
     Index left = job.inner;
-    for (; left >= lanes<T> || (left > 0 && job.padded); left -= lanes<T>) {
-        Vec<T> value[C];
-        _Pragma("GCC unroll 4") for (int c = 0; c < C; ++c) value[c] = load(b + c * b_row);
-        _Pragma("GCC unroll 16") for (int r = 0; r < R; ++r) {
-            const Vec<T> input = load(a + r * a_row);
-            _Pragma("GCC unroll 4") for (int c = 0; c < C; ++c) sum[r * C + c] = fma(input, value[c], sum[r * C + c]);
-        }
-        a += a_vec;
-        b += b_vec;
-    }
-    if (left > 0) {
-        Vec<T> value[C];
-        _Pragma("GCC unroll 4") for (int c = 0; c < C; ++c) value[c] = load(b + c * b_row, Tail{left});
-        _Pragma("GCC unroll 16") for (int r = 0; r < R; ++r) {
-            const Vec<T> input = load(a + r * a_row, Tail{left});
-            _Pragma("GCC unroll 4") for (int c = 0; c < C; ++c) sum[r * C + c] = fma(input, value[c], sum[r * C + c]);
-        }
-    }
-    Vec<T> total = sums_of_lanes<R * C>(sum);
-    const bool accumulate = job.init.data != nullptr;
-    if (job.output.row == C) {
-        if (accumulate) total = load(output, Tail{R * C}) + total;
-        return store_some(output, total, R * C);
-    }
-    // a tile's columns lie side by side: their first is a multiple of 4
-    alignas(line_bytes) T lane[lanes<T>] = {};
-    T* const place = output + output_column / lanes<T> * job.output.vec + output_column % lanes<T>;
-    if (accumulate) {
-        _Pragma("GCC unroll 16") for (int r = 0; r < R; ++r) __builtin_memcpy(lane + r * C, place + r * job.output.row, C * sizeof(T));
-        total = load(lane) + total;
-    }
-    store(lane, total);
-    _Pragma("GCC unroll 16") for (int r = 0; r < R; ++r) __builtin_memcpy(place + r * job.output.row, lane + r * C, C * sizeof(T));
+    for (; left >= lanes<T> || (left > 0 && job.padded); left -= lanes<T>, a += a_vec, b += b_vec) multiply_add(All{});
+    if (left > 0) multiply_add(Tail{left});
 }
 
-template <class T> using ProductNtTile = void (*)(const Product<T>&, const T*, const T*, T*, Index);
+// `tiles` tiles of R rows, one below the other from row r on, and as many of C columns as fit between columns c and last;
+// End says what becomes of their partial sums.
+template <class End, int R, int C, class T> void product_nt_tiles(const Product<T>& job, Index r, Index tiles, Index c, Index last) {
+    for (; tiles > 0; --tiles, r += R)
+        for (Index column = c; column + C <= last; column += C) {
+            Vec<T> sum[R][C];
+            start_tile(sum, job.init.data ? job.init.data + r * job.init.row + column * job.init.vec : nullptr, job.init.row, job.init.vec, All{});
+            add_products(job, job.a.data + r * job.a.row, job.b.data + column * job.b.row, sum);
+            End::finish(sum, job, r, column);
+        }
+}
 
-// The tiles C columns wide, one to tallest_product_nt rows high.
-template <class T> constexpr int tallest_product_nt(int C) { return static_cast<int>(lanes<T>) / C; }
-template <class T, int C, class Rows = UpTo<tallest_product_nt<T>(C)>> struct ProductNtTiles;
-template <class T, int C, int... R> struct ProductNtTiles<T, C, Indices<R...>> {
-    static constexpr ProductNtTile<T> with_rows[] = {product_nt_tile<R + 1, C, T>...};
+template <class T> using ProductNtTiles = void (*)(const Product<T>&, Index, Index, Index, Index);
+template <class End, int C, class T, class Rows> struct ProductNtHeights;
+template <class End, int C, class T, int... R> struct ProductNtHeights<End, C, T, Indices<R...>> {
+    static constexpr ProductNtTiles<T> with_rows[] = {product_nt_tiles<End, R + 1, C, T>...};
 };
 
-// C columns, all rows, in tiles of as equal a height as possible.
-template <int C, class T> void product_nt_columns(const Product<T>& job, Index c) {
-    constexpr Index tallest = tallest_product_nt<T>(C);
-    Index left = job.rows;
-    for (Index tiles = (left + tallest - 1) / tallest, r = 0; tiles > 0; --tiles) {
-        const Index count = height_of_next(left, tiles);
-        ProductNtTiles<T, C>::with_rows[count - 1](job, job.a.data + r * job.a.row, job.b.data + c * job.b.row, job.output.data + r * job.output.row, c);
-        r += count;
-        left -= count;
+// The columns from c on, as many as C at a time make, all rows in tiles of as equal a height as possible.
+template <class End, int C, class T> void product_nt_columns(const Product<T>& job, Index& c) {
+    if (c + C > job.cols) return;
+    constexpr Index tallest = End::template sums<T> / C;
+    for (Index left = job.rows, tiles = (left + tallest - 1) / tallest, r = 0; tiles > 0;) {
+        const Index height = height_of_next(left, tiles), same = tiles == 1 ? 1 : tiles - (height * tiles - left);
+        ProductNtHeights<End, C, T, UpTo<tallest>>::with_rows[height - 1](job, r, same, c, job.cols);
+        tiles -= same;
+        r += same * height;
+        left -= same * height;
     }
+    c += (job.cols - c) / C * C;
 }
 
-template <class T> void product_nt(const Product<T>& job) noexcept {
+template <class End, class T> void product_nt_by(const Product<T>& job) {
     Index c = 0;
-    for (; c + 4 <= job.cols; c += 4) product_nt_columns<4>(job, c);
-    if (job.cols - c == 3) product_nt_columns<3>(job, c);
-    else if (job.cols - c == 2) product_nt_columns<2>(job, c);
-    else if (job.cols - c == 1) product_nt_columns<1>(job, c);
+    if constexpr (End::template sums<T> >= 4) {
+        product_nt_columns<End, 4>(job, c);
+        product_nt_columns<End, 3>(job, c);
+    }
+    product_nt_columns<End, 2>(job, c);
+    product_nt_columns<End, 1>(job, c);
 }
+
+// --- totals -------------------------------------------------------------------------------------------------------
+
+// Registers: AVX-512 16 sums + up to 4 of b + 1 of a = 21 of 32; narrower targets keep some sums in L1.
+struct Totals {
+    template <class T> static constexpr int sums = static_cast<int>(lanes<T>);
+
+    template <int R, int C, class T> static CHAINRULE_INLINE void finish(const Vec<T> (&sum)[R][C], const Product<T>& job, Index r, Index c) {
+        Vec<T> x[lanes<T>] = {};
+        _Pragma("GCC unroll 16") for (int i = 0; i < R * C; ++i) x[i] = sum[i / C][i % C];
+        const Vec<T> total = sums_of_lanes<R * C>(x);
+        // a tile's columns lie side by side: their first is a multiple of 4
+        T* const place = job.output.data + r * job.output.row + c / lanes<T> * job.output.vec + c % lanes<T>;
+        if (job.output.row == C) return store_some(place, total, R * C);
+        alignas(line_bytes) T lane[lanes<T>];
+        store(lane, total);
+        _Pragma("GCC unroll 16") for (int i = 0; i < R; ++i) __builtin_memcpy(place + i * job.output.row, lane + i * C, C * sizeof(T));
+    }
+};
+
+template <class T> void product_nt(const Product<T>& job) noexcept { product_nt_by<Totals>(job); }
+
+// --- partial sums ---------------------------------------------------------------------------------------------------
+
+// Registers: AVX-512 16 sums + 4 of b + 1 of a = 21 of 32; AVX2, two to a vector, 2 x 2 sums (8) + 4 + 2 of 16; NEON, four
+// to a vector, 16 + 8 + 4 of 32; SSE2 2 x 1 (8) + 4 + 4 of 16.
+#if defined(__AVX512F__)
+constexpr int partials_in_tile = 16;
+#elif defined(__AVX2__) || defined(__aarch64__)
+constexpr int partials_in_tile = 4;
+#else
+constexpr int partials_in_tile = 2;
+#endif
+
+struct Partials {
+    template <class T> static constexpr int sums = partials_in_tile;
+
+    template <int R, int C, class T> static CHAINRULE_INLINE void finish(Vec<T> (&sum)[R][C], const Product<T>& job, Index r, Index c) {
+        finish_tile(sum, false, job.output.data + r * job.output.row + c * job.output.vec, job.output.row, job.output.vec, All{});
+    }
+};
+
+template <class T> void partial_sums_nt(const Product<T>& job) noexcept { product_nt_by<Partials>(job); }

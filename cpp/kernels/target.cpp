@@ -24,9 +24,9 @@ namespace {
 
 #include "product_tn.inl"
 
-#include "product_nt.inl"
-
 #include "transpose.inl"
+
+#include "product_nt.inl"
 
 #include "losses.inl"
 
@@ -42,8 +42,9 @@ namespace {
 
 template <class T> constexpr Kernels<T> kernels = {
     product_rows,        product_vectors,      product_tn_rows,      product_tn_vectors,
-    product<T>,          product_tn<T>,        product_nt<T>,        transpose<T>,
-    gather<T>,           gather_transposed<T>, activation_forward<T>, activation_backward<T>,
+    product<T>,          product_tn<T>,        product_nt<T>,        partial_sums_nt<T>,
+    transpose<T>,        gather<T>,            gather_transposed<T>, activation_forward<T>,
+    activation_backward<T>,
     softmax_forward<T>,  softmax_backward<T>,  dropout_mask<T>,      multiply<T>,
     logarithm_all<T>,    loss<T>,              update<T>,            update_panels<T>,
     update_skinny<T>,

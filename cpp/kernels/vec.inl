@@ -77,6 +77,21 @@ template <class T> CHAINRULE_INLINE void store(T* target, const Vec<T>& x, All =
     EACH_PART *reinterpret_cast<typename Types<T>::Loose*>(target + p * part_lanes<T>) = x.part[p];
 }
 
+// Keeps a vector that is used several times in its register; left alone, the compiler may load it for each use.
+template <class T> CHAINRULE_INLINE Vec<T> in_register(const Vec<T>& x) {
+    Vec<T> y;
+    EACH_PART {
+        Native<T> part = x.part[p];
+#if defined(__x86_64__)
+        asm("" : "+v"(part));
+#elif defined(__aarch64__)
+        asm("" : "+w"(part));
+#endif
+        y.part[p] = part;
+    }
+    return y;
+}
+
 #if defined(__AVX512F__)
 CHAINRULE_INLINE __mmask16 tail_mask(Tail width) { return static_cast<__mmask16>(_bzhi_u32(0xffffu, static_cast<unsigned>(width.count))); }
 CHAINRULE_INLINE Vec<float> load(const float* source, Tail width) {
@@ -287,20 +302,27 @@ CHAINRULE_INLINE void transpose_square(Vec<double> (&x)[8]) {
 
 // --- sums of the lanes: i + (i + half) first, then halves again ---------------------------------------------------
 
+// Of each group of 2 * S lanes a's low half gets its high half added, b's high half its low half. One of the two
+// shuffles is a blend, which other ports can do.
+template <int S, class V, int... I> CHAINRULE_INLINE V add_crossed(const V& a, const V& b, Indices<I...>) {
+    constexpr int count = sizeof...(I);
+    const V kept = __builtin_shufflevector(a, b, ((I & S) == 0 ? I : count + I)...);
+    const V other = __builtin_shufflevector(a, b, ((I & S) == 0 ? I + S : count + I - S)...);
+    return kept + other;
+}
+
 // One level for the first `count` vectors: x[i] takes the sums of x[i] in its low half and of x[i + S] in its high half.
 template <int S, int count, class T> CHAINRULE_INLINE void add_halves(Vec<T> (&x)[lanes<T>]) {
     _Pragma("GCC unroll 16") for (int i = 0; i < S && i < count; ++i) {
         if constexpr (S < part_lanes<T>) {
-            EACH_PART trade<S>(x[i].part[p], x[i + S].part[p], UpTo<part_lanes<T>>{});
+            EACH_PART x[i].part[p] = add_crossed<S>(x[i].part[p], x[i + S].part[p], UpTo<part_lanes<T>>{});
         } else {
-            constexpr int step = S / part_lanes<T>;
+            constexpr int step = S / part_lanes<T>;  // the halves are whole registers
             EACH_PART if ((p & step) == 0) {
-                const Native<T> kept = x[i].part[p + step];
-                x[i].part[p + step] = x[i + S].part[p];
-                x[i + S].part[p] = kept;
+                x[i].part[p] = x[i].part[p] + x[i].part[p + step];
+                x[i].part[p + step] = x[i + S].part[p] + x[i + S].part[p + step];
             }
         }
-        x[i] = x[i] + x[i + S];
     }
 }
 

@@ -4,11 +4,13 @@
 // "one weight times a vector of samples", and each gradient ends with a sum over the lanes. One thread: a step takes
 // less time than a barrier is worth.
 //
-// Samples go through all layers, forward and back, in blocks of a few vectors that stay in L1; each block's gradient
-// is added to the sum of the blocks before.
+// Samples go through all layers, forward and back, in blocks of a few vectors that stay in L1; each gradient stays
+// `lanes` partial sums until the last block.
 //
 //   values      row 0: ones, whose weight is the bias; row 1 + j: neuron j of the block's samples
+//   dvalues     row j: neuron j; in the place of the values where nobody needs those any more
 //   parameters  per stage (1 + n_inputs, n_neurons), row 0 the biases; all stages one behind the other
+//   gradient    the same; its partial sums, between blocks, a vector for each
 //
 // Lanes beyond the last sample hold finite values and gradient 0.
 
@@ -26,8 +28,8 @@ namespace {
 using runtime::Barrier;
 using runtime::Worker;
 
-// Bytes of one block's values and gradients: most of L1 (chosen on `spiral`).
-constexpr Index block_bytes = 36 * 1024;
+// Bytes of one block's values and gradients: half of L1, which partial sums and inputs share (chosen on `spiral`).
+constexpr Index block_bytes = 27 * 1024;
 
 template <class T> struct StageRows {
     T* values = nullptr;   // (1 + n_neurons, block)
@@ -37,6 +39,7 @@ template <class T> struct StageRows {
     Index offset = 0, count = 0;  // its part of the parameters
     // Its three products, as the constructor laid them out; a pass sets the number of samples and where the inputs stand.
     Product<T> forward = {}, dinputs = {}, gradient = {};
+    Grid<T> totals = {}, partials = {};  // of the gradient, in its last block and before
 };
 
 template <class T> class NanoEngine final : public Engine<T> {
@@ -65,6 +68,8 @@ template <class T> class NanoEngine final : public Engine<T> {
     void drop(const Dropout& dropout, const Batch& batch, Part part, const T* values, Index row, T* mask, T* dropped, Index columns);
     void step(const UpdateRule& rule, Index first, Index count);
     Index block_vectors() const;
+    // Whether dvalues of stage s, as they come with the derivative from the stage above, overwrite its values.
+    bool in_place(std::size_t s) const { return s + 1 < net_.stages.size() && ends_in_derivative(net_.stages[s]); }
     Grid<T> rows(T* data, Index first) const { return {data + first * block_, block_, lanes<T>}; }
     // What stage s reads: the batch's inputs from the block's first sample on, or the values of the stage before.
     Grid<T> inputs_of(std::size_t s, Part part, bool training) const {
@@ -81,7 +86,7 @@ template <class T> class NanoEngine final : public Engine<T> {
     Index block_;   // samples of a block, in whole vectors
     T *inputs_ = nullptr, *input_mask_ = nullptr, *input_dropped_ = nullptr, *targets_ = nullptr;
     std::vector<StageRows<T>> stages_;
-    T *parameters_ = nullptr, *gradient_ = nullptr, *momentums_ = nullptr, *cache_ = nullptr;
+    T *parameters_ = nullptr, *gradient_ = nullptr, *partials_ = nullptr, *momentums_ = nullptr, *cache_ = nullptr;
     Index count_ = 0;
     std::int64_t* labels_ = nullptr;
     T *sample_scale_ = nullptr, *scratch_ = nullptr;
@@ -103,7 +108,7 @@ NanoEngine<T>::NanoEngine(const Network& network)
         const Stage& stage = net_.stages[s];
         StageRows<T>& memory = stages_[s];
         arena_.plan(&memory.values, (1 + stage.n_neurons) * block_);
-        arena_.plan(&memory.dvalues, stage.n_neurons * block_);
+        if (!in_place(s)) arena_.plan(&memory.dvalues, stage.n_neurons * block_);
         if (stage.dropout.keep < 1) {
             arena_.plan(&memory.mask, stage.n_neurons * block_);
             arena_.plan(&memory.dropped, (1 + stage.n_neurons) * block_);
@@ -116,6 +121,7 @@ NanoEngine<T>::NanoEngine(const Network& network)
     }
     arena_.plan(&parameters_, count_);
     arena_.plan(&gradient_, count_);
+    if (block_ < stride_) arena_.plan(&partials_, count_ * lanes<T>);
     if (uses_momentums(net_.rule)) arena_.plan(&momentums_, count_);
     if (uses_cache(net_.rule)) arena_.plan(&cache_, count_);
     if (net_.labels) arena_.plan(&labels_, stride_);
@@ -131,6 +137,8 @@ NanoEngine<T>::NanoEngine(const Network& network)
         std::fill_n(memory.values, block_, T(1));
         if (memory.dropped) std::fill_n(memory.dropped, block_, T(1));
     }
+    for (std::size_t s = 0; s < stages_.size(); ++s)
+        if (in_place(s)) stages_[s].dvalues = stages_[s].values + block_;
     plan_jobs();
 }
 
@@ -141,14 +149,16 @@ template <class T> void NanoEngine<T>::plan_jobs() {
         StageRows<T>& memory = stages_[s];
         const Grid<const T> parameters = {parameters_ + memory.offset, stage.n_neurons, lanes<T>};
         const Grid<const T> weights = {parameters.data + stage.n_neurons, stage.n_neurons, lanes<T>}, none = {nullptr, 0, 0};
-        const Grid<T> dvalues = rows(memory.dvalues, 0), gradient = {gradient_ + memory.offset, stage.n_neurons, lanes<T>};
+        const Grid<T> dvalues = rows(memory.dvalues, 0);
         memory.forward = {stage.n_neurons, 1 + stage.n_inputs, 0, parameters, none, none, rows(memory.values, 1), true, stage.activation == Activation::relu, false};
         if (s > 0) memory.dinputs = {stage.n_inputs, stage.n_neurons, 0, weights, constant(dvalues), none, rows(stages_[s - 1].dvalues, 0), true, false, false};
-        if (s > 0 && ends_in_derivative(net_.stages[s - 1])) {
+        if (s > 0 && in_place(s - 1)) {
             memory.dinputs.derivative = net_.stages[s - 1].activation;
             memory.dinputs.activated = constant(rows(stages_[s - 1].values, 1));
         }
-        memory.gradient = {1 + stage.n_inputs, 0, stage.n_neurons, none, constant(dvalues), none, gradient, true, false, false};
+        memory.gradient = {1 + stage.n_inputs, 0, stage.n_neurons, none, constant(dvalues), none, {}, true, false, false};
+        memory.totals = {gradient_ + memory.offset, stage.n_neurons, lanes<T>};
+        if (partials_) memory.partials = {partials_ + memory.offset * lanes<T>, stage.n_neurons * lanes<T>, lanes<T>};
     }
     loss_.loss = net_.loss;
     loss_.metric = net_.metric;
@@ -164,7 +174,7 @@ template <class T> void NanoEngine<T>::plan_jobs() {
 // Vectors of samples in a block, all blocks as equal as possible.
 template <class T> Index NanoEngine<T>::block_vectors() const {
     Index neurons = 0;
-    for (const Stage& stage : net_.stages) neurons += 2 * stage.n_neurons + 1;
+    for (std::size_t s = 0; s < net_.stages.size(); ++s) neurons += (in_place(s) ? 1 : 2) * net_.stages[s].n_neurons + 1;
     const Index vectors = stride_ / lanes<T>, most = std::max(Index(1), block_bytes / (neurons * line_bytes));
     const Index blocks = (vectors + most - 1) / most;
     return (vectors + blocks - 1) / blocks;
@@ -268,7 +278,7 @@ template <class T> void NanoEngine<T>::loss(const Batch& batch, Part part) {
     kernel_.loss(loss_);
 }
 
-template <class T> void NanoEngine<T>::backward(const Batch&, Part part, std::size_t s) {
+template <class T> void NanoEngine<T>::backward(const Batch& batch, Part part, std::size_t s) {
     const Stage& stage = net_.stages[s];
     StageRows<T>& memory = stages_[s];
     const Index count = stage.n_neurons * block_;
@@ -277,17 +287,20 @@ template <class T> void NanoEngine<T>::backward(const Batch&, Part part, std::si
     if (stage.activation == Activation::softmax) {
         if (net_.loss != Loss::softmax_crossentropy || s + 1 != stages_.size())
             kernel_.softmax_backward(part.rows, stage.n_neurons, constant(dvalues), constant(output), dvalues, scratch_, true, true);
-    } else if (stage.activation != Activation::linear && !(s + 1 < stages_.size() && ends_in_derivative(stage))) {
+    } else if (stage.activation != Activation::linear && !in_place(s)) {
         kernel_.activation_backward(stage.activation, count, dvalues.data, output.data, dvalues.data);
     }
+    const bool last = part.first + part.rows == batch.rows;
+    memory.gradient.inner = part.rows;
+    memory.gradient.a = constant(inputs_of(s, part, true));
+    memory.gradient.init = part.first > 0 ? constant(memory.partials) : Grid<const T>{nullptr, 0, 0};
+    memory.gradient.output = last ? memory.totals : memory.partials;
+    if (last) kernel_.product_nt(memory.gradient);
+    else kernel_.partial_sums_nt(memory.gradient);
     if (s > 0) {
         memory.dinputs.cols = part.rows;
         kernel_.product(memory.dinputs);
     }
-    memory.gradient.inner = part.rows;
-    memory.gradient.a = constant(inputs_of(s, part, true));
-    memory.gradient.init = part.first > 0 ? constant(memory.gradient.output) : Grid<const T>{nullptr, 0, 0};
-    kernel_.product_nt(memory.gradient);
 }
 
 // dropped = values * a fresh mask; element (r, c) of the batch is number r * columns + c of the step's stream.
