@@ -40,18 +40,18 @@ template <class T> const T* source_row(const GatherJob<T>& job, const T* source,
     return source + (job.order ? static_cast<Index>(job.order[job.first + r]) : job.first + r) * job.source_row;
 }
 
-template <class T, class Source> CHAINRULE_INLINE Vec<T> load_converted(const Source* source, Index count) {
-    if constexpr (sizeof(T) == sizeof(Source)) {
-        if (count >= lanes<T>) return load(source);
-        return load(source, Tail{count});
-    } else {
-        alignas(line_bytes) T lane[lanes<T>] = {};
-        if (count >= lanes<T>)
-            for (Index i = 0; i < lanes<T>; ++i) lane[i] = static_cast<T>(source[i]);
-        else
-            for (Index i = 0; i < count; ++i) lane[i] = static_cast<T>(source[i]);
-        return load(lane);
-    }
+// `lanes` elements, or the first ones, as T.
+template <class T, class Source> CHAINRULE_INLINE Vec<T> load_converted(const Source* source, All) {
+    if constexpr (sizeof(T) == sizeof(Source)) return load(source);
+    alignas(line_bytes) T lane[lanes<T>];
+    for (Index i = 0; i < lanes<T>; ++i) lane[i] = static_cast<T>(source[i]);
+    return load(lane);
+}
+template <class T, class Source> CHAINRULE_INLINE Vec<T> load_converted(const Source* source, Tail width) {
+    if constexpr (sizeof(T) == sizeof(Source)) return load(source, width);
+    alignas(line_bytes) T lane[lanes<T>] = {};
+    for (Index i = 0; i < width.count; ++i) lane[i] = static_cast<T>(source[i]);
+    return load(lane);
 }
 
 template <class T, class Source> void gather_from(const GatherJob<T>& job, const Source* source) {
@@ -59,22 +59,27 @@ template <class T, class Source> void gather_from(const GatherJob<T>& job, const
     for (Index r = 0; r < job.rows; ++r) {
         const Source* from = source_row(rows, source, r);
         T* to = job.output.data + r * job.output.row;
-        for (Index c = 0; c < job.cols; c += lanes<T>, to += job.output.vec)
-            store(to, load_converted<T>(from + c, job.cols - c));
+        for_each_vector<T>(job.cols, [&](Index c, auto width) {
+            store(to, load_converted<T>(from + c, width));
+            to += job.output.vec;
+        });
     }
 }
 
 template <class T, class Source> void gather_transposed_from(const GatherJob<T>& job, const Source* source) {
     GatherJob<Source> rows = {job.rows, job.cols, nullptr, false, job.source_row, job.order, job.first, {nullptr, 0, 0}};
     for (Index r = 0; r < job.rows; r += lanes<T>)
-        for (Index c = 0; c < job.cols; c += lanes<T>) {
+        for_each_vector<T>(job.cols, [&](Index c, auto width) {
             Vec<T> x[lanes<T>];
-            for (int i = 0; i < lanes<T>; ++i)
-                x[i] = r + i < job.rows ? load_converted<T>(source_row(rows, source, r + i) + c, job.cols - c) : Vec<T>{};
+            if (r + lanes<T> <= job.rows)
+                _Pragma("GCC unroll 16") for (int i = 0; i < lanes<T>; ++i) x[i] = load_converted<T>(source_row(rows, source, r + i) + c, width);
+            else
+                _Pragma("GCC unroll 16") for (int i = 0; i < lanes<T>; ++i)
+                    x[i] = r + i < job.rows ? load_converted<T>(source_row(rows, source, r + i) + c, width) : Vec<T>{};
             transpose_square(x);
             store_square(x, job.output.data + c * job.output.row + r / lanes<T> * job.output.vec, job.output.row,
                          at_most(job.cols - c, lanes<T>), lanes<T>);
-        }
+        });
 }
 
 template <class T> void gather(const GatherJob<T>& job) noexcept {
