@@ -9,9 +9,11 @@ namespace chainrule::model::panels {
 // Samples in one pass of the gradient product; the partial tile waits in L1 meanwhile (chosen on `huge`).
 constexpr Index sample_block = 256;
 
-// Panels of inputs in a tile of weights: they stay in cache while the panels of dvalues pass by; and of these so many at
-// a time have their gradient made and spent (chosen on `digits`, `rl` and `wide`).
-constexpr Index tile_panels = 8, part_panels = 4;
+// Panels of inputs in a tile of weights: they stay in L2 while the panels of dvalues pass by. Where weights stream, so do
+// dvalues, and a tile has more, up to so many bytes, that they pass less often (chosen on `wide` and `huge`).
+constexpr Index tile_panels = 8, most_tile_panels = 32, tile_bytes = 1024 * 1024;
+// Of these so many at a time have their gradient made and spent (chosen on `digits`, `rl` and `wide`).
+constexpr Index part_panels = 4;
 // Panels of neurons in a tile, on every CPU target.
 constexpr Index most_vectors = 4;
 
@@ -21,8 +23,10 @@ template <class T> void PanelsEngine<T>::plan_tiles() {
     for (std::size_t s = 0; s < stages_.size(); ++s) {
         const Index panels = panels_of<T>(net_.stages[s].n_neurons), input_panels = panels_of<T>(net_.stages[s].n_inputs);
         const Index step = kernel_.product_tn_vectors;
-        for (Index q = 0; q < input_panels; q += tile_panels) {
-            const Index last = std::min(q + tile_panels, input_panels);
+        const Index fitting = std::clamp(tile_bytes / (net_.batch_size * line_bytes), tile_panels, most_tile_panels);
+        const Index height = stages_[s].streams ? fitting : tile_panels;
+        for (Index q = 0; q < input_panels; q += height) {
+            const Index last = std::min(q + height, input_panels);
             const Index inputs = std::min(last * lanes<T>, net_.stages[s].n_inputs) - q * lanes<T>;
             for (Index p = 0; p < panels;) {
                 // 4 panels go as 2 + 2
