@@ -63,11 +63,11 @@ template <class T> CHAINRULE_INLINE void next_row(T*& place, Index row) {
 template <int R, int V, class Width, class T>
 CHAINRULE_INLINE void start_tile(Vec<T> (&sum)[R][V], const T* init, Index row, Index vec, Width width) {
     if (!init) {
-        _Pragma("GCC unroll 14") for (int r = 0; r < R; ++r)
+        _Pragma("GCC unroll 16") for (int r = 0; r < R; ++r)
             _Pragma("GCC unroll 8") for (int v = 0; v < V; ++v) sum[r][v] = Vec<T>{};
         return;
     }
-    _Pragma("GCC unroll 14") for (int r = 0; r < R; ++r) {
+    _Pragma("GCC unroll 16") for (int r = 0; r < R; ++r) {
         _Pragma("GCC unroll 8") for (int v = 0; v < V; ++v)
             if (v + 1 < V) sum[r][v] = load(init + v * vec);
             else sum[r][v] = load(init + v * vec, width);
@@ -78,9 +78,9 @@ CHAINRULE_INLINE void start_tile(Vec<T> (&sum)[R][V], const T* init, Index row, 
 template <int R, int V, class Width, class T>
 CHAINRULE_INLINE void finish_tile(Vec<T> (&sum)[R][V], bool relu, T* output, Index row, Index vec, Width width) {
     if (relu)
-        _Pragma("GCC unroll 14") for (int r = 0; r < R; ++r)
+        _Pragma("GCC unroll 16") for (int r = 0; r < R; ++r)
             _Pragma("GCC unroll 8") for (int v = 0; v < V; ++v) sum[r][v] = Relu::forward(sum[r][v]);
-    _Pragma("GCC unroll 14") for (int r = 0; r < R; ++r) {
+    _Pragma("GCC unroll 16") for (int r = 0; r < R; ++r) {
         _Pragma("GCC unroll 8") for (int v = 0; v < V; ++v)
             if (v + 1 < V) store(output + v * vec, sum[r][v]);
             else store(output + v * vec, sum[r][v], width);

@@ -16,7 +16,8 @@ CHAINRULE_INLINE void add_products(const Product<T>& job, const T* a, const T* b
         Vec<T> value[C];
         _Pragma("GCC unroll 4") for (int c = 0; c < C; ++c) value[c] = in_register(load(b + c * b_row, width));
         _Pragma("GCC unroll 16") for (int r = 0; r < R; ++r) {
-            const Vec<T> input = in_register(load(a + r * a_row, width));
+            Vec<T> input = load(a + r * a_row, width);
+            if constexpr (C > 1) input = in_register(input);  // used once, it is loaded by its multiply-add
             _Pragma("GCC unroll 4") for (int c = 0; c < C; ++c) sum[r][c] = fma(input, value[c], sum[r][c]);
         }
     };
