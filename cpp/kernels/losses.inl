@@ -169,26 +169,13 @@ template <class T> Vec<T> hits_block(const LossJob<T>& job, const Block<T>& p, c
     return sum * broadcast(T(1) / T(job.cols));
 }
 
-// `lanes` whole numbers, or fewer, as T.
-template <class T> CHAINRULE_INLINE Vec<T> load_whole_numbers(const std::int64_t* source) {
-    typedef std::int64_t Whole __attribute__((vector_size(part_lanes<T> * sizeof(std::int64_t)), aligned(8), may_alias));
-    Vec<T> x;
-    EACH_PART x.part[p] = __builtin_convertvector(*reinterpret_cast<const Whole*>(source + p * part_lanes<T>), Native<T>);
-    return x;
-}
-template <class T> Vec<T> load_whole_numbers(const std::int64_t* source, Index count) {
-    alignas(line_bytes) T number[lanes<T>] = {};
-    for (Index i = 0; i < count; ++i) number[i] = static_cast<T>(source[i]);
-    return load(number);
-}
-
 template <class T> Targets<T> load_targets(const LossJob<T>& job, Index r, Index rows, T* scratch) {
     Targets<T> y = {{nullptr, 0}, {}, job.labels != nullptr};
     if (!job.labels) {
         y.block = load_block(job.targets, job.samples_in_lanes, r, rows, job.cols, job.padded, scratch);
         return y;
     }
-    y.label = rows == lanes<T> ? load_whole_numbers<T>(job.labels + r) : load_whole_numbers<T>(job.labels + r, rows);
+    y.label = rows == lanes<T> ? load_converted<T>(job.labels + r, All{}) : load_converted<T>(job.labels + r, Tail{rows});
     return y;
 }
 

@@ -44,11 +44,12 @@ template <class End, int C, class T, int... R> struct ProductNtHeights<End, C, T
     static constexpr ProductNtTiles<T> with_rows[] = {product_nt_tiles<End, R + 1, C, T>...};
 };
 
-// The columns from c on, as many as C at a time make, all rows in tiles of as equal a height as possible.
+// The columns from c on, as many as C at a time make; all rows in tiles of as equal a height as possible.
 template <class End, int C, class T> void product_nt_columns(const Product<T>& job, Index& c) {
     if (c + C > job.cols) return;
     constexpr Index tallest = End::template sums<T> / C;
     for (Index left = job.rows, tiles = (left + tallest - 1) / tallest, r = 0; tiles > 0;) {
+        // heights differ by one at most: `same` tiles of the first height, then the rest
         const Index height = height_of_next(left, tiles), same = tiles == 1 ? 1 : tiles - (height * tiles - left);
         ProductNtHeights<End, C, T, UpTo<tallest>>::with_rows[height - 1](job, r, same, c, job.cols);
         tiles -= same;
@@ -59,12 +60,13 @@ template <class End, int C, class T> void product_nt_columns(const Product<T>& j
 }
 
 template <class End, class T> void product_nt_by(const Product<T>& job) {
+    constexpr int sums = End::template sums<T>;
     Index c = 0;
-    if constexpr (End::template sums<T> >= 4) {
+    if constexpr (sums >= 8) {
         product_nt_columns<End, 4>(job, c);
         product_nt_columns<End, 3>(job, c);
     }
-    product_nt_columns<End, 2>(job, c);
+    if constexpr (sums >= 4) product_nt_columns<End, 2>(job, c);
     product_nt_columns<End, 1>(job, c);
 }
 

@@ -40,15 +40,18 @@ template <class T> const T* source_row(const GatherJob<T>& job, const T* source,
     return source + (job.order ? static_cast<Index>(job.order[job.first + r]) : job.first + r) * job.source_row;
 }
 
-// `lanes` elements, or the first ones, as T.
+template <class A, class B> constexpr bool is_same = false;
+template <class A> constexpr bool is_same<A, A> = true;
+
+// `lanes` numbers of any type, or the first ones, as T.
 template <class T, class Source> CHAINRULE_INLINE Vec<T> load_converted(const Source* source, All) {
-    if constexpr (sizeof(T) == sizeof(Source)) return load(source);
-    alignas(line_bytes) T lane[lanes<T>];
-    for (Index i = 0; i < lanes<T>; ++i) lane[i] = static_cast<T>(source[i]);
-    return load(lane);
+    typedef Source Wide __attribute__((vector_size(part_lanes<T> * sizeof(Source)), aligned(alignof(Source)), may_alias));
+    Vec<T> x;
+    EACH_PART x.part[p] = __builtin_convertvector(*reinterpret_cast<const Wide*>(source + p * part_lanes<T>), Native<T>);
+    return x;
 }
 template <class T, class Source> CHAINRULE_INLINE Vec<T> load_converted(const Source* source, Tail width) {
-    if constexpr (sizeof(T) == sizeof(Source)) return load(source, width);
+    if constexpr (is_same<T, Source>) return load(source, width);
     alignas(line_bytes) T lane[lanes<T>] = {};
     for (Index i = 0; i < width.count; ++i) lane[i] = static_cast<T>(source[i]);
     return load(lane);
