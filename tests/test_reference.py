@@ -12,7 +12,7 @@ import pytest
 
 import reference as ref
 from perturbation import with_tolerance
-from tolerance import STEP, central_differences, difference_bound
+from tolerance import STEP, assert_within, central_differences, difference_bound
 
 Array = np.ndarray[Any, Any]
 
@@ -184,7 +184,7 @@ def test_training_follows_the_loop_of_the_sine_notebook() -> None:
         W1 -= 0.1 * Xt.T @ G1
     for name, expected in {"W1": W1, "W2": W2, "loss": loss}.items():
         value, tolerance = actual[name]
-        assert (np.abs(value[0] - expected) <= tolerance[0]).all(), name
+        assert_within(value[0], expected, tolerance[0])
 
 
 # Activations and losses against central differences

@@ -4,8 +4,7 @@ template <class T> double fma_chain(Index repeats) noexcept {
     constexpr int chains = parts == 1 ? 16 : 12 / parts;
     Vec<T> sum[chains];
     // No two registers may start alike: the compiler would compute one of them and count it twice.
-    static constexpr T number[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    _Pragma("GCC unroll 16") for (int c = 0; c < chains; ++c) sum[c] = broadcast(T(16 * c)) + load(number);
+    _Pragma("GCC unroll 16") for (int c = 0; c < chains; ++c) sum[c] = broadcast(T(16 * c)) + lane_numbers<T>();
     const Vec<T> a = broadcast(T(0.999)), b = broadcast(T(0.001));
     for (Index i = 0; i < repeats; ++i)
         _Pragma("GCC unroll 16") for (int c = 0; c < chains; ++c) sum[c] = fma(sum[c], a, b);

@@ -232,10 +232,14 @@ template <class T> CHAINRULE_INLINE Vec<T> smaller(const Vec<T>& a, const Vec<T>
 template <class T> CHAINRULE_INLINE Vec<T> larger(const Vec<T>& a, const Vec<T>& b) { return select(b < a, a, b); }
 #endif
 
+// 0, 1, 2, ... from lane to lane.
+template <class T> CHAINRULE_INLINE Vec<T> lane_numbers() {
+    static constexpr T number[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    return load(number);
+}
 // `value` in the first `count` lanes, 0 behind.
 template <class T> CHAINRULE_INLINE Vec<T> first_lanes(T value, Index count) {
-    static constexpr T number[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    return select(load(number) < broadcast(T(count)), broadcast(value), Vec<T>{});
+    return select(lane_numbers<T>() < broadcast(T(count)), broadcast(value), Vec<T>{});
 }
 
 // --- bits -----------------------------------------------------------------------------------------------------
