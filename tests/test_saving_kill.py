@@ -39,31 +39,31 @@ def filled(value):
     model.layers[0].biases[...] = value
     return model
 
-def save_for_ever(ready):
-    os.write(ready, b"!")
+def save_for_ever(begins):
     while True:
         for model in models:
+            os.write(begins, b"!")
             model.save(path)
 
 models = [filled(value) for value in (1.0, 2.0)]
 models[0].save(path)
-started = time.perf_counter()
-for model in models * 3:
-    model.save(path)
-one_save = (time.perf_counter() - started) / 6
 numbers = random.Random(0)
-seen, interrupted = set(), 0
+seen, interrupted, one_save = set(), 0, 0.0
 for _ in range(rounds):
-    begun, ready = os.pipe()
+    begun, begins = os.pipe()
     child = os.fork()
     if child == 0:
-        save_for_ever(ready)
+        save_for_ever(begins)
     os.read(begun, 1)
-    os.close(begun)
-    os.close(ready)
-    time.sleep(numbers.uniform(0, 3 * one_save))
+    for _ in range(numbers.randint(0, 2)):  # so many saves come to their end, however slow
+        started = time.perf_counter()
+        os.read(begun, 1)
+        one_save = time.perf_counter() - started
+    time.sleep(numbers.uniform(0, one_save))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
+    os.close(begun)
+    os.close(begins)
     layer = Model.load(path).layers[0]
     values = np.unique(np.concatenate([layer.weights.ravel(), layer.biases.ravel()]))
     assert values.shape == (1,), values
