@@ -39,9 +39,10 @@ def test_trainings_give_the_same_bits_for_any_number_of_threads(
         assert differences(alone, training_hashes.hashes(engine, threads)) == []
 
 
-def hashes_of_target(target: str, threads: int) -> dict[str, str]:
+def hashes_of_target(target: str, threads: int, caches: str = "") -> dict[str, str]:
     """Hashes of all engines from a new process that is forced to use one target."""
     environment = {**os.environ, "CHAINRULE_TARGET": target, "CHAINRULE_TEAM": "always"}
+    environment["CHAINRULE_CACHES"] = caches
     environment.pop("CHAINRULE_ENGINE", None)
     paths = [str(Path(cr.__file__).parents[1]), environment.get("PYTHONPATH", "")]
     environment["PYTHONPATH"] = os.pathsep.join(p for p in paths if p)
@@ -67,6 +68,35 @@ def test_trainings_give_the_same_bits_on_both_fused_targets() -> None:
     if len(fused) < 2:
         pytest.skip(f"needs a CPU with both {FUSED[0]} and {FUSED[1]}; here: {fused}")
     assert differences(hashes_of_target(fused[0], 1), hashes_of_target(fused[1], 2)) == []
+
+
+def test_trainings_give_the_same_bits_with_any_caches() -> None:
+    small = hashes_of_target(cr.cpu_target(), 2, caches="4,16")
+    large = hashes_of_target(cr.cpu_target(), 2, caches="512,65536")
+    assert differences(small, large) == []
+
+
+@pytest.mark.parametrize("caches", ["32", "32,", "32,512,1", "32,-1", "0,512", "large,512"])
+def test_caches_that_are_none_are_refused(caches: str) -> None:
+    program = (
+        "import chainrule as cr, numpy as np\n"
+        "model = cr.Model()\n"
+        "model.add(cr.Layer_Dense(40, 40, rng=0))\n"
+        "model.set(loss=cr.Loss_MeanSquaredError(), optimizer=cr.Optimizer_SGD())\n"
+        "x = np.zeros((40, 40), np.float32)\n"
+        "for _ in range(2):\n"
+        "    try: model.train(x, x, epochs=1, progress=False)\n"
+        "    except RuntimeError as error: print(error)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "CHAINRULE_CACHES": caches, "CHAINRULE_ENGINE": "panels"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    said = f"CHAINRULE_CACHES: expected kilobytes of L1 and L2, as in 32,512, got '{caches}'"
+    assert run.stdout.splitlines() == [said, said], run.stderr
 
 
 def assert_equal_bits(one: cr.Model, other: cr.Model) -> None:

@@ -6,12 +6,12 @@
 
 namespace chainrule::model::panels {
 
-// Samples in one pass of the gradient product; the partial tile waits in L1 meanwhile (chosen on `huge`).
-constexpr Index sample_block = 256;
+// Samples in one pass of the gradient product; the partial tile waits in L1 meanwhile (chosen on `wide` with 32 KB of L1).
+constexpr Index sample_block = 128;
 
 // Panels of inputs in a tile of weights: they stay in L2 while the panels of dvalues pass by. Where weights stream, so do
-// dvalues, and a tile has more, up to so many bytes, that they pass less often (chosen on `wide` and `huge`).
-constexpr Index tile_panels = 8, most_tile_panels = 32, tile_bytes = 1024 * 1024;
+// dvalues, and a tile has more, up to `Blocks::tile_bytes`, that they pass less often (chosen on `wide` and `huge`).
+constexpr Index tile_panels = 8, most_tile_panels = 32;
 // Of these so many at a time have their gradient made and spent (chosen on `digits`, `rl` and `wide`).
 constexpr Index part_panels = 4;
 // Panels of neurons in a tile, on every CPU target.
@@ -23,7 +23,7 @@ template <class T> void PanelsEngine<T>::plan_tiles() {
     for (std::size_t s = 0; s < stages_.size(); ++s) {
         const Index panels = panels_of<T>(net_.stages[s].n_neurons), input_panels = panels_of<T>(net_.stages[s].n_inputs);
         const Index step = kernel_.product_tn_vectors;
-        const Index fitting = std::clamp(tile_bytes / (net_.batch_size * line_bytes), tile_panels, most_tile_panels);
+        const Index fitting = std::clamp(blocks_.tile_bytes / (net_.batch_size * line_bytes), tile_panels, most_tile_panels);
         const Index height = stages_[s].streams ? fitting : tile_panels;
         for (Index q = 0; q < input_panels; q += height) {
             const Index last = std::min(q + height, input_panels);
