@@ -106,6 +106,41 @@ CHAINRULE_INLINE void store(float* target, const Vec<float>& x, Tail width) {
 CHAINRULE_INLINE void store(double* target, const Vec<double>& x, Tail width) {
     _mm512_mask_storeu_pd(target, static_cast<__mmask8>(tail_mask(width)), x.part[0]);
 }
+#elif defined(__AVX2__)
+// Ones in the first `count` lanes, read from a row of ones and zeros.
+template <class T> CHAINRULE_INLINE __m256i tail_mask(Tail width, int p) {
+    using Scalar = typename Types<T>::Scalar;
+    static constexpr Scalar ones[2 * lanes<float>] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(ones + lanes<float> - width.count + p * part_lanes<T>));
+}
+CHAINRULE_INLINE Vec<float> load(const float* source, Tail width) {
+    Vec<float> x;
+    EACH_PART x.part[p] = _mm256_maskload_ps(source + p * part_lanes<float>, tail_mask<float>(width, p));
+    return x;
+}
+CHAINRULE_INLINE Vec<double> load(const double* source, Tail width) {
+    Vec<double> x;
+    EACH_PART x.part[p] = _mm256_maskload_pd(source + p * part_lanes<double>, tail_mask<double>(width, p));
+    return x;
+}
+// In halves: masked stores take dozens of operations on AMD's CPUs.
+CHAINRULE_INLINE void store(float* target, const Vec<float>& x, Tail width) {
+    const bool whole = width.count >= part_lanes<float>;
+    if (whole) _mm256_storeu_ps(target, x.part[0]), target += part_lanes<float>;
+    const Native<float> last = whole ? x.part[1] : x.part[0];
+    __m128 left = _mm256_castps256_ps128(last);
+    if (width.count & 4) _mm_storeu_ps(target, left), target += 4, left = _mm256_extractf128_ps(last, 1);
+    if (width.count & 2) _mm_storel_pi(reinterpret_cast<__m64*>(target), left), target += 2, left = _mm_movehl_ps(left, left);
+    if (width.count & 1) _mm_store_ss(target, left);
+}
+CHAINRULE_INLINE void store(double* target, const Vec<double>& x, Tail width) {
+    const bool whole = width.count >= part_lanes<double>;
+    if (whole) _mm256_storeu_pd(target, x.part[0]), target += part_lanes<double>;
+    const Native<double> last = whole ? x.part[1] : x.part[0];
+    __m128d left = _mm256_castpd256_pd128(last);
+    if (width.count & 2) _mm_storeu_pd(target, left), target += 2, left = _mm256_extractf128_pd(last, 1);
+    if (width.count & 1) _mm_store_sd(target, left);
+}
 #else
 template <class T> CHAINRULE_INLINE Vec<T> load(const T* source, Tail width) {
     alignas(line_bytes) T lane[lanes<T>] = {};
