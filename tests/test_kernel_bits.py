@@ -31,13 +31,13 @@ def test_bits_do_not_depend_on_the_number_of_threads(restore_threads: None) -> N
         assert differences(alone, shared) == []
 
 
-def hashes_of_target(target: str) -> dict[str, str]:
+def hashes_of_target(target: str, caches: str = "", large: bool = False) -> dict[str, str]:
     """Hashes from a new process that is forced to use one target."""
-    environment = {**os.environ, "CHAINRULE_TARGET": target}
+    environment = {**os.environ, "CHAINRULE_TARGET": target, "CHAINRULE_CACHES": caches}
     paths = [str(Path(chainrule.__file__).parents[1]), environment.get("PYTHONPATH", "")]
     environment["PYTHONPATH"] = os.pathsep.join(p for p in paths if p)
     run = subprocess.run(
-        [sys.executable, kernel_hashes.__file__],
+        [sys.executable, kernel_hashes.__file__, *(["large"] if large else [])],
         env=environment,
         capture_output=True,
         text=True,
@@ -60,3 +60,9 @@ def test_bits_do_not_depend_on_the_fused_target() -> None:
 
 def test_bits_are_the_same_in_another_process() -> None:
     assert differences(kernel_hashes.hashes(), hashes_of_target(core.cpu_target())) == []
+
+
+@pytest.mark.parametrize("caches", ["4,16", "512,65536"])
+def test_bits_do_not_depend_on_the_caches(caches: str) -> None:
+    other = hashes_of_target(core.cpu_target(), caches, large=True)
+    assert differences(kernel_hashes.hashes(large=True), other) == []

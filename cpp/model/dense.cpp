@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "model/blocks.hpp"
 #include "model/grids.hpp"
 #include "runtime/dispatch.hpp"
 #include "runtime/floating_point.hpp"
@@ -18,14 +19,16 @@ namespace {
 using runtime::Range;
 using runtime::Worker;
 
-// Length of a chunk of the inner index: a packed strip of 2 vectors takes 64 KB (measured best from 384 to 512).
-constexpr Index inner_block = 256;
+// Panels of weights packed at a time: so many lines of a row lie side by side in the user's array, a page from the next row's.
+constexpr Index strip_panels = 8;
 // Few samples: packing would cost more than the product itself.
 constexpr Index rows_worth_packing = 24;
 // Weights up to here are read in place; beyond, their rows lie on too many pages.
 constexpr Index bytes_read_in_place = 128 * 1024;
-// Rows of this length and more are packed, so many at a time (chosen on `wide`).
-constexpr Index page_bytes = 4096, packed_rows = 1024;
+// Rows of this length and more are packed (chosen on `wide`).
+constexpr Index page_bytes = 4096;
+// Samples packed at a time for gradients.
+constexpr Index most_packed_samples = 1024;
 // Up to here a transposed strip of weights costs more than lane-wise dot products.
 constexpr Index rows_by_dot_product = 3;
 
@@ -52,35 +55,37 @@ template <class T> struct PackedRows {
 };
 template <class T> bool has_long_rows(Index row) { return row * static_cast<Index>(sizeof(T)) >= page_bytes; }
 
-// output[part] = init + a . b, where strip(first, count, column, width, packed) packs b's rows [first, first + count) of
-// some columns into panels `inner_block` rows long.
-template <class T, class Strip>
-void packed_product(const Grid<const T>& a, Index inner, const Part<T>& part, const Grid<const T>& bias, const Grid<T>& output, const Strip& strip) {
+// output[part] = init + a . b, where pack(first, count, column, width, strip) packs b's rows [first, first + count) of
+// some columns into the panels of a strip.
+template <class T, class Pack>
+void packed_product(const Grid<const T>& a, Index inner, const Part<T>& part, const Grid<const T>& bias, const Grid<T>& output, const Pack& pack) {
     const Kernels<T>& kernel = runtime::kernels<T>();
-    const Index step = kernel.product_vectors;
-    const Index rows_each = std::min(part.rows.last - part.rows.first, packed_rows), first_column = part.columns.first;
-    const bool packs_a = has_long_rows<T>(a.row), packs_sums = has_long_rows<T>(output.row) && inner > inner_block;
-    PackedRows<T> packed_a(rows_each, packs_a ? std::min(inner, inner_block) : 0);
+    const Blocks<T> blocks;
+    // twice as many rows as in a plan: here weights are packed again for each block of them
+    const Index rows_each = std::min(part.rows.last - part.rows.first, 2 * blocks.rows), first_column = part.columns.first;
+    const bool packs_a = has_long_rows<T>(a.row), packs_sums = has_long_rows<T>(output.row) && inner > blocks.inner;
+    PackedRows<T> strip(blocks.inner, std::min(part.columns.last - first_column, strip_panels * lanes<T>));
+    PackedRows<T> packed_a(rows_each, packs_a ? std::min(inner, blocks.inner) : 0);
     PackedRows<T> sums(rows_each, packs_sums ? part.columns.last - first_column : 0);  // so far, until the last block of inner
-    T* const packed_b = runtime::scratch<T>(step * inner_block * lanes<T> + packed_a.elements() + sums.elements());
-    packed_a.grid.data = packed_b + step * inner_block * lanes<T>;
+    strip.grid.data = runtime::scratch<T>(strip.elements() + packed_a.elements() + sums.elements());
+    packed_a.grid.data = strip.grid.data + strip.elements();
     sums.grid.data = packed_a.grid.data + packed_a.elements();
     for (Index row = part.rows.first; row < part.rows.last; row += rows_each)
-        for (Index first = 0; first < inner; first += inner_block) {
-            const Index rows = std::min(part.rows.last - row, rows_each), count = std::min(inner - first, inner_block);
+        for (Index first = 0; first < inner; first += blocks.inner) {
+            const Index rows = std::min(part.rows.last - row, rows_each), count = std::min(inner - first, blocks.inner);
             const bool last = first + count == inner;
             Grid<const T> left = offset(a, row, first / lanes<T>);
             if (packs_a) {
                 kernel.gather({rows, count, left.data, sizeof(T) == sizeof(double), a.row, nullptr, 0, packed_a.grid});
                 left = constant(packed_a.grid);
             }
-            for (Index c = first_column; c < part.columns.last; c += step * lanes<T>) {
-                const Index width = std::min(part.columns.last - c, step * lanes<T>);
-                strip(first, count, c, width, packed_b);
+            for (Index c = first_column; c < part.columns.last; c += strip_panels * lanes<T>) {
+                const Index width = std::min(part.columns.last - c, strip_panels * lanes<T>);
+                pack(first, count, c, width, strip.grid);
                 const Grid<T> result = offset(output, row, c / lanes<T>);
                 const Grid<T> partial = packs_sums ? offset(sums.grid, 0, (c - first_column) / lanes<T>) : result;
                 const Grid<const T> start = first > 0 ? constant(partial) : (bias.data ? offset(bias, 0, c / lanes<T>) : bias);
-                kernel.product({rows, count, width, left, {packed_b, lanes<T>, inner_block * lanes<T>}, start, last ? result : partial, false, false, false});
+                kernel.product({rows, count, width, left, constant(strip.grid), start, last ? result : partial, false, false, false});
             }
         }
 }
@@ -101,9 +106,8 @@ void forward_part(const DenseShape& shape, const T* inputs, const T* weights, co
                         offset(out, part.rows.first, v), false, false, false});
         return;
     }
-    packed_product(a, shape.n_inputs, part, bias, out, [&](Index first, Index count, Index c, Index width, T* packed) {
-        kernel.gather({count, width, weights + c, sizeof(T) == sizeof(double), shape.n_neurons, nullptr, first,
-                       {packed, lanes<T>, inner_block * lanes<T>}});
+    packed_product(a, shape.n_inputs, part, bias, out, [&](Index first, Index count, Index c, Index width, const Grid<T>& strip) {
+        kernel.gather({count, width, weights + c, sizeof(T) == sizeof(double), shape.n_neurons, nullptr, first, strip});
     });
 }
 
@@ -121,50 +125,59 @@ void dinputs_part(const DenseShape& shape, const T* dvalues, const T* weights, T
         kernel.product_nt({rows, shape.n_neurons, columns, offset(a, part.rows.first, 0), b, {nullptr, 0, 0}, offset(out, part.rows.first, v), false, false, false});
         return;
     }
-    packed_product(a, shape.n_neurons, part, {nullptr, 0, lanes<T>}, out, [&](Index first, Index count, Index c, Index width, T* packed) {
+    packed_product(a, shape.n_neurons, part, {nullptr, 0, lanes<T>}, out, [&](Index first, Index count, Index c, Index width, const Grid<T>& strip) {
         for (Index i = 0; i < width; i += lanes<T>) {
             const Index here = width - i < lanes<T> ? width - i : lanes<T>;
             kernel.transpose(here, count, {weights + (c + i) * shape.n_neurons + first, shape.n_neurons, lanes<T>},
-                             {packed + i * inner_block, lanes<T>, lanes<T>});
+                             {strip.data + i / lanes<T> * strip.vec, lanes<T>, lanes<T>});
         }
     });
 }
 
-// dweights and dbiases of some neurons. Long rows are packed first, strip by strip, so that the walk over samples
-// touches neighbouring lines.
+// dweights and dbiases of some neurons. Where there are many, rows are packed first, so that the walk over samples touches
+// neighbouring lines: dvalues once, inputs a few panels at a time, which stay in L2 while the panels of dvalues pass by.
 template <class T>
 void dweights_part(const DenseShape& shape, const T* inputs, const T* dvalues, T* dweights, T* dbiases, Worker worker) {
     const Kernels<T>& kernel = runtime::kernels<T>();
     const Index group = kernel.product_tn_vectors * lanes<T>;
     const Range columns = runtime::share(shape.n_neurons, worker.count > 1 ? group : shape.n_neurons + !shape.n_neurons, worker);
     if (columns.first >= columns.last) return;
-    const Index v = columns.first / lanes<T>, width = columns.last - columns.first;
+    const Index width = columns.last - columns.first;
     const T one = 1;
-    Grid<const T> a = rows_of(inputs, shape.n_inputs), b = rows_of(dvalues, shape.n_neurons);
-    const Grid<T> out = rows_of(dweights, shape.n_neurons), bias = {dbiases, 0, lanes<T>};
-    const Grid<const T> none = {nullptr, 0, 0};
+    const Grid<const T> ones = {&one, 0, 0}, none = {nullptr, 0, 0};
+    const Grid<T> out = offset(rows_of(dweights, shape.n_neurons), 0, columns.first / lanes<T>);
+    const Grid<T> bias = {dbiases + columns.first, 0, lanes<T>};
     const bool pack = shape.samples >= 32 && shape.n_inputs >= 64 && width >= 64;
     if (!pack) {
-        kernel.product_tn({shape.n_inputs, shape.samples, width, a, offset(b, 0, v), none, offset(out, 0, v), false, false, false});
-        kernel.product_tn({1, shape.samples, width, {&one, 0, 0}, offset(b, 0, v), none, offset(bias, 0, v), false, false, false});
+        const Grid<const T> b = offset(rows_of(dvalues, shape.n_neurons), 0, columns.first / lanes<T>);
+        kernel.product_tn({shape.n_inputs, shape.samples, width, rows_of(inputs, shape.n_inputs), b, none, out, false, false, false});
+        kernel.product_tn({1, shape.samples, width, ones, b, none, bias, false, false, false});
         return;
     }
-    const Index block = std::min(shape.samples, packed_rows);
-    T* const packed_a = runtime::scratch<T>(block * lanes<T> * (panels_of<T>(shape.n_inputs) + kernel.product_tn_vectors));
-    T* const packed_b = packed_a + block * lanes<T> * panels_of<T>(shape.n_inputs);
+    const Blocks<T> blocks;
+    const bool is_double = sizeof(T) == sizeof(double);
+    const Index block = std::min(shape.samples, most_packed_samples);
+    const Index chunk = std::max<Index>(blocks.half_l2 / (block * line_bytes), 1) * lanes<T>;
+    PackedRows<T> a(block, std::min(chunk, shape.n_inputs)), b(block, width);
+    a.grid.data = runtime::scratch<T>(a.elements() + b.elements());
+    b.grid.data = a.grid.data + a.elements();
     for (Index first = 0; first < shape.samples; first += block) {
-        const Index count = shape.samples - first < block ? shape.samples - first : block;
-        const bool double_source = sizeof(T) == sizeof(double);
-        const Grid<T> strips = {packed_a, lanes<T>, block * lanes<T>}, strip = {packed_b, lanes<T>, block * lanes<T>};
-        kernel.gather({count, shape.n_inputs, inputs, double_source, shape.n_inputs, nullptr, first, strips});
-        for (Index c = columns.first; c < columns.last; c += group) {
-            const Index here = columns.last - c < group ? columns.last - c : group;
-            kernel.gather({count, here, dvalues + c, double_source, shape.n_neurons, nullptr, first, strip});
-            const Grid<T> to = offset(out, 0, c / lanes<T>), to_bias = offset(bias, 0, c / lanes<T>);
-            const auto start = [&](const Grid<T>& g) { return first ? Grid<const T>{g.data, g.row, g.vec} : none; };
-            const Grid<const T> from = {strip.data, strip.row, strip.vec};
-            kernel.product_tn({shape.n_inputs, count, here, {strips.data, strips.row, strips.vec}, from, start(to), to, false, false, false});
-            kernel.product_tn({1, count, here, {&one, 0, 0}, from, start(to_bias), to_bias, false, false, false});
+        const Index samples = std::min(shape.samples - first, block);
+        kernel.gather({samples, width, dvalues + columns.first, is_double, shape.n_neurons, nullptr, first, b.grid});
+        // of all packed samples, some at a time; goes on from the output where others went before
+        const auto gradient = [&](Index rows, const Grid<const T>& left, Index c, const Grid<T>& output) {
+            const Index here = std::min(width - c, group);
+            for (Index s = 0; s < samples; s += gradient_samples)
+                kernel.product_tn({rows, std::min(samples - s, gradient_samples), here, offset(left, s, 0), offset(constant(b.grid), s, c / lanes<T>),
+                                   first + s > 0 ? constant(output) : none, output, false, false, false});
+        };
+        for (Index i = 0; i < shape.n_inputs; i += chunk) {
+            const Index rows = std::min(shape.n_inputs - i, chunk);
+            kernel.gather({samples, rows, inputs + i, is_double, shape.n_inputs, nullptr, first, a.grid});
+            for (Index c = 0; c < width; c += group) {
+                if (i == 0) gradient(1, ones, c, offset(bias, 0, c / lanes<T>));
+                gradient(rows, constant(a.grid), c, offset(out, i, c / lanes<T>));
+            }
         }
     }
 }

@@ -9,14 +9,6 @@ namespace panels {
 // Weights of this size leave L2 between two uses (chosen on `wide`).
 constexpr Index streamed_bytes = 768 * 1024;
 
-// Chosen on `wide` with caches of 48 KB and 2 MB, and of 32 KB and 512 KB.
-Blocks::Blocks() {
-    const runtime::Caches& caches = runtime::caches();
-    while (2 * inner_panels * line_bytes <= caches.l1 / 48) inner_panels *= 2;
-    rows = std::max<Index>(caches.l2 / 4 / (inner_panels * line_bytes), 1);
-    tile_bytes = caches.l2 / 2;
-}
-
 template <class T> PanelsEngine<T>::PanelsEngine(const Network& network) : net_(network), kernel_(runtime::kernels<T>()), stages_(network.stages.size()) {
     const Index batch = net_.batch_size;
     inputs_.plan(arena_, batch, net_.stages.front().n_inputs);
@@ -172,8 +164,8 @@ template <class T> void PanelsEngine<T>::forward(const Batch& batch, std::size_t
     const StageMemory<T>& memory = stages_[s];
     const Grid<const T> a = constant(at(inputs_of(s, batch.training), row, 0));
     const Grid<T> output = memory.outputs.grid(row);
-    for (Index first = 0; first < stage.n_inputs; first += blocks_.inner<T>()) {
-        const Index count = std::min(stage.n_inputs - first, blocks_.inner<T>());
+    for (Index first = 0; first < stage.n_inputs; first += blocks_.inner) {
+        const Index count = std::min(stage.n_inputs - first, blocks_.inner);
         const Grid<const T> start = first ? constant(output) : Grid<const T>{memory.weights, 0, memory.panel};
         const bool relu = stage.activation == Activation::relu && first + count == stage.n_inputs;
         kernel_.product({rows, count, stage.n_neurons, at(a, 0, first / lanes<T>),
@@ -229,8 +221,8 @@ template <class T> void PanelsEngine<T>::backward(const Batch& batch, std::size_
     if (s == 0) return;
     if (few(batch)) return skinny_dinputs(s, row, rows);
     const Grid<T> dinputs = stages_[s - 1].dvalues.grid(row);
-    for (Index first = 0; first < stage.n_neurons; first += blocks_.inner<T>()) {
-        const Index count = std::min(stage.n_neurons - first, blocks_.inner<T>());
+    for (Index first = 0; first < stage.n_neurons; first += blocks_.inner) {
+        const Index count = std::min(stage.n_neurons - first, blocks_.inner);
         Product<T> job = {rows, count, stage.n_inputs, constant(at(dvalues, 0, first / lanes<T>)), {memory.transposed + first * lanes<T>, lanes<T>, memory.transposed_panel},
                           first ? constant(dinputs) : Grid<const T>{nullptr, 0, 0}, dinputs, true, false, memory.streams};
         if (first + count == stage.n_neurons && ends_in_derivative(net_.stages[s - 1])) {

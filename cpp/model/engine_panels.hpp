@@ -17,9 +17,9 @@
 
 #include <vector>
 
+#include "model/blocks.hpp"
 #include "model/grids.hpp"
 #include "model/plan.hpp"
-#include "runtime/caches.hpp"
 #include "runtime/dispatch.hpp"
 #include "runtime/memory.hpp"
 
@@ -54,15 +54,6 @@ template <class T> struct StageMemory {
     Index parameters = 0;        // elements of all panels
     Index squares = 0;           // its first place among the sums of squares
     bool streams = false;        // weights do not stay in L2: fetch them ahead
-};
-
-// Sizes that follow the caches. Bits do not depend on them: a block goes on with the chains of the one before it.
-struct Blocks {
-    Index inner_panels = 1;  // in one pass over the inner index: a strip of weights and a tile's rows stay in L1; a power of two, as widths are
-    Index rows;              // samples a worker takes through the layers at a time: those panels of theirs are a quarter of L2
-    Index tile_bytes;        // of inputs that a tile of streamed weights has: half of L2
-    Blocks();
-    template <class T> Index inner() const { return inner_panels * lanes<T>; }
 };
 
 // A tile of weights: `vectors` panels from `panel`, the rows of some panels of inputs and perhaps the biases.
@@ -130,7 +121,7 @@ template <class T> class PanelsEngine final : public Engine<T> {
 
     const Network net_;
     const Kernels<T>& kernel_;
-    const Blocks blocks_;
+    const Blocks<T> blocks_;
     runtime::Arena arena_;
     runtime::Block scratch_;  // per worker
     Panels<T> inputs_, input_mask_, input_dropped_, targets_;

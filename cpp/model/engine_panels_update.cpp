@@ -6,11 +6,8 @@
 
 namespace chainrule::model::panels {
 
-// Samples in one pass of the gradient product; the partial tile waits in L1 meanwhile (chosen on `wide` with 32 KB of L1).
-constexpr Index sample_block = 128;
-
 // Panels of inputs in a tile of weights: they stay in L2 while the panels of dvalues pass by. Where weights stream, so do
-// dvalues, and a tile has more, up to `Blocks::tile_bytes`, that they pass less often (chosen on `wide` and `huge`).
+// dvalues, and a tile has more, up to half of L2, that they pass less often (chosen on `wide` and `huge`).
 constexpr Index tile_panels = 8, most_tile_panels = 32;
 // Of these so many at a time have their gradient made and spent (chosen on `digits`, `rl` and `wide`).
 constexpr Index part_panels = 4;
@@ -23,7 +20,7 @@ template <class T> void PanelsEngine<T>::plan_tiles() {
     for (std::size_t s = 0; s < stages_.size(); ++s) {
         const Index panels = panels_of<T>(net_.stages[s].n_neurons), input_panels = panels_of<T>(net_.stages[s].n_inputs);
         const Index step = kernel_.product_tn_vectors;
-        const Index fitting = std::clamp(blocks_.tile_bytes / (net_.batch_size * line_bytes), tile_panels, most_tile_panels);
+        const Index fitting = std::clamp(blocks_.half_l2 / (net_.batch_size * line_bytes), tile_panels, most_tile_panels);
         const Index height = stages_[s].streams ? fitting : tile_panels;
         for (Index q = 0; q < input_panels; q += height) {
             const Index last = std::min(q + height, input_panels);
@@ -86,8 +83,8 @@ template <class T> void PanelsEngine<T>::part_gradient(const Tile& tile, const P
     const Grid<const T> inputs = part.biases() ? Grid<const T>{&one, 0, 0} : constant(at(inputs_of(tile.stage, true), 0, part.input_panel));
     const Grid<const T> dvalues = constant(at(stages_[tile.stage].dvalues.grid(), 0, tile.panel));
     const Grid<T> output = {gradient, lanes<T>, part.rows * lanes<T>};
-    for (Index first = 0; first < samples; first += sample_block) {
-        const Index count = std::min(samples - first, sample_block);
+    for (Index first = 0; first < samples; first += gradient_samples) {
+        const Index count = std::min(samples - first, gradient_samples);
         kernel_.product_tn({part.rows, count, tile.vectors * lanes<T>, at(inputs, first, 0), at(dvalues, first, 0),
                             first ? constant(output) : Grid<const T>{nullptr, 0, 0}, output, true, false, streams});
     }
