@@ -2,8 +2,9 @@
 
     CHAINRULE_TARGET=x86_64_v3 python tests/kernel_hashes.py
 
-prints one JSON object, name -> SHA-256; with the argument ``large`` also of larger shapes. Equal hashes mean equal bits. The data come from integer
-arithmetic and exact divisions alone, so that they are the same on every machine.
+prints one JSON object, name -> SHA-256; with the argument ``large`` also of larger shapes. Equal
+hashes mean equal bits. The data come from integer arithmetic and exact divisions alone, so that
+they are the same on every machine.
 """
 
 from __future__ import annotations
