@@ -8,16 +8,29 @@
 //                     operations and not thirty
 //   partial_sums_nt   keeps them for a later call, which goes on from there
 
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr int registers = 32;
+#else
+constexpr int registers = 16;
+#endif
+
+// Rows whose partial sums with C columns stay in registers, beside a vector for each column and one of a; at least one,
+// whose multiply-adds load the columns.
+template <int C> constexpr int rows_in_registers = registers / parts >= 2 * C + 1 ? (registers / parts - C - 1) / C : 1;
+
 // Partial sums of R rows and C columns, going on from those in `sum`.
 template <int R, int C, class T>
 CHAINRULE_INLINE void add_products(const Product<T>& job, const T* a, const T* b, Vec<T> (&sum)[R][C]) {
     const Index a_row = job.a.row, b_row = job.b.row, a_vec = job.a.vec, b_vec = job.b.vec;
     const auto multiply_add = [&](auto width) {
         Vec<T> value[C];
-        _Pragma("GCC unroll 4") for (int c = 0; c < C; ++c) value[c] = in_register(load(b + c * b_row, width));
+        _Pragma("GCC unroll 4") for (int c = 0; c < C; ++c) {
+            value[c] = load(b + c * b_row, width);
+            if constexpr (R > 1) value[c] = in_register(value[c]);  // used once, it is loaded by its multiply-add
+        }
         _Pragma("GCC unroll 16") for (int r = 0; r < R; ++r) {
             Vec<T> input = load(a + r * a_row, width);
-            if constexpr (C > 1) input = in_register(input);  // used once, it is loaded by its multiply-add
+            if constexpr (C > 1) input = in_register(input);
             _Pragma("GCC unroll 4") for (int c = 0; c < C; ++c) sum[r][c] = fma(input, value[c], sum[r][c]);
         }
     };
@@ -26,16 +39,23 @@ CHAINRULE_INLINE void add_products(const Product<T>& job, const T* a, const T* b
     if (left > 0) multiply_add(Tail{left});
 }
 
+// Calls finish(first, sum) with the partial sums of the tile at (r, c), as many rows from row `first` of it on as fit into
+// registers.
+template <int R, int C, int first = 0, class T, class Finish>
+CHAINRULE_INLINE void partial_sums(const Product<T>& job, Index r, Index c, const Finish& finish) {
+    constexpr int count = R - first < rows_in_registers<C> ? R - first : rows_in_registers<C>;
+    Vec<T> sum[count][C];
+    start_tile(sum, job.init.data ? job.init.data + (r + first) * job.init.row + c * job.init.vec : nullptr, job.init.row, job.init.vec, All{});
+    add_products(job, job.a.data + (r + first) * job.a.row, job.b.data + c * job.b.row, sum);
+    finish(first, sum);
+    if constexpr (first + count < R) partial_sums<R, C, first + count>(job, r, c, finish);
+}
+
 // `tiles` tiles of R rows, one below the other from row r on, and as many of C columns as fit between columns c and last;
 // End says what becomes of their partial sums.
 template <class End, int R, int C, class T> void product_nt_tiles(const Product<T>& job, Index r, Index tiles, Index c, Index last) {
     for (; tiles > 0; --tiles, r += R)
-        for (Index column = c; column + C <= last; column += C) {
-            Vec<T> sum[R][C];
-            start_tile(sum, job.init.data ? job.init.data + r * job.init.row + column * job.init.vec : nullptr, job.init.row, job.init.vec, All{});
-            add_products(job, job.a.data + r * job.a.row, job.b.data + column * job.b.row, sum);
-            End::finish(sum, job, r, column);
-        }
+        for (Index column = c; column + C <= last; column += C) End::template tile<R, C>(job, r, column);
 }
 
 template <class T> using ProductNtTiles = void (*)(const Product<T>&, Index, Index, Index, Index);
@@ -72,14 +92,17 @@ template <class End, class T> void product_nt_by(const Product<T>& job) {
 
 // --- totals -------------------------------------------------------------------------------------------------------
 
-// Registers: AVX-512 16 sums + up to 4 of b + 1 of a = 21 of 32; narrower targets keep some sums in L1.
 struct Totals {
     template <class T> static constexpr int sums = static_cast<int>(lanes<T>);
 
-    template <int R, int C, class T> static CHAINRULE_INLINE void finish(const Vec<T> (&sum)[R][C], const Product<T>& job, Index r, Index c) {
-        Vec<T> x[lanes<T>] = {};
-        _Pragma("GCC unroll 16") for (int i = 0; i < R * C; ++i) x[i] = sum[i / C][i % C];
-        const Vec<T> total = sums_of_lanes<R * C>(x);
+    template <int R, int C, class T> static CHAINRULE_INLINE void tile(const Product<T>& job, Index r, Index c) {
+        Native<T> folded[lanes<T>] = {};
+        partial_sums<R, C>(job, r, c, [&](int first, const auto& sum) {
+            int i = first * C;
+            for (const auto& row : sum)
+                for (const Vec<T>& each : row) folded[i++] = fold(each);
+        });
+        const Vec<T> total = sums_of_lanes<R * C, T>(folded);
         // a tile's columns lie side by side: their first is a multiple of 4
         T* const place = job.output.data + r * job.output.row + c / lanes<T> * job.output.vec + c % lanes<T>;
         if (job.output.row == C) return store_some(place, total, R * C);
@@ -93,21 +116,14 @@ template <class T> void product_nt(const Product<T>& job) noexcept { product_nt_
 
 // --- partial sums ---------------------------------------------------------------------------------------------------
 
-// Registers: AVX-512 16 sums + 4 of b + 1 of a = 21 of 32; AVX2, two to a vector, 2 x 2 sums (8) + 4 + 2 of 16; NEON, four
-// to a vector, 16 + 8 + 4 of 32; SSE2 2 x 1 (8) + 4 + 4 of 16.
-#if defined(__AVX512F__)
-constexpr int partials_in_tile = 16;
-#elif defined(__AVX2__) || defined(__aarch64__)
-constexpr int partials_in_tile = 4;
-#else
-constexpr int partials_in_tile = 2;
-#endif
-
+// Tiles of as many sums as stay in registers: AVX-512 16, AVX2 and NEON 2 x 2, SSE2 2 x 1.
 struct Partials {
-    template <class T> static constexpr int sums = partials_in_tile;
+    template <class T> static constexpr int sums = parts == 1 ? 16 : registers / parts / 2;
 
-    template <int R, int C, class T> static CHAINRULE_INLINE void finish(Vec<T> (&sum)[R][C], const Product<T>& job, Index r, Index c) {
-        finish_tile(sum, false, job.output.data + r * job.output.row + c * job.output.vec, job.output.row, job.output.vec, All{});
+    template <int R, int C, class T> static CHAINRULE_INLINE void tile(const Product<T>& job, Index r, Index c) {
+        partial_sums<R, C>(job, r, c, [&](int first, auto& sum) {
+            finish_tile(sum, false, job.output.data + (r + first) * job.output.row + c * job.output.vec, job.output.row, job.output.vec, All{});
+        });
     }
 };
 

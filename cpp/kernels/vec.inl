@@ -350,38 +350,33 @@ template <int S, class V, int... I> CHAINRULE_INLINE V add_crossed(const V& a, c
     return kept + other;
 }
 
-// One level for the first `count` vectors: x[i] takes the sums of x[i] in its low half and of x[i + S] in its high half.
-template <int S, int count, class T> CHAINRULE_INLINE void add_halves(Vec<T> (&x)[lanes<T>]) {
-    _Pragma("GCC unroll 16") for (int i = 0; i < S && i < count; ++i) {
-        if constexpr (S < part_lanes<T>) {
-            EACH_PART x[i].part[p] = add_crossed<S>(x[i].part[p], x[i + S].part[p], UpTo<part_lanes<T>>{});
-        } else {
-            constexpr int step = S / part_lanes<T>;  // the halves are whole registers
-            EACH_PART if ((p & step) == 0) {
-                x[i].part[p] = x[i].part[p] + x[i].part[p + step];
-                x[i].part[p + step] = x[i + S].part[p] + x[i + S].part[p + step];
-            }
-        }
-    }
+// The first levels, of whole registers: one register is left of a vector.
+template <class T> CHAINRULE_INLINE Native<T> fold(const Vec<T>& a) {
+    if constexpr (parts == 4) return (a.part[0] + a.part[2 % parts]) + (a.part[1 % parts] + a.part[3 % parts]);
+    if constexpr (parts == 2) return a.part[0] + a.part[1 % parts];
+    return a.part[0];
 }
 
-// Lane i becomes the sum of the lanes of x[i], for i < count; the vectors behind must be 0.
-template <int count> CHAINRULE_INLINE Vec<float> sums_of_lanes(Vec<float> (&x)[16]) {
-    add_halves<8, count>(x);
-    add_halves<4, count>(x);
-    add_halves<2, count>(x);
-    add_halves<1, count>(x);
-    return x[0];
+// One level inside registers: x[i] takes the sums of x[i] in its low halves and of x[i + S] in its high halves.
+template <int S, class T> CHAINRULE_INLINE void add_halves(Native<T>* x, int count) {
+    if constexpr (S < part_lanes<T>)
+        _Pragma("GCC unroll 8") for (int i = 0; i < S && i < count; ++i) x[i] = add_crossed<S>(x[i], x[i + S], UpTo<part_lanes<T>>{});
 }
-template <int count> CHAINRULE_INLINE Vec<double> sums_of_lanes(Vec<double> (&x)[8]) {
-    add_halves<4, count>(x);
-    add_halves<2, count>(x);
-    add_halves<1, count>(x);
-    return x[0];
+
+// Lane i becomes the sum of what was folded into x[i], for i < count; the registers behind must be 0.
+template <int count, class T> CHAINRULE_INLINE Vec<T> sums_of_lanes(Native<T> (&x)[lanes<T>]) {
+    Vec<T> sum;
+    EACH_PART {
+        Native<T>* const group = x + p * part_lanes<T>;
+        add_halves<8, T>(group, count - p * part_lanes<T>);
+        add_halves<4, T>(group, count - p * part_lanes<T>);
+        add_halves<2, T>(group, count - p * part_lanes<T>);
+        add_halves<1, T>(group, count - p * part_lanes<T>);
+        sum.part[p] = group[0];
+    }
+    return sum;
 }
 template <class T> CHAINRULE_INLINE T sum_lanes(const Vec<T>& a) {
-    Vec<T> x[lanes<T>] = {a};
-    alignas(line_bytes) T lane[lanes<T>];
-    store(lane, sums_of_lanes<1>(x));
-    return lane[0];
+    Native<T> x[lanes<T>] = {fold(a)};
+    return sums_of_lanes<1, T>(x).part[0][0];
 }
