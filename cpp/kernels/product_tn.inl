@@ -5,7 +5,8 @@
 // Both operands are read along their rows, so nothing is transposed. A tile's R values of a stand side by side:
 // tiles never cross a panel of a. One chain of fused multiply-adds over k per element, as in product.inl.
 //
-// Registers: AVX-512 8 x 3 sums + 3 of b + 1 of a = 28 of 32; AVX2 6 x 1 (12) + 2 + 1 of 16.
+// Registers: AVX-512 8 x 3 sums + 3 of b + 1 of a = 28 of 32; AVX2 6 x 1 (12) + 2 + 1 of 16. Fetching ahead takes a load
+// a sample, which a tile one vector wide has none to spare for (a tenth of the gradient of `wide` in float64).
 
 #if defined(__AVX512F__)
 constexpr int product_tn_rows = 8, product_tn_vectors = 3;
@@ -20,7 +21,7 @@ void product_tn_tile(const Product<T>& job, const T* a, const T* b, const T* ini
     Vec<T> sum[R][V];
     start_tile(sum, init, job.init.row, job.init.vec, width);
     const Index a_row = is_in_panels<Layout> ? lanes<T> : job.a.row, b_row = is_in_panels<Layout> ? lanes<T> : job.b.row;
-    const Index b_vec = job.b.vec, next = job.prefetch ? job.a.vec : 0;
+    const Index b_vec = job.b.vec, next = V > 1 && job.prefetch ? job.a.vec : 0;
     const auto multiply_add = [&](const T* a_k, const T* b_k) {
         Vec<T> value[V];
         _Pragma("GCC unroll 4") for (int v = 0; v < V; ++v)

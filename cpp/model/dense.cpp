@@ -157,7 +157,7 @@ void dweights_part(const DenseShape& shape, const T* inputs, const T* dvalues, T
     const Blocks<T> blocks;
     const bool is_double = sizeof(T) == sizeof(double);
     const Index block = std::min(shape.samples, most_packed_samples);
-    const Index chunk = std::max<Index>(blocks.half_l2 / (block * line_bytes), 1) * lanes<T>;
+    const Index chunk = std::max<Index>(blocks.quarter_l2 / (block * line_bytes), 1) * lanes<T>;
     PackedRows<T> a(block, std::min(chunk, shape.n_inputs)), b(block, width);
     a.grid.data = runtime::scratch<T>(a.elements() + b.elements());
     b.grid.data = a.grid.data + a.elements();

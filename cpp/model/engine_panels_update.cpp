@@ -6,8 +6,8 @@
 
 namespace chainrule::model::panels {
 
-// Panels of inputs in a tile of weights: they stay in L2 while the panels of dvalues pass by. Where weights stream, so do
-// dvalues, and a tile has more, up to half of L2, that they pass less often (chosen on `wide` and `huge`).
+// Panels of inputs in a tile of weights, which stay in L2 while the panels of dvalues pass by (chosen on `digits`, `rl`).
+// Where weights stream, so do dvalues, and a tile has as many as take a quarter of L2 (chosen on `wide` and `huge`).
 constexpr Index tile_panels = 8, most_tile_panels = 32;
 // Of these so many at a time have their gradient made and spent (chosen on `digits`, `rl` and `wide`).
 constexpr Index part_panels = 4;
@@ -15,12 +15,11 @@ constexpr Index part_panels = 4;
 constexpr Index most_vectors = 4;
 
 // All weights, cut into tiles of a few panels by a few panels; a tile's cost is its share of the gradient product.
-// A block of input panels stays in cache while the panels of dvalues pass by.
 template <class T> void PanelsEngine<T>::plan_tiles() {
     for (std::size_t s = 0; s < stages_.size(); ++s) {
         const Index panels = panels_of<T>(net_.stages[s].n_neurons), input_panels = panels_of<T>(net_.stages[s].n_inputs);
         const Index step = kernel_.product_tn_vectors;
-        const Index fitting = std::clamp(blocks_.half_l2 / (net_.batch_size * line_bytes), tile_panels, most_tile_panels);
+        const Index fitting = std::clamp(blocks_.quarter_l2 / (net_.batch_size * line_bytes), part_panels, most_tile_panels);
         const Index height = stages_[s].streams ? fitting : tile_panels;
         for (Index q = 0; q < input_panels; q += height) {
             const Index last = std::min(q + height, input_panels);
