@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import copy
-import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,15 +13,10 @@ import pytest
 
 import chainrule as cr
 import training_hashes
+from other_process import both_fused_targets, differences, hashes_of_target
 from plan_cases import ENDS, ENGINES, RULES, WAYS, Case, all_arrays, going, make_data, make_model
 
-FUSED = ("x86_64_v3", "x86_64_v4")
 N = 23
-
-
-def differences(a: dict[str, str], b: dict[str, str]) -> list[str]:
-    assert a.keys() == b.keys() and a
-    return [name for name in a if a[name] != b[name]]
 
 
 def test_the_hashes_go_through_every_engine() -> None:
@@ -39,40 +32,21 @@ def test_trainings_give_the_same_bits_for_any_number_of_threads(
         assert differences(alone, training_hashes.hashes(engine, threads)) == []
 
 
-def hashes_of_target(target: str, threads: int, caches: str = "") -> dict[str, str]:
-    """Hashes of all engines from a new process that is forced to use one target."""
-    environment = {**os.environ, "CHAINRULE_TARGET": target, "CHAINRULE_TEAM": "always"}
-    environment["CHAINRULE_CACHES"] = caches
-    environment.pop("CHAINRULE_ENGINE", None)
-    paths = [str(Path(cr.__file__).parents[1]), environment.get("PYTHONPATH", "")]
-    environment["PYTHONPATH"] = os.pathsep.join(p for p in paths if p)
-    run = subprocess.run(
-        [sys.executable, training_hashes.__file__, str(threads)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert run.returncode == 0, run.stderr
-    answer = json.loads(run.stdout)
-    assert answer["target"] == target
-    return {
-        f"{engine}: {name}": value
-        for engine, found in answer["hashes"].items()
-        for name, value in found.items()
-    }
+def elsewhere(target: str, threads: int, **environment: str) -> dict[str, str]:
+    """Hashes of all engines from another process, which forms teams for the smallest nets."""
+    environment["CHAINRULE_TEAM"] = "always"
+    found = hashes_of_target(training_hashes, target, str(threads), **environment)
+    return {f"{engine}: {name}": value for engine in found for name, value in found[engine].items()}
 
 
 def test_trainings_give_the_same_bits_on_both_fused_targets() -> None:
-    fused = [target for target in FUSED if target in cr.available_targets()]
-    if len(fused) < 2:
-        pytest.skip(f"needs a CPU with both {FUSED[0]} and {FUSED[1]}; here: {fused}")
-    assert differences(hashes_of_target(fused[0], 1), hashes_of_target(fused[1], 2)) == []
+    first, second = both_fused_targets()
+    assert differences(elsewhere(first, 1), elsewhere(second, 2)) == []
 
 
 def test_trainings_give_the_same_bits_with_any_caches() -> None:
-    small = hashes_of_target(cr.cpu_target(), 2, caches="4,16")
-    large = hashes_of_target(cr.cpu_target(), 2, caches="512,65536")
+    small = elsewhere(cr.cpu_target(), 2, CHAINRULE_CACHES="4,16")
+    large = elsewhere(cr.cpu_target(), 2, CHAINRULE_CACHES="512,65536")
     assert differences(small, large) == []
 
 

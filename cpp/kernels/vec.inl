@@ -125,20 +125,38 @@ CHAINRULE_INLINE Vec<double> load(const double* source, Tail width) {
 }
 // In halves: masked stores take dozens of operations on AMD's CPUs.
 CHAINRULE_INLINE void store(float* target, const Vec<float>& x, Tail width) {
-    const bool whole = width.count >= part_lanes<float>;
-    if (whole) _mm256_storeu_ps(target, x.part[0]), target += part_lanes<float>;
-    const Native<float> last = whole ? x.part[1] : x.part[0];
-    __m128 left = _mm256_castps256_ps128(last);
-    if (width.count & 4) _mm_storeu_ps(target, left), target += 4, left = _mm256_extractf128_ps(last, 1);
-    if (width.count & 2) _mm_storel_pi(reinterpret_cast<__m64*>(target), left), target += 2, left = _mm_movehl_ps(left, left);
+    __m256 rest = x.part[0];
+    if (width.count & 8) {
+        _mm256_storeu_ps(target, rest);
+        rest = x.part[1];
+        target += 8;
+    }
+    __m128 left = _mm256_castps256_ps128(rest);
+    if (width.count & 4) {
+        _mm_storeu_ps(target, left);
+        left = _mm256_extractf128_ps(rest, 1);
+        target += 4;
+    }
+    if (width.count & 2) {
+        _mm_storel_pi(reinterpret_cast<__m64*>(target), left);
+        left = _mm_movehl_ps(left, left);
+        target += 2;
+    }
     if (width.count & 1) _mm_store_ss(target, left);
 }
 CHAINRULE_INLINE void store(double* target, const Vec<double>& x, Tail width) {
-    const bool whole = width.count >= part_lanes<double>;
-    if (whole) _mm256_storeu_pd(target, x.part[0]), target += part_lanes<double>;
-    const Native<double> last = whole ? x.part[1] : x.part[0];
-    __m128d left = _mm256_castpd256_pd128(last);
-    if (width.count & 2) _mm_storeu_pd(target, left), target += 2, left = _mm256_extractf128_pd(last, 1);
+    __m256d rest = x.part[0];
+    if (width.count & 4) {
+        _mm256_storeu_pd(target, rest);
+        rest = x.part[1];
+        target += 4;
+    }
+    __m128d left = _mm256_castpd256_pd128(rest);
+    if (width.count & 2) {
+        _mm_storeu_pd(target, left);
+        left = _mm256_extractf128_pd(rest, 1);
+        target += 2;
+    }
     if (width.count & 1) _mm_store_sd(target, left);
 }
 #else
