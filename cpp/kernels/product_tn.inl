@@ -5,8 +5,10 @@
 // Both operands are read along their rows, so nothing is transposed. A tile's R values of a stand side by side:
 // tiles never cross a panel of a. One chain of fused multiply-adds over k per element, as in product.inl.
 //
-// Registers: AVX-512 8 x 3 sums + 3 of b + 1 of a = 28 of 32; AVX2 6 x 1 (12) + 2 + 1 of 16. Fetching ahead takes a load
-// a sample, which a tile one vector wide has none to spare for (a tenth of the gradient of `wide` in float64).
+// Registers: AVX-512 8 x 3 sums + 3 of b + 1 of a = 28 of 32; AVX2 6 x 1 (12) + 2 + 1 of 16.
+//
+// Fetching ahead: a wide tile fetches the next panel of a, a line for each of its samples. A tile one vector wide has no
+// loads to spare for that; it fetches the rows that follow those of b, a line for every four samples.
 
 #if defined(__AVX512F__)
 constexpr int product_tn_rows = 8, product_tn_vectors = 3;
@@ -16,12 +18,16 @@ constexpr int product_tn_rows = 6, product_tn_vectors = 1;
 constexpr int product_tn_rows = 2, product_tn_vectors = 1;
 #endif
 
+// Samples a turn of the inner loop, and lines it fetches ahead.
+constexpr int product_tn_turn = 4;
+template <int V> constexpr int product_tn_lines = V > 1 ? product_tn_turn : 1;
+
 template <int R, int V, class Layout, class Width, class T>
-void product_tn_tile(const Product<T>& job, const T* a, const T* b, const T* init, T* output, Width width) {
+void product_tn_tile(const Product<T>& job, const T* a, const T* b, const T* init, T* output, const T* ahead, Width width) {
     Vec<T> sum[R][V];
     start_tile(sum, init, job.init.row, job.init.vec, width);
     const Index a_row = is_in_panels<Layout> ? lanes<T> : job.a.row, b_row = is_in_panels<Layout> ? lanes<T> : job.b.row;
-    const Index b_vec = job.b.vec, next = V > 1 && job.prefetch ? job.a.vec : 0;
+    const Index b_vec = job.b.vec;
     const auto multiply_add = [&](const T* a_k, const T* b_k) {
         Vec<T> value[V];
         _Pragma("GCC unroll 4") for (int v = 0; v < V; ++v)
@@ -34,15 +40,18 @@ void product_tn_tile(const Product<T>& job, const T* a, const T* b, const T* ini
     };
     Index k = 0;
     if constexpr (is_in_panels<Layout>)
-        for (; k + 4 <= job.inner; k += 4, a += 4 * a_row, b += 4 * b_row) {
-            if (next) _Pragma("GCC unroll 4") for (int i = 0; i < 4; ++i) __builtin_prefetch(a + next + i * a_row, 0, 2);
-            _Pragma("GCC unroll 4") for (int i = 0; i < 4; ++i) multiply_add(a + i * a_row, b + i * b_row);
+        for (; k + product_tn_turn <= job.inner; k += product_tn_turn, a += product_tn_turn * a_row, b += product_tn_turn * b_row) {
+            if (ahead) {
+                _Pragma("GCC unroll 4") for (int i = 0; i < product_tn_lines<V>; ++i) __builtin_prefetch(ahead + i * lanes<T>, 0, V > 1 ? 2 : 3);
+                ahead += product_tn_lines<V> * lanes<T>;
+            }
+            _Pragma("GCC unroll 4") for (int i = 0; i < product_tn_turn; ++i) multiply_add(a + i * a_row, b + i * b_row);
         }
     for (; k < job.inner; ++k, a += a_row, b += b_row) multiply_add(a, b);
     finish_tile(sum, job.relu, output, job.output.row, job.output.vec, width);
 }
 
-template <class T, class Width> using ProductTnTile = void (*)(const Product<T>&, const T*, const T*, const T*, T*, Width);
+template <class T, class Width> using ProductTnTile = void (*)(const Product<T>&, const T*, const T*, const T*, T*, const T*, Width);
 
 template <class T, int V, class Layout, class Width, class Rows = UpTo<product_tn_rows>> struct ProductTnTiles;
 template <class T, int V, class Layout, class Width, int... R> struct ProductTnTiles<T, V, Layout, Width, Indices<R...>> {
@@ -53,14 +62,21 @@ template <class T, int V, class Layout, class Width, int... R> struct ProductTnT
 template <int V, class Layout, class Width, class T>
 void product_tn_columns(const Product<T>& job, Index vector, Width width) {
     const T* b = job.b.data + vector * job.b.vec;
+    Index under_way = 0;  // of the rows that follow those of b
     for (Index panel = 0, r = 0; r < job.rows; ++panel) {
         Index left = job.rows - r < lanes<T> ? job.rows - r : lanes<T>;
         const T* a = job.a.data + panel * job.a.vec;
         for (Index tiles = (left + product_tn_rows - 1) / product_tn_rows; tiles > 0; --tiles) {
             const Index count = height_of_next(left, tiles);
             const T* init = job.init.data ? job.init.data + r * job.init.row + vector * job.init.vec : nullptr;
-            ProductTnTiles<T, V, Layout, Width>::with_rows[count - 1](job, a, b, init,
-                                                                      job.output.data + r * job.output.row + vector * job.output.vec, width);
+            const T* ahead = nullptr;
+            if (job.prefetch && V > 1) ahead = a + job.a.vec;
+            if (job.prefetch && V == 1 && under_way < job.inner) {
+                ahead = b + (job.inner + under_way) * job.b.row;
+                under_way += job.inner / product_tn_turn;
+            }
+            T* const output = job.output.data + r * job.output.row + vector * job.output.vec;
+            ProductTnTiles<T, V, Layout, Width>::with_rows[count - 1](job, a, b, init, output, ahead, width);
             a += count;
             r += count;
             left -= count;
