@@ -53,7 +53,8 @@ def improve_type(node: ast.expr | None) -> ast.expr | None:
     if isinstance(node, ast.Subscript):
         inside = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
         types = ", ".join(ast.unparse(improve_type(one) or one) for one in inside)
-        return parse_type(f"{ast.unparse(node.value)}[{types}]")
+        name = ast.unparse(node.value).removeprefix("collections.abc.")
+        return parse_type(f"{name}[{types}]")
     found = TYPES.get(ast.unparse(node))
     return parse_type(found) if found else node
 

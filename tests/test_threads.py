@@ -1,4 +1,4 @@
-"""Trainings and threads: teams, several models at once, one user at a time, and fork."""
+"""Trainings and threads: shares, teams, several models at once, one user at a time, and fork."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule import _core
 from plan_cases import ENDS, WAYS, Case, all_arrays, going, make_data, make_model
 
 N = 23
@@ -47,6 +48,52 @@ def trained(case: Case, n: int, **arguments: Any) -> list[Any]:
 def assert_equal(one: list[Any], other: list[Any]) -> None:
     for a, b in zip(one, other, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+# Shares of a team's work
+
+
+def shares_after(windows: int, shares: list[float], speeds: list[float]) -> list[float]:
+    for _ in range(windows):
+        shares = _core.follow_speeds(
+            shares, [share / speed for share, speed in zip(shares, speeds, strict=True)]
+        )
+    return shares
+
+
+@pytest.mark.parametrize(
+    "speeds", [[1, 0.6], [1, 1, 1, 0.5], [1, 1, 0.4, 0.4, 0.4, 0.4], [1, 0.9, 0.8]]
+)
+def test_workers_of_different_speeds_come_to_end_together(speeds: list[float]) -> None:
+    shares = shares_after(12, [1 / len(speeds)] * len(speeds), speeds)
+    busy = np.array(shares) / speeds
+    assert sum(shares) == pytest.approx(1, abs=1e-14)
+    assert busy.max() <= 1.03 * busy.mean()
+
+
+def test_shares_stay_as_they_are_where_workers_end_almost_together() -> None:
+    assert _core.follow_speeds([0.5, 0.5], [1.02, 0.98]) == [0.5, 0.5]
+    assert _core.follow_speeds([0.25, 0.75], [1.0, 1.0]) == [0.25, 0.75]
+    assert _core.follow_speeds([1.0], [3.0]) == [1.0]
+
+
+def test_an_interruption_costs_a_worker_a_fifth_of_its_share_and_is_forgotten() -> None:
+    shares = _core.follow_speeds([0.5, 0.5], [100.0, 1.0])
+    assert 0.5 / 1.25 / (0.5 / 1.25 + 0.5 * 1.25) <= shares[0] < 0.5
+    assert min(shares_after(6, shares, [1, 1])) >= 0.485
+
+
+def test_a_worker_without_a_core_keeps_enough_to_show_that_it_is_back() -> None:
+    starved = shares_after(100, [0.25] * 4, [1e-6, 1, 1, 1])
+    assert 0.02 < starved[0] < 0.03
+    assert max(shares_after(20, starved, [1, 1, 1, 1])) <= 1.03 * 0.25
+
+
+def test_shares_and_times_must_be_as_many() -> None:
+    with pytest.raises(ValueError, match="busy: expected 2 times, one a share, got 3"):
+        _core.follow_speeds([0.5, 0.5], [1.0, 1.0, 1.0])
+    with pytest.raises(ValueError, match="busy: expected 0 times"):
+        _core.follow_speeds([], [])
 
 
 # Teams

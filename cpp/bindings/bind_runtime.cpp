@@ -3,6 +3,8 @@
 #include <pybind11/stl.h>
 
 #include <chrono>
+#include <string>
+#include <vector>
 
 #include "bindings/arrays.hpp"
 #include "bindings/bindings.hpp"
@@ -59,6 +61,15 @@ void bind_runtime(py::module_& module) {
         },
         py::arg("count"), "Largest number of threads a call may use, from the next call on.");
     module.def("get_num_threads", &runtime::get_num_threads, "Largest number of threads a call may use.");
+    module.def(
+        "follow_speeds",
+        [](std::vector<double> shares, const std::vector<double>& busy) {
+            if (shares.empty() || shares.size() != busy.size())
+                throw py::value_error("busy: expected " + std::to_string(shares.size()) + " times, one a share, got " + std::to_string(busy.size()));
+            runtime::follow_speeds(shares, busy);
+            return shares;
+        },
+        py::arg("shares"), py::arg("busy"), "Next shares of a team's work, from those it had and how long each worker was busy with its own.");
     module.def("build_info", &build_info, "Version, compiler, OpenMP date and flags.");
     module.def("fma_peak", &fma_peak, py::arg("dtype"), py::arg("seconds"), "GFLOP/s of fused multiply-adds alone, one thread.");
 }

@@ -185,7 +185,7 @@ void dweights_part(const DenseShape& shape, const T* inputs, const T* dvalues, T
 }  // namespace
 
 template <class T> void dense_forward(DenseShape shape, const T* inputs, const T* weights, const T* biases, T* output) {
-    runtime::run_team(runtime::threads_for_call(shape.flops()), [&](Worker worker) {
+    runtime::run_call(shape.flops(), [&](Worker worker) {
         const runtime::FloatingPointState state(runtime::Subnormals::keep);
         forward_part(shape, inputs, weights, biases, output, worker);
     });
@@ -193,7 +193,7 @@ template <class T> void dense_forward(DenseShape shape, const T* inputs, const T
 
 template <class T>
 void dense_backward(DenseShape shape, const T* inputs, const T* dvalues, const T* weights, T* dweights, T* dbiases, T* dinputs) {
-    runtime::run_team(runtime::threads_for_call(2 * shape.flops()), [&](Worker worker) {
+    runtime::run_call(2 * shape.flops(), [&](Worker worker) {
         const runtime::FloatingPointState state(runtime::Subnormals::keep);
         dweights_part(shape, inputs, dvalues, dweights, dbiases, worker);
         dinputs_part(shape, dvalues, weights, dinputs, worker);

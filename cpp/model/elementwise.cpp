@@ -19,7 +19,7 @@ constexpr double cheap = 4, costly = 60;
 
 // Splits `n` elements, in whole groups, over a team where that pays.
 template <class Body> void for_shares(Index n, Index group, double flops_each, const Body& body) {
-    runtime::run_team(runtime::threads_for_call(static_cast<double>(n) * flops_each), [&](Worker worker) {
+    runtime::run_call(static_cast<double>(n) * flops_each, [&](Worker worker) {
         const runtime::FloatingPointState state(runtime::Subnormals::keep);
         const Range part = runtime::share(n, group, worker);
         if (part.first < part.last) body(part.first, part.last - part.first);

@@ -62,7 +62,7 @@ template <class T> template <class Body> void PanelsEngine<T>::move_parameters(c
     constexpr double flops_each = 100;  // a parameter takes about a nanosecond
     double parameters = 0;
     for (const StageMemory<T>& memory : stages_) parameters += static_cast<double>(memory.parameters);
-    runtime::run_team(runtime::threads_for_call(flops_each * parameters), body);
+    runtime::run_call(flops_each * parameters, body);
 }
 
 template <class T> void PanelsEngine<T>::load(const std::vector<StageArrays<T>>& arrays) {
@@ -130,7 +130,8 @@ template <class T> double PanelsEngine<T>::penalty() const {
 template <class T> void PanelsEngine<T>::pass(const Batch& batch, Worker worker, Barrier& barrier) {
     const Range mine = runtime::share(batch.rows, 1, worker);
     T* const scratch = static_cast<T*>(scratch_.data()) + worker.index * scratch_elements();
-    const Index blocks = (mine.last - mine.first + blocks_.rows - 1) / blocks_.rows;
+    const Index count = mine.last - mine.first;
+    const Index blocks = count > 0 ? std::max<Index>((count + blocks_.rows / 2) / blocks_.rows, 1) : 0;  // about that size
     for (Index b = 0, row = mine.first; b < blocks; ++b) {
         const Index rows = (mine.last - row + (blocks - b) - 1) / (blocks - b);
         gather(batch, row, rows);
@@ -140,7 +141,7 @@ template <class T> void PanelsEngine<T>::pass(const Batch& batch, Worker worker,
             for (std::size_t s = stages_.size(); s-- > 0;) backward(batch, s, row, rows, scratch);
         row += rows;
     }
-    barrier.wait();
+    barrier.wait(worker);
 }
 
 template <class T> void PanelsEngine<T>::gather(const Batch& batch, Index row, Index rows) {

@@ -44,7 +44,7 @@ template <class T> void PanelsEngine<T>::plan_tiles() {
 
 // A worker's tiles: those whose middle lies in its share of the cost.
 template <class T> template <class Body> void PanelsEngine<T>::for_each_tile(Worker worker, const Body& body) {
-    const double from = total_cost_ * worker.index / worker.count, to = total_cost_ * (worker.index + 1) / worker.count;
+    const double from = total_cost_ * worker.from, to = total_cost_ * worker.to;
     double before = 0;
     for (std::size_t i = 0; i < tiles_.size(); ++i) {
         const double middle = before + tiles_[i].cost / 2;
@@ -188,7 +188,7 @@ void PanelsEngine<T>::clipped_update(const UpdateRule& rule, double clip_norm, I
             part_squares(tile, part, place);
         });
     });
-    barrier.wait();
+    barrier.wait(worker);
     double squares = 0;
     for (const double each : squares_) squares += each;
     const double norm = std::sqrt(squares);

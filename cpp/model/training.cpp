@@ -20,8 +20,9 @@ double seconds_between(Clock::time_point from, Clock::time_point to) { return st
 // One thread goes first; a call that is over by then has waited for nobody (a sleeping team takes milliseconds), and
 // its speed is what a team must beat.
 constexpr double alone_seconds = 0.002;
-// A team that is slower than one thread, on a busy machine say, is sent away after so long, and tried again later.
-constexpr double trial_seconds = 0.002;
+// One thread is as fast as its fastest trial of so long; the first one warms the caches. A team that turns out slower is
+// sent away, and called again later.
+constexpr double alone_trial_seconds = 0.0005, team_trial_seconds = 0.002;
 // Steps of some milliseconds wait for the team: it is there before the first one would be over.
 constexpr double worth_waiting_for_team = 1e9;  // flops
 // Epochs that one stretch can report; more than 20 ms of the smallest net give.
@@ -38,9 +39,19 @@ template <class T> struct Training<T>::Stretch {
     Clock::time_point end;
     bool over = false;  // this leg of the stretch: its end, or the team's
     // A leg is run by one thread or by a team.
-    Clock::time_point leg_start, leg_end;
-    std::int64_t leg_steps = 0, next_clock = 1;
+    Clock::time_point leg_end;
     bool in_team = false;
+    // Its speed is looked at in trials.
+    Clock::time_point trial_start;
+    std::int64_t trial_steps = 0, next_clock = 1;
+    double fastest = INFINITY;  // trial of one thread in this leg, seconds a step
+    void begin_trial(Clock::time_point now) {
+        trial_start = now;
+        trial_steps = 0;
+        next_clock = 1;
+    }
+    runtime::Shares& shares = runtime::shares_of_caller();
+    Clock::time_point last_shares;
     Barrier barrier;
     // Worker 0 goes ahead alone while a team wakes up; `recruits` is how many it waits for, 0 in a team of one.
     std::atomic<int> reported{0};
@@ -120,17 +131,17 @@ template <class T> bool Training<T>::one_step(Stretch& stretch, Worker worker) {
     const Sums sums = sums_of(now);
     if (reports_penalty) {
         if (worker.index == 0) last_step_.regularization_loss = engine_->penalty();
-        stretch.barrier.wait();
+        stretch.barrier.wait(worker);
     }
     const double loss = sums.loss + (reports_penalty ? last_step_.regularization_loss : 0);
     if (on_nonfinite_ == Nonfinite::stop && !std::isfinite(loss)) {
-        stretch.barrier.wait();
+        stretch.barrier.wait(worker);
         if (worker.index == 0) nonfinite_ = stopped_ = true;
         return false;
     }
     engine_->update(rule, schedule.clip_norm, now.rows, worker, stretch.barrier);
     if (worker.index == 0) finish_step(stretch, sums, rule.rate);
-    stretch.barrier.wait();
+    stretch.barrier.wait(worker);
     return true;
 }
 
@@ -146,25 +157,25 @@ template <class T> void Training<T>::finish_step(Stretch& stretch, const Sums& s
     ++step_;
     ++stretch.done;
     if (stretch.done == stretch.max_steps) stretch.over = true;
-    ++stretch.leg_steps;
-    if (stretch.leg_steps >= stretch.next_clock) read_clock(stretch);
+    ++stretch.trial_steps;
+    if (stretch.trial_steps >= stretch.next_clock) read_clock(stretch);
 }
 
 template <class T> void Training<T>::read_clock(Stretch& stretch) {
     const Clock::time_point now = Clock::now();
     share_seconds(now);
-    const double each = seconds_between(stretch.leg_start, now) / static_cast<double>(stretch.leg_steps);
-    stretch.next_clock = stretch.leg_steps + static_cast<std::int64_t>(clock_seconds / clock_share / (each + 1e-9)) + 1;
+    const double each = seconds_between(stretch.trial_start, now) / static_cast<double>(stretch.trial_steps);
+    stretch.next_clock = stretch.trial_steps + static_cast<std::int64_t>(clock_seconds / clock_share / (each + 1e-9)) + 1;
     if (now >= stretch.end || now >= stretch.leg_end) stretch.over = true;
-    if (!stretch.in_team) {
-        alone_each_ = each;
-    } else if (!waits_for_team() && seconds_between(stretch.leg_start, now) >= trial_seconds) {
-        runtime::judge_team(each <= alone_each_);
-        if (each > alone_each_) stretch.over = true;
-        stretch.leg_start = now;
-        stretch.leg_steps = 0;
-        stretch.next_clock = 1;
+    if (stretch.in_team) {
+        for (int i = 0; i <= stretch.recruits; ++i) stretch.shares.add_busy(i, now - stretch.last_shares);
+        stretch.shares.adjust(now - stretch.last_shares);
+        stretch.last_shares = now;
     }
+    if (seconds_between(stretch.trial_start, now) < (stretch.in_team ? team_trial_seconds : alone_trial_seconds)) return;
+    if (!stretch.in_team) alone_each_ = stretch.fastest = std::min(stretch.fastest, each);
+    else if (!waits_for_team() && !trials_.pays(each, alone_each_)) stretch.over = true;
+    stretch.begin_trial(now);
 }
 
 // Spreads the time since the clock was last read evenly over the steps since then, and so over the epochs they closed:
@@ -193,7 +204,7 @@ template <class T> void Training<T>::finish_epoch(Stretch& stretch, Worker worke
         const Batch now = batch(validation_, step, nullptr, false);
         engine_->pass(now, worker, stretch.barrier);
         if (worker.index == 0) validation.add(sums_of(now));
-        stretch.barrier.wait();
+        stretch.barrier.wait(worker);
     }
     if (worker.index == 0) {
         const bool validated = validation_.count > 0;
@@ -212,11 +223,12 @@ template <class T> void Training<T>::finish_epoch(Stretch& stretch, Worker worke
         ++epoch_;
         if (stretch.order || finished_.count == finished_capacity_) stretch.over = true;
     }
-    stretch.barrier.wait();
+    stretch.barrier.wait(worker);
 }
 
 template <class T> void Training<T>::work(Stretch& stretch, Worker worker) {
     while (!stretch.over && epoch_ <= epochs_) {
+        if (worker.count > 1) worker = stretch.shares.worker(worker.index, worker.count);  // adjusted between steps
         const bool ends_epoch = step_ + 1 == static_cast<std::int64_t>(steps_per_epoch());
         if (!one_step(stretch, worker)) return;
         if (ends_epoch) finish_epoch(stretch, worker);
@@ -236,19 +248,18 @@ template <class T> void Training<T>::work_in_team(Stretch& stretch, Worker worke
         return;
     }
     stretch.recruits = worker.count - 1;
-    stretch.barrier.reset(1);
+    stretch.barrier.reset(1, nullptr);
     if (waits_for_team())
         while (stretch.reported.load(std::memory_order_acquire) < stretch.recruits) runtime::spin_once(spins);
     else
-        work(stretch, Worker{0, 1});
+        work(stretch, Worker{});
     const bool goes_on = !stretch.over && !done();
     if (goes_on) {
         stretch.in_team = worker.count > 1;
-        stretch.leg_start = Clock::now();
-        stretch.leg_steps = 0;
-        stretch.next_clock = 1;
+        stretch.last_shares = Clock::now();
+        stretch.begin_trial(stretch.last_shares);
     }
-    stretch.barrier.reset(worker.count);
+    stretch.barrier.reset(worker.count, &stretch.shares);
     stretch.call.store(goes_on ? Call::start : Call::leave, std::memory_order_release);
     if (goes_on) work(stretch, worker);
 }
@@ -260,14 +271,13 @@ template <class T> bool Training<T>::waits_for_team() const {
 // One leg: a team's, where one is worth calling now, else one thread's.
 template <class T> void Training<T>::run_leg(Stretch& stretch, int threads) {
     const bool team = threads > 1 && (waits_for_team() || (alone_each_ > 0 && Clock::now() >= runtime::team_rests_until()));
-    stretch.leg_start = Clock::now();
-    stretch.leg_steps = 0;
-    stretch.next_clock = 1;
+    stretch.begin_trial(Clock::now());
+    stretch.fastest = INFINITY;
     stretch.over = stretch.in_team = false;
     stretch.recruits = 0;
     stretch.reported = 0;
     stretch.call = Stretch::Call::wait;
-    stretch.barrier.reset(1);
+    stretch.barrier.reset(1, nullptr);
     if (team) {
         stretch.leg_end = Clock::time_point::max();
         runtime::run_team(threads, [&](Worker worker) {
@@ -277,9 +287,9 @@ template <class T> void Training<T>::run_leg(Stretch& stretch, int threads) {
         return;
     }
     if (threads == 1) stretch.leg_end = Clock::time_point::max();
-    else stretch.leg_end = std::max(runtime::team_rests_until(), stretch.leg_start + duration(alone_seconds));
+    else stretch.leg_end = std::max(runtime::team_rests_until(), stretch.trial_start + duration(alone_seconds));
     const runtime::FloatingPointState state(runtime::Subnormals::flush);
-    work(stretch, Worker{0, 1});
+    work(stretch, Worker{});
 }
 
 void TrainingBase::forget_epochs() {

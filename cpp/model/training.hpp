@@ -133,6 +133,7 @@ template <class T> class Training final : public TrainingBase {
     Clock::time_point last_clock_ = {};
     std::uint64_t steps_at_clock_ = 0;
     double alone_each_ = 0;  // seconds a step of one thread; 0: not known yet
+    runtime::TeamTrials trials_;
     std::size_t unclocked_epochs_ = 0;  // of finished_, not yet given their seconds
 };
 

@@ -30,8 +30,9 @@ constexpr int spins_before_yield = 1024;  // some 40 microseconds
 constexpr double worth_an_awake_team = 4e6;      // flops of a call (measured on `rl`, `digits`, `mnist`)
 constexpr double worth_waking_a_team = 1e9;      // flops; about 10 ms
 
-constexpr std::int64_t first_rest = 50'000'000, longest_rest = 2'000'000'000;  // nanoseconds
-std::atomic<std::int64_t> rest{0}, rest_end{0};
+// Nanoseconds: a team that paid for as long as its first rest has a clean record again.
+constexpr std::int64_t first_rest = 100'000'000, longest_rest = 2'000'000'000;
+std::atomic<std::int64_t> rest{0}, rest_end{0}, pays_since{0};
 
 // Large calls of one thread that follow each other closely, as in a loop over layers, are worth a team together. They are
 // looked at in windows of `worth_waking_a_team` flops: the first one alone, then in a team, as long as that is faster.
@@ -63,13 +64,14 @@ class Series {
     void end_window(Clock::time_point now) {
         const double each = std::chrono::duration<double>(now - window_start_).count() / flops_;
         if (window_ == Window::alone) alone_each_ = each;
-        if (window_ == Window::in_team) judge_team(each <= alone_each_);
+        if (window_ == Window::in_team) trials_.pays(each, alone_each_);
         if (now < team_rests_until()) begin_window(now, Window::alone);
         else begin_window(now, window_ == Window::alone ? Window::waking : Window::in_team);
     }
 
     Clock::time_point last_call_{}, window_start_{};
     double last_flops_ = 0, flops_ = 0, alone_each_ = 0;
+    TeamTrials trials_;
     Window window_ = Window::alone;
 };
 thread_local Series series;
@@ -129,30 +131,35 @@ bool in_forked_child() { return forked.load(std::memory_order_relaxed); }
 
 int threads_for_training() { return in_forked_child() || omp_in_parallel() ? 1 : get_num_threads(); }
 
-void judge_team(bool paid) {
-    if (paid) {
-        rest.store(0, std::memory_order_relaxed);
-        return;
+bool TeamTrials::pays(double in_team, double alone) {
+    const std::int64_t now = std::chrono::nanoseconds(Clock::now().time_since_epoch()).count();
+    const std::int64_t since = pays_since.load(std::memory_order_relaxed), before = rest.load(std::memory_order_relaxed);
+    ratio_ += smoothing * (std::min(in_team / alone, worst) - ratio_);
+    if (ratio_ <= 1) {
+        if (since == 0) pays_since.store(now, std::memory_order_relaxed);
+        else if (now - since >= first_rest) rest.store(0, std::memory_order_relaxed);
+        return true;
     }
-    const std::int64_t before = rest.load(std::memory_order_relaxed);
-    const std::int64_t now = before == 0 ? first_rest : std::min(2 * before, longest_rest);
-    rest.store(now, std::memory_order_relaxed);
-    const Clock::duration span = std::chrono::duration_cast<Clock::duration>(std::chrono::nanoseconds(now));
-    rest_end.store((Clock::now() + span).time_since_epoch().count(), std::memory_order_relaxed);
+    const std::int64_t next = before == 0 ? first_rest : std::min(2 * before, longest_rest);
+    rest.store(next, std::memory_order_relaxed);
+    rest_end.store(now + next, std::memory_order_relaxed);
+    pays_since.store(0, std::memory_order_relaxed);
+    ratio_ = hopeful;
+    return false;
 }
 
-Clock::time_point team_rests_until() { return Clock::time_point(Clock::duration(rest_end.load(std::memory_order_relaxed))); }
+Clock::time_point team_rests_until() {
+    return Clock::time_point(std::chrono::duration_cast<Clock::duration>(std::chrono::nanoseconds(rest_end.load(std::memory_order_relaxed))));
+}
 
 bool team_is_forced() {
     const char* text = std::getenv("CHAINRULE_TEAM");
     return text && std::string(text) == "always";
 }
 
-int threads_for_call(double flops) {
-    if (team_is_forced()) return threads_for_training();
-    if (flops < worth_an_awake_team) return 1;
-    const int threads = threads_for_training();
-    return threads > 1 && series.next_in_team(flops) ? threads : 1;
+Shares& shares_of_caller() {
+    thread_local Shares shares;
+    return shares;
 }
 
 void spin_once(int& spins) {
@@ -166,7 +173,7 @@ void spin_once(int& spins) {
 #endif
 }
 
-void Barrier::wait() {
+void Barrier::wait(Worker worker) {
     if (count_ == 1) return;
     const unsigned generation = generation_.load(std::memory_order_relaxed);
     if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == count_) {
@@ -174,19 +181,30 @@ void Barrier::wait() {
         generation_.store(generation + 1, std::memory_order_release);
         return;
     }
+    const Clock::time_point start = Clock::now();
     const bool crowded = count_ > usable_cores();
     for (int spins = crowded ? spins_before_yield : 0; generation_.load(std::memory_order_acquire) == generation;) spin_once(spins);
+    if (shares_) shares_->add_busy(worker.index, start - Clock::now());
 }
 
 namespace detail {
 
+int threads_for_call(double flops) {
+    if (team_is_forced()) return threads_for_training();
+    if (flops < worth_an_awake_team) return 1;
+    const int threads = threads_for_training();
+    return threads > 1 && series.next_in_team(flops) ? threads : 1;
+}
+
 void run_team(int threads, TeamBody call, const void* body) {
+    Shares& shares = shares_of_caller();
+    shares.reset(threads);
     std::exception_ptr failure;
     std::mutex failure_mutex;
 #pragma omp parallel num_threads(threads)
     {
         try {
-            call(body, Worker{omp_get_thread_num(), omp_get_num_threads()});
+            call(body, shares.worker(omp_get_thread_num(), omp_get_num_threads()));
         } catch (...) {
             const std::lock_guard<std::mutex> lock(failure_mutex);
             if (!failure) failure = std::current_exception();

@@ -4,27 +4,11 @@
 #pragma once
 
 #include <atomic>
-#include <chrono>
 #include <exception>
 
-#include "kernels/kernels.hpp"
+#include "runtime/shares.hpp"
 
 namespace chainrule::runtime {
-
-struct Worker {
-    int index, count;
-};
-
-// [first, last) of `total` items, in whole groups of `group`, for one worker of a team.
-struct Range {
-    Index first, last;
-};
-inline Range share(Index total, Index group, Worker worker) {
-    const Index groups = (total + group - 1) / group;
-    const Index first = groups * worker.index / worker.count * group;
-    const Index last = groups * (worker.index + 1) / worker.count * group;
-    return {first < total ? first : total, last < total ? last : total};
-}
 
 // set_num_threads beats OMP_NUM_THREADS, which beats the smaller of affinity mask and container quota.
 void set_num_threads(int count);
@@ -34,38 +18,52 @@ int usable_cores();
 // True in a child of fork(): OpenMP's threads did not come along.
 bool in_forked_child();
 
-// CHAINRULE_TEAM=always: every call that can use a team gets one, at once, however small it is. For tests: results do
-// not depend on it, so without it small cases would never run in parallel.
+// CHAINRULE_TEAM=always: every call that can use a team gets one, at once, however small it is, with uneven shares. For
+// tests: results do not depend on it, so without it small cases would never run in parallel.
 bool team_is_forced();
-
-// Threads for one call of `flops` operations: more than one only where it, together with the calls just before it, is some
-// milliseconds of work, since waking a sleeping team takes longer than most calls; where the call itself is worth moving
-// its data between cores; and as long as such calls turn out faster in a team than alone.
-int threads_for_call(double flops);
 
 // Threads for a training; 1 in a forked child and inside somebody's parallel region.
 int threads_for_training();
 
-// A caller that measured says whether a team beat one thread. Where it did not (the cores are busy), teams rest for a
-// while, longer each time.
-using Clock = std::chrono::steady_clock;
-void judge_team(bool paid);
+// Whether a team beats one thread, asked time and again: the seconds each took for the same work, as a ratio, smoothed.
+// A new team is trusted for a while, since its cores must wake up first and any may be interrupted for milliseconds.
+class TeamTrials {
+  public:
+    // Where it does not pay (the cores are busy), teams rest for a while, longer each time that they fail soon again.
+    bool pays(double in_team, double alone);
+
+  private:
+    static constexpr double hopeful = 0.5, worst = 2, smoothing = 0.25;
+    double ratio_ = hopeful;
+};
 Clock::time_point team_rests_until();
+
+// The shares of the teams that the calling thread opens: their workers are the same threads each time.
+Shares& shares_of_caller();
 
 // Runs body(Worker) on up to `threads` threads and waits for all. The first exception is thrown again here.
 template <class Body> void run_team(int threads, const Body& body);
 
+// The same for one call of `flops` operations, whose shares follow the speeds of the workers. It gets a team only where it,
+// together with the calls just before it, is some milliseconds of work, since waking a sleeping team takes longer than most
+// calls; where the call itself is worth moving its data between cores; and as long as such calls turn out faster in a
+// team than alone.
+template <class Body> void run_call(double flops, const Body& body);
+
 // All threads of a team meet here. Spins, and yields where there are more threads than cores.
 class Barrier {
   public:
-    void reset(int count) {
+    // Time that workers of a team wait here does not count as busy in its shares.
+    void reset(int count, Shares* shares) {
         count_ = count;
+        shares_ = shares;
         arrived_.store(0, std::memory_order_relaxed);
     }
-    void wait();
+    void wait(Worker worker);
 
   private:
     int count_ = 1;
+    Shares* shares_ = nullptr;
     alignas(line_bytes) std::atomic<int> arrived_{0};
     alignas(line_bytes) std::atomic<unsigned> generation_{0};
 };
@@ -75,11 +73,25 @@ void spin_once(int& spins);
 namespace detail {
 using TeamBody = void (*)(const void* body, Worker worker);
 void run_team(int threads, TeamBody call, const void* body);
+int threads_for_call(double flops);
 }  // namespace detail
 
 template <class Body> void run_team(int threads, const Body& body) {
-    if (threads <= 1) return body(Worker{0, 1});
+    if (threads <= 1) return body(Worker{});
     detail::run_team(threads, [](const void* b, Worker worker) { (*static_cast<const Body*>(b))(worker); }, &body);
+}
+
+template <class Body> void run_call(double flops, const Body& body) {
+    const int threads = detail::threads_for_call(flops);
+    if (threads <= 1) return body(Worker{});
+    Shares& shares = shares_of_caller();
+    const Clock::time_point start = Clock::now();
+    run_team(threads, [&](Worker worker) {
+        const Clock::time_point own_start = Clock::now();
+        body(worker);
+        shares.add_busy(worker.index, Clock::now() - own_start);
+    });
+    shares.adjust(Clock::now() - start);
 }
 
 }  // namespace chainrule::runtime

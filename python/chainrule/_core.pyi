@@ -138,6 +138,10 @@ def engine_for(spec: dict[str, Any]) -> str:
 def fma_peak(dtype: str, seconds: float) -> float:
     """GFLOP/s of fused multiply-adds alone, one thread."""
 
+def follow_speeds(shares: Sequence[float], busy: Sequence[float]) -> list[float]:
+    """Next shares of a team's work, from those it had and how long each worker was busy
+    with its own."""
+
 def get_num_threads() -> int:
     """Largest number of threads a call may use."""
 
