@@ -62,7 +62,7 @@ template <class T> template <class Body> void PanelsEngine<T>::move_parameters(c
     constexpr double flops_each = 100;  // a parameter takes about a nanosecond
     double parameters = 0;
     for (const StageMemory<T>& memory : stages_) parameters += static_cast<double>(memory.parameters);
-    runtime::run_call(flops_each * parameters, body);
+    runtime::run_team(runtime::threads_for_call(flops_each * parameters), body);
 }
 
 template <class T> void PanelsEngine<T>::load(const std::vector<StageArrays<T>>& arrays) {

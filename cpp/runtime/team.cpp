@@ -157,6 +157,13 @@ bool team_is_forced() {
     return text && std::string(text) == "always";
 }
 
+int threads_for_call(double flops) {
+    if (team_is_forced()) return threads_for_training();
+    if (flops < worth_an_awake_team) return 1;
+    const int threads = threads_for_training();
+    return threads > 1 && series.next_in_team(flops) ? threads : 1;
+}
+
 Shares& shares_of_caller() {
     thread_local Shares shares;
     return shares;
@@ -188,13 +195,6 @@ void Barrier::wait(Worker worker) {
 }
 
 namespace detail {
-
-int threads_for_call(double flops) {
-    if (team_is_forced()) return threads_for_training();
-    if (flops < worth_an_awake_team) return 1;
-    const int threads = threads_for_training();
-    return threads > 1 && series.next_in_team(flops) ? threads : 1;
-}
 
 void run_team(int threads, TeamBody call, const void* body) {
     Shares& shares = shares_of_caller();

@@ -44,10 +44,12 @@ Shares& shares_of_caller();
 // Runs body(Worker) on up to `threads` threads and waits for all. The first exception is thrown again here.
 template <class Body> void run_team(int threads, const Body& body);
 
-// The same for one call of `flops` operations, whose shares follow the speeds of the workers. It gets a team only where it,
-// together with the calls just before it, is some milliseconds of work, since waking a sleeping team takes longer than most
-// calls; where the call itself is worth moving its data between cores; and as long as such calls turn out faster in a
-// team than alone.
+// Threads for one call of `flops` operations: more than one only where it, together with the calls just before it, is some
+// milliseconds of work, since waking a sleeping team takes longer than most calls; where the call itself is worth moving
+// its data between cores; and as long as such calls turn out faster in a team than alone.
+int threads_for_call(double flops);
+
+// Runs such a call in a team whose shares follow the speeds of its workers.
 template <class Body> void run_call(double flops, const Body& body);
 
 // All threads of a team meet here. Spins, and yields where there are more threads than cores.
@@ -73,7 +75,6 @@ void spin_once(int& spins);
 namespace detail {
 using TeamBody = void (*)(const void* body, Worker worker);
 void run_team(int threads, TeamBody call, const void* body);
-int threads_for_call(double flops);
 }  // namespace detail
 
 template <class Body> void run_team(int threads, const Body& body) {
@@ -82,7 +83,7 @@ template <class Body> void run_team(int threads, const Body& body) {
 }
 
 template <class Body> void run_call(double flops, const Body& body) {
-    const int threads = detail::threads_for_call(flops);
+    const int threads = threads_for_call(flops);
     if (threads <= 1) return body(Worker{});
     Shares& shares = shares_of_caller();
     const Clock::time_point start = Clock::now();
