@@ -41,10 +41,9 @@ class Shares {
     void reset(int workers);
     // Equal shares too, where the system gave a team of another size.
     Worker worker(int index, int count) const;
-    // Any worker, while others do the same: it was busy for so long, or (less than 0) it waited for so long of a time
-    // that counts as busy.
+    // By any worker: it was busy for so long. A negative span takes off what it waited of a time counted before or after.
     void add_busy(int worker, Clock::duration span) { ticks_[static_cast<std::size_t>(worker)].busy.fetch_add(span.count(), std::memory_order_relaxed); }
-    // One of them, between two turns of work that took `elapsed` together: new shares, once enough time has gone by to tell.
+    // By one of them, between two turns of work: `elapsed` more has gone by. New shares, once that is enough to tell speeds.
     void adjust(Clock::duration elapsed);
 
   private:
