@@ -50,6 +50,27 @@ def test_trainings_give_the_same_bits_with_any_caches() -> None:
     assert differences(small, large) == []
 
 
+def test_trainings_give_the_same_bits_whatever_memory_held_before() -> None:
+    usual = elsewhere(cr.cpu_target(), 2)
+    assert differences(usual, elsewhere(cr.cpu_target(), 2, CHAINRULE_MEMORY="nan")) == []
+
+
+def test_a_large_training_finds_nothing_of_the_one_before(restore_threads: None) -> None:
+    """Its memory is the other's, where both are of one size."""
+    case = Case(ENDS[6], "relu", "adam", dtype=np.float32, sizes=(700, 901, 333))
+    X, y = make_data(case, N)
+
+    def trained(X: Any) -> list[Any]:
+        model = make_model(case)
+        model.train(X, y, epochs=2, batch_size=7, on_nonfinite="ignore")
+        return all_arrays(model)
+
+    before = trained(X)
+    assert any(np.isnan(a).any() for a in trained(np.full_like(X, 3e38)))
+    for a, b in zip(trained(X), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 @pytest.mark.parametrize("caches", ["32", "32,", "32,512,1", "32,-1", "0,512", "large,512"])
 def test_caches_that_are_none_are_refused(caches: str) -> None:
     program = (

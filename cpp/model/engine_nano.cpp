@@ -99,19 +99,19 @@ NanoEngine<T>::NanoEngine(const Network& network)
     : net_(network), kernel_(runtime::kernels<T>()), stride_((network.batch_size + lanes<T> - 1) / lanes<T> * lanes<T>),
       block_(block_vectors() * lanes<T>), stages_(network.stages.size()) {
     Index widest = net_.stages.front().n_inputs;
-    arena_.plan(&inputs_, (1 + widest) * stride_);
+    arena_.plan_zeros(&inputs_, (1 + widest) * stride_);
     if (net_.input_dropout.keep < 1) {
-        arena_.plan(&input_mask_, widest * block_);
-        arena_.plan(&input_dropped_, (1 + widest) * block_);
+        arena_.plan_zeros(&input_mask_, widest * block_);
+        arena_.plan_zeros(&input_dropped_, (1 + widest) * block_);
     }
     for (std::size_t s = 0; s < stages_.size(); ++s) {
         const Stage& stage = net_.stages[s];
         StageRows<T>& memory = stages_[s];
-        arena_.plan(&memory.values, (1 + stage.n_neurons) * block_);
-        if (!in_place(s)) arena_.plan(&memory.dvalues, stage.n_neurons * block_);
+        arena_.plan_zeros(&memory.values, (1 + stage.n_neurons) * block_);
+        if (!in_place(s)) arena_.plan_zeros(&memory.dvalues, stage.n_neurons * block_);
         if (stage.dropout.keep < 1) {
-            arena_.plan(&memory.mask, stage.n_neurons * block_);
-            arena_.plan(&memory.dropped, (1 + stage.n_neurons) * block_);
+            arena_.plan_zeros(&memory.mask, stage.n_neurons * block_);
+            arena_.plan_zeros(&memory.dropped, (1 + stage.n_neurons) * block_);
         }
         memory.offset = count_;
         memory.count = (1 + stage.n_inputs) * stage.n_neurons;
@@ -119,17 +119,17 @@ NanoEngine<T>::NanoEngine(const Network& network)
         widest = std::max(widest, stage.n_neurons);
         one_rule_ = one_rule_ && !stage.regularized();
     }
-    arena_.plan(&parameters_, count_);
-    arena_.plan(&gradient_, count_);
-    if (block_ < stride_) arena_.plan(&partials_, count_ * lanes<T>);
-    if (uses_momentums(net_.rule)) arena_.plan(&momentums_, count_);
-    if (uses_cache(net_.rule)) arena_.plan(&cache_, count_);
-    if (net_.labels) arena_.plan(&labels_, stride_);
-    else arena_.plan(&targets_, net_.stages.back().n_neurons * stride_);
-    arena_.plan(&sample_scale_, stride_);
-    arena_.plan(&this->sample_losses_, stride_);
-    arena_.plan(&this->hits_, stride_);
-    arena_.plan(&scratch_, std::max(3 * widest * lanes<T>, widest * block_));
+    arena_.plan_zeros(&parameters_, count_);
+    arena_.plan_zeros(&gradient_, count_);
+    if (block_ < stride_) arena_.plan_zeros(&partials_, count_ * lanes<T>);
+    if (uses_momentums(net_.rule)) arena_.plan_zeros(&momentums_, count_);
+    if (uses_cache(net_.rule)) arena_.plan_zeros(&cache_, count_);
+    if (net_.labels) arena_.plan_zeros(&labels_, stride_);
+    else arena_.plan_zeros(&targets_, net_.stages.back().n_neurons * stride_);
+    arena_.plan_zeros(&sample_scale_, stride_);
+    arena_.plan_zeros(&this->sample_losses_, stride_);
+    arena_.plan_zeros(&this->hits_, stride_);
+    arena_.plan_zeros(&scratch_, std::max(3 * widest * lanes<T>, widest * block_));
     arena_.allocate();
     std::fill_n(inputs_, stride_, T(1));
     if (input_dropped_) std::fill_n(input_dropped_, block_, T(1));

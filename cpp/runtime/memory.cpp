@@ -1,12 +1,18 @@
 #include "runtime/memory.hpp"
 
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
+#include <mutex>
 #include <new>
+#include <string>
 #include <utility>
 
 #if defined(__linux__)
 #include <sys/mman.h>
+#ifndef MADV_FREE
+#define MADV_FREE 8  // Linux 4.5
+#endif
 #endif
 
 namespace chainrule::runtime {
@@ -19,34 +25,75 @@ constexpr std::size_t large_page = std::size_t(2) << 20, worth_large_pages = 2 *
 
 std::size_t mapping_bytes(std::size_t bytes) { return bytes + large_page; }
 
+void* data_of(void* mapping) {
+    return reinterpret_cast<void*>((reinterpret_cast<std::uintptr_t>(mapping) + large_page - 1) / large_page * large_page);
+}
+
 // Large pages: fewer page faults now, fewer address translations later; a wish that the system may refuse.
-void* map_zeros(std::size_t bytes, void** mapping) {
-    *mapping = mmap(nullptr, mapping_bytes(bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (*mapping == MAP_FAILED) throw std::bad_alloc();
-    const std::uintptr_t start = (reinterpret_cast<std::uintptr_t>(*mapping) + large_page - 1) / large_page * large_page;
-    void* const data = reinterpret_cast<void*>(start);
-    madvise(data, bytes / large_page * large_page, MADV_HUGEPAGE);
-    return data;
+void* map(std::size_t bytes) {
+    void* const mapping = mmap(nullptr, mapping_bytes(bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapping == MAP_FAILED) throw std::bad_alloc();
+    madvise(data_of(mapping), bytes / large_page * large_page, MADV_HUGEPAGE);
+    return mapping;
+}
+
+// The large block given back last: the next training of the same model needs one of its size, and touching fresh pages
+// takes milliseconds. The system may take the pages of one that waits whenever it needs them.
+class Spare {
+  public:
+    void* take(std::size_t bytes) {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        return bytes == bytes_ ? std::exchange(mapping_, nullptr) : nullptr;
+    }
+    void give_back(void* mapping, std::size_t bytes) {
+        const bool may_wait = madvise(data_of(mapping), bytes, MADV_FREE) == 0;
+        {
+            const std::lock_guard<std::mutex> lock(mutex_);
+            if (may_wait) {
+                std::swap(mapping, mapping_);
+                std::swap(bytes, bytes_);
+            }
+        }
+        if (mapping) munmap(mapping, mapping_bytes(bytes));
+    }
+
+  private:
+    std::mutex mutex_;
+    void* mapping_ = nullptr;
+    std::size_t bytes_ = 0;
+};
+
+// Never destroyed: blocks may outlive the module.
+Spare& spare() {
+    static Spare* const one = new Spare;
+    return *one;
 }
 #endif
+
+// CHAINRULE_MEMORY=nan fills new blocks with NaNs. For tests: results do not depend on what memory holds.
+bool filled_with_nan() {
+    const char* text = std::getenv("CHAINRULE_MEMORY");
+    return text && std::string(text) == "nan";
+}
 
 }  // namespace
 
 Block::Block(std::size_t bytes) : bytes_(bytes) {
 #if defined(__linux__)
     if (bytes >= worth_large_pages) {
-        data_ = map_zeros(bytes, &mapping_);
-        return;
+        mapping_ = spare().take(bytes);
+        if (!mapping_) mapping_ = map(bytes);
+        data_ = data_of(mapping_);
     }
 #endif
-    data_ = ::operator new(bytes ? bytes : 1, line_alignment);
-    std::memset(data_, 0, bytes_);
+    if (!data_) data_ = ::operator new(bytes ? bytes : 1, line_alignment);
+    if (filled_with_nan()) std::memset(data_, 0xFF, bytes_);
 }
 
 Block::~Block() {
 #if defined(__linux__)
     if (mapping_) {
-        munmap(mapping_, mapping_bytes(bytes_));
+        spare().give_back(mapping_, bytes_);
         return;
     }
 #endif
@@ -64,7 +111,10 @@ Block& Block::operator=(Block&& other) noexcept {
 
 void Arena::allocate() {
     block_ = Block(used_);
-    for (const Wish& wish : wishes_) *wish.array = static_cast<char*>(block_.data()) + wish.offset;
+    for (const Wish& wish : wishes_) {
+        *wish.array = static_cast<char*>(block_.data()) + wish.offset;
+        std::memset(static_cast<char*>(block_.data()) + wish.offset + wish.zeros_from, 0, wish.bytes - wish.zeros_from);
+    }
     wishes_.clear();
 }
 

@@ -8,8 +8,8 @@
 
 namespace chainrule::runtime {
 
-// A zeroed block, aligned to `line_bytes`. Throws std::bad_alloc. A large one comes from the system as zeros: whoever
-// touches a page first, on any thread, pays for it.
+// A block aligned to `line_bytes`; its contents are undefined. Throws std::bad_alloc. Where a large one comes new from the
+// system, whoever touches a page first, on any thread, pays for it; so the one given back last waits for the next of its size.
 class Block {
   public:
     Block() = default;
@@ -31,13 +31,15 @@ class Block {
 
 // Lays arrays out one behind the other, then allocates them all at once:
 //     Arena arena; arena.plan(&weights, n); ...; arena.allocate();
-// Each array starts on a cache line and is zero.
+// Each array starts on a cache line. What it holds is undefined but for its last elements, where zeros are asked for.
 class Arena {
   public:
-    template <class T> void plan(T** array, Index count) {
-        wishes_.push_back({reinterpret_cast<void**>(array), used_});
-        used_ += round_up(static_cast<std::size_t>(count) * sizeof(T));
+    template <class T> void plan(T** array, Index count, Index zeros = 0) {
+        const std::size_t bytes = static_cast<std::size_t>(count) * sizeof(T);
+        wishes_.push_back({reinterpret_cast<void**>(array), used_, bytes, bytes - static_cast<std::size_t>(zeros) * sizeof(T)});
+        used_ += round_up(bytes);
     }
+    template <class T> void plan_zeros(T** array, Index count) { plan(array, count, count); }
     void allocate();
     std::size_t bytes() const { return used_; }
 
@@ -48,7 +50,7 @@ class Arena {
     }
     struct Wish {
         void** array;
-        std::size_t offset;
+        std::size_t offset, bytes, zeros_from;
     };
     std::vector<Wish> wishes_;
     std::size_t used_ = 0;
