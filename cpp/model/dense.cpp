@@ -50,7 +50,7 @@ template <class T> struct Part {
 template <class T> struct PackedRows {
     Grid<T> grid;
     Index columns;
-    PackedRows(Index rows, Index n_columns) : grid{nullptr, lanes<T>, (rows | 1) * lanes<T>}, columns(n_columns) {}
+    PackedRows(Index rows, Index n_columns) : grid{nullptr, lanes<T>, lines_apart(rows) * lanes<T>}, columns(n_columns) {}
     Index elements() const { return grid.vec * panels_of<T>(columns); }
 };
 template <class T> bool has_long_rows(Index row) { return row * static_cast<Index>(sizeof(T)) >= page_bytes; }

@@ -33,14 +33,13 @@ template <class T> Grid<T> at(const Grid<T>& grid, Index row, Index panel) {
     return {grid.data ? grid.data + row * grid.row + panel * grid.vec : nullptr, grid.row, grid.vec};
 }
 
-// (samples, columns) in panels; one row of padding keeps panels off the same cache sets. Lanes beyond the last column are zero
-// until somebody writes whole vectors there.
+// (samples, columns) in panels. Lanes beyond the last column are zero until somebody writes whole vectors there.
 template <class T> struct Panels {
     T* data = nullptr;
     Index columns = 0, stride = 0;
     void plan(runtime::Arena& arena, Index rows, Index n_columns) {
         columns = n_columns;
-        stride = (rows | 1) * lanes<T>;
+        stride = lines_apart(rows) * lanes<T>;
         arena.plan(&data, panels_of<T>(columns) * stride, columns % lanes<T> ? stride : 0);
     }
     Grid<T> grid(Index row = 0) const { return {data + row * lanes<T>, lanes<T>, stride}; }
