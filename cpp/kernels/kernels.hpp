@@ -40,7 +40,7 @@ template <class T> struct Product {
     Grid<T> output;
     bool padded;
     bool relu;                 // output = max(output, 0); product, product_tn
-    bool prefetch;             // fetch ahead what comes next: product the next panels of b, product_tn those of a or the next rows of b
+    bool prefetch;             // fetch ahead what comes next: product the next panels of b, product_tn those of a and the next rows of b
     // In product of whole vectors: the sums, gradients of an activation's output, go on through its derivative.
     Activation derivative = Activation::linear;
     Grid<const T> activated = {nullptr, 0, 0};  // the activation's output, with the strides of `output`

@@ -7,8 +7,8 @@
 //
 // Registers: AVX-512 8 x 3 sums + 3 of b + 1 of a = 28 of 32; AVX2 6 x 1 (12) + 2 + 1 of 16.
 //
-// Fetching ahead: a wide tile fetches the next panel of a, a line for each of its samples. A tile one vector wide has no
-// loads to spare for that; it fetches the rows that follow those of b, a line for every four samples.
+// Fetching ahead: a wide tile fetches the next panel of a, a line for each of its samples, and of the rows that follow those
+// of b one for every four samples. A tile one vector wide has loads to spare for the latter only.
 
 #if defined(__AVX512F__)
 constexpr int product_tn_rows = 8, product_tn_vectors = 3;
@@ -18,12 +18,17 @@ constexpr int product_tn_rows = 6, product_tn_vectors = 1;
 constexpr int product_tn_rows = 2, product_tn_vectors = 1;
 #endif
 
-// Samples a turn of the inner loop, and lines it fetches ahead.
+// Samples a turn of the inner loop.
 constexpr int product_tn_turn = 4;
-template <int V> constexpr int product_tn_lines = V > 1 ? product_tn_turn : 1;
+
+// Where a tile fetches ahead; null: nowhere.
+template <class T> struct BothAhead {
+    const T* a;  // `product_tn_turn` lines a turn
+    const T* b;  // a row of all the tile's vectors a turn
+};
 
 template <int R, int V, class Layout, class Width, class T>
-void product_tn_tile(const Product<T>& job, const T* a, const T* b, const T* init, T* output, const T* ahead, Width width) {
+void product_tn_tile(const Product<T>& job, const T* a, const T* b, const T* init, T* output, BothAhead<T> ahead, Width width) {
     Vec<T> sum[R][V];
     start_tile(sum, init, job.init.row, job.init.vec, width);
     const Index a_row = is_in_panels<Layout> ? lanes<T> : job.a.row, b_row = is_in_panels<Layout> ? lanes<T> : job.b.row;
@@ -41,9 +46,13 @@ void product_tn_tile(const Product<T>& job, const T* a, const T* b, const T* ini
     Index k = 0;
     if constexpr (is_in_panels<Layout>)
         for (; k + product_tn_turn <= job.inner; k += product_tn_turn, a += product_tn_turn * a_row, b += product_tn_turn * b_row) {
-            if (ahead) {
-                _Pragma("GCC unroll 4") for (int i = 0; i < product_tn_lines<V>; ++i) __builtin_prefetch(ahead + i * lanes<T>, 0, V > 1 ? 2 : 3);
-                ahead += product_tn_lines<V> * lanes<T>;
+            if (V > 1 && ahead.a) {
+                _Pragma("GCC unroll 4") for (int i = 0; i < product_tn_turn; ++i) __builtin_prefetch(ahead.a + i * lanes<T>, 0, 2);
+                ahead.a += product_tn_turn * lanes<T>;
+            }
+            if (ahead.b) {
+                _Pragma("GCC unroll 4") for (int v = 0; v < V; ++v) __builtin_prefetch(ahead.b + v * b_vec, 0, V > 1 ? 2 : 3);
+                ahead.b += b_row;
             }
             _Pragma("GCC unroll 4") for (int i = 0; i < product_tn_turn; ++i) multiply_add(a + i * a_row, b + i * b_row);
         }
@@ -51,7 +60,7 @@ void product_tn_tile(const Product<T>& job, const T* a, const T* b, const T* ini
     finish_tile(sum, job.relu, output, job.output.row, job.output.vec, width);
 }
 
-template <class T, class Width> using ProductTnTile = void (*)(const Product<T>&, const T*, const T*, const T*, T*, const T*, Width);
+template <class T, class Width> using ProductTnTile = void (*)(const Product<T>&, const T*, const T*, const T*, T*, BothAhead<T>, Width);
 
 template <class T, int V, class Layout, class Width, class Rows = UpTo<product_tn_rows>> struct ProductTnTiles;
 template <class T, int V, class Layout, class Width, int... R> struct ProductTnTiles<T, V, Layout, Width, Indices<R...>> {
@@ -69,10 +78,9 @@ void product_tn_columns(const Product<T>& job, Index vector, Width width) {
         for (Index tiles = (left + product_tn_rows - 1) / product_tn_rows; tiles > 0; --tiles) {
             const Index count = height_of_next(left, tiles);
             const T* init = job.init.data ? job.init.data + r * job.init.row + vector * job.init.vec : nullptr;
-            const T* ahead = nullptr;
-            if (job.prefetch && V > 1) ahead = a + job.a.vec;
-            if (job.prefetch && V == 1 && under_way < job.inner) {
-                ahead = b + (job.inner + under_way) * job.b.row;
+            BothAhead<T> ahead = {job.prefetch ? a + job.a.vec : nullptr, nullptr};
+            if (job.prefetch && under_way < job.inner) {
+                ahead.b = b + (job.inner + under_way) * job.b.row;
                 under_way += job.inner / product_tn_turn;
             }
             T* const output = job.output.data + r * job.output.row + vector * job.output.vec;
