@@ -14,7 +14,8 @@ template <class T> Index panels_of(Index columns) { return (columns + lanes<T> -
 // Lines from one panel of `rows` rows to the next. A product's tile reads some rows of many panels, which must not all fall on the
 // same few of L1's sets, as they would a whole number of ways apart or nearly so (chosen on `wide`).
 inline Index lines_apart(Index rows) {
-    constexpr Index sets = 64, least = 17;
+    constexpr Index sets = 64;  // of L1, whether 32 KB in 8 ways or 48 KB in 12
+    constexpr Index least = 17;  // from a multiple of them
     Index lines = rows | 1;
     while (lines > sets / 2 && (lines + least - 1) % sets < 2 * least - 1) lines += 2;
     return lines;
