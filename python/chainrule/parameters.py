@@ -1,13 +1,77 @@
-"""Parameters of a layer: how an array becomes one, and the initial values."""
+"""Parameters of a layer: which it has, how an array becomes one, and the initial values.
+
+Optimizers, clipping, penalties, saving, summary, early stopping and checks walk over
+`slots_of(layer)`; nobody else spells the names of a layer's parameters.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .arrays import Array, as_float_dtype, as_parameter
 from .errors import label_of, labelled
+
+NOTEBOOK_NAMES = ("weights", "biases")
+PREFIXES = {"weights": "weight", "biases": "bias"}
+
+
+class Slot(NamedTuple):
+    """The names that belong to one parameter of a layer.
+
+    ``name`` is the attribute that holds the array, ``gradient`` that of its gradient, ``d`` +
+    name. ``prefix`` begins the names of everything beside it: ``weight_momentums``,
+    ``weight_cache``, ``weight_regularizer_l1``, ... ``index`` is its place in a setting that may
+    be given for each parameter apart, such as ``learning_rate_factor=(1.0, 0.1)``.
+    """
+
+    name: str
+    gradient: str
+    prefix: str
+    index: int
+
+    def state(self, kind: str) -> str:
+        """Return the name of an optimizer's array: ``weight_momentums`` of ``momentums``."""
+        return f"{self.prefix}_{kind}"
+
+    def strengths(self, layer: Any) -> tuple[float, float]:
+        """Return the layer's L1 and L2 strengths for this parameter; 0 where it has none."""
+        return (
+            getattr(layer, f"{self.prefix}_regularizer_l1", 0),
+            getattr(layer, f"{self.prefix}_regularizer_l2", 0),
+        )
+
+    def factor(self, layer: Any, setting: str, otherwise: float = 1.0) -> float:
+        """Return a factor of the layer's for this parameter: one number serves all.
+
+        `otherwise` is what a layer without the setting has.
+        """
+        value = getattr(layer, setting, otherwise)
+        return float(value[self.index] if isinstance(value, tuple | list) else value)
+
+
+@functools.lru_cache(maxsize=1024)
+def _slots(names: tuple[str, ...]) -> tuple[Slot, ...]:
+    return tuple(
+        Slot(name, f"d{name}", PREFIXES.get(name, name), index) for index, name in enumerate(names)
+    )
+
+
+def slots_of(layer: Any) -> tuple[Slot, ...]:
+    """Return the parameters that a layer has, in a fixed order; empty where it has none.
+
+    A layer names them in ``parameter_names``; without that, ``weights`` and ``biases`` are
+    looked for. What is absent or None is no parameter.
+    """
+    names = getattr(layer, "parameter_names", NOTEBOOK_NAMES)
+    return _slots(tuple(name for name in names if getattr(layer, name, None) is not None))
+
+
+def is_trainable(layer: Any) -> bool:
+    """Tell whether a layer has parameters and may learn: ``layer.trainable``, True by default."""
+    return bool(getattr(layer, "trainable", True)) and bool(slots_of(layer))
 
 
 class Parameter:
