@@ -1,0 +1,79 @@
+"""Checks of settings: what the value of a part's attribute may be.
+
+A part names its settings and their checks in its class (`catalogue.Part.settings`). A check's
+docstring is what an error text says was expected.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+Check = Callable[[Any], bool]
+
+LIMIT = 2**63  # of every whole number in a file
+
+
+def is_number(value: Any) -> bool:
+    """A finite number, not a bool."""
+    if type(value) is int:
+        return abs(value) < LIMIT
+    return type(value) is float and math.isfinite(value)
+
+
+def is_size(value: Any) -> bool:
+    """An int from 1."""
+    return type(value) is int and 1 <= value < LIMIT
+
+
+def is_count(value: Any) -> bool:
+    """An int from 0."""
+    return type(value) is int and 0 <= value < LIMIT
+
+
+def is_word(value: Any) -> bool:
+    """An int from 0 to 2**64 - 1."""
+    return type(value) is int and 0 <= value < 2**64
+
+
+def is_share(value: Any) -> bool:
+    """A number above 0 and at most 1."""
+    return is_number(value) and 0 < value <= 1
+
+
+def is_number_or_none(value: Any) -> bool:
+    """A finite number or null."""
+    return value is None or is_number(value)
+
+
+def is_factor(value: Any) -> bool:
+    """A finite number of at least 0, or a pair of them."""
+    if isinstance(value, tuple | list):
+        return len(value) == 2 and all(is_number(each) and each >= 0 for each in value)
+    return is_number(value) and value >= 0
+
+
+def is_numbers(value: Any) -> bool:
+    """A list of finite numbers."""
+    return isinstance(value, tuple | list) and all(is_number(each) for each in value)
+
+
+def is_flag(value: Any) -> bool:
+    """True or false."""
+    return type(value) is bool
+
+
+def is_dtype(value: Any) -> bool:
+    """Float32 or float64."""
+    return value in ("float32", "float64") if isinstance(value, str) else False
+
+
+def one_of(*words: str) -> Check:
+    """Return a check for one of some words."""
+
+    def is_word_of(value: Any) -> bool:
+        return isinstance(value, str) and value in words
+
+    is_word_of.__doc__ = f"One of {', '.join(words)}."
+    return is_word_of
