@@ -28,6 +28,7 @@ from .losses import (
     Loss_MeanSquaredError,
 )
 from .metrics import Accuracy, Accuracy_Categorical, Accuracy_Regression
+from .mlp import mlp
 from .model import Model
 from .optimizers import Optimizer_Adagrad, Optimizer_Adam, Optimizer_RMSprop, Optimizer_SGD
 from .runtime import (
@@ -74,6 +75,7 @@ __all__ = [
     "datasets",
     "get_num_threads",
     "gradcheck",
+    "mlp",
     "numerical_gradient",
     "set_num_threads",
     "show_config",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .errors import label_of
-from .training.layerwise import output_width
+from .shapes import output_width
 from .training.specification import plan_text
 
 
