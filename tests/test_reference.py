@@ -83,8 +83,8 @@ def test_one_update_gives_the_parameters_of_the_dense_layer_notebook() -> None:
     layer_outputs = ref.dense_forward(inputs, weights, biases)
     drelu = ref.relu_backward(ref.relu_forward(layer_outputs), layer_outputs)
     dweights, dbiases, _ = ref.dense_backward(inputs, drelu, weights)
-    ref.sgd_update(weights, dweights, 0.001)
-    ref.sgd_update(biases, dbiases, 0.001)
+    ref.sgd(weights, dweights, 0.001)
+    ref.sgd(biases, dbiases, 0.001)
     expected = [
         [0.179515, 0.5003665, -0.262746],
         [0.742093, -0.9152577, -0.2758402],
@@ -104,7 +104,7 @@ def test_one_neuron_gives_the_table_of_the_chain_rule_notebook() -> None:
         activations.append(a.item())
         costs.append(ref.mean_squared_error_forward(a, t).item())
         dvalues = ref.sigmoid_backward(ref.mean_squared_error_backward(a, t), a)
-        ref.sgd_update(w, x.T @ dvalues, 0.1)
+        ref.sgd(w, x.T @ dvalues, 0.1)
     table = [0.769, 0.765, 0.761, 0.757, 0.753, 0.749, 0.745, 0.741, 0.737, 0.733]
     assert np.round(activations, 3).tolist() == table
     table = [0.072, 0.070, 0.068, 0.066, 0.064, 0.062, 0.060, 0.058, 0.056, 0.054]
