@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array
+from ..base_loss import Loss, penalty_of, targets_for, total_of
 from ..errors import label_of
-from ..losses import Loss, penalty_of, total_of
 from ..metrics import Accuracy
-from .passes import learning, predictions_of, targets_for
+from .passes import predictions_of
 
 
 class Meter:
@@ -50,7 +50,9 @@ class Meter:
         """Return the batch's accuracy, and add it up."""
         if self.accuracy is None:
             return math.nan
-        predictions = predictions_of(self.model.layers, self.loss, output, y)
+        predictions = output
+        if not getattr(self.accuracy, "takes_outputs", False):
+            predictions = predictions_of(self.model.layers, self.loss, output, y)
         value = float(self.accuracy.calculate(predictions, targets_for(self.loss, output, y)))
         self.hits += value * len(y)
         self.samples += len(y)
@@ -72,8 +74,7 @@ class Meter:
         """Return the regularisation terms of the layers that learn, as they are now."""
         if hasattr(self.loss, "regularization_loss"):
             return float(self.loss.regularization_loss())
-        layers = learning(self.model.trainable_layers)
-        return sum((penalty_of(layer) for layer in layers), 0.0)
+        return sum((penalty_of(layer) for layer in self.model.trainable_layers), 0.0)
 
 
 def has_own_calculate(loss: Any) -> bool:

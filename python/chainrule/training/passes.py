@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from .. import _core
-from ..arrays import Array, as_floats, as_real
-from ..catalogue import Part, own_class
+from ..arrays import Array
+from ..base_loss import targets_for
+from ..catalogue import Part
+from ..compiled_loss import CompiledLoss
 from ..errors import label_of, relabelled
 from ..parameters import is_trainable, slots_of
 from ..shapes import output_width, takes_training
@@ -63,11 +62,10 @@ def backward_pass(
         return
     joint = joint_loss(layers[-1], loss)
     if joint is None:
-        targets = targets_for(loss, output, y)
-        result = loss.backward(output, targets)
+        result = loss.backward(output, targets_for(loss, output, y))
         values = weighted_rows(loss.dinputs if result is None else result, weight)
     else:
-        values = weighted_rows(joint_gradient(loss, joint, output, y), weight)
+        values = weighted_rows(loss.joint_backward(joint, output, y), weight)
         layers[-1].dinputs = values
     for position in range(len(layers) - (joint is not None), lowest - 1, -1):
         layer = layers[position - 1]
@@ -82,39 +80,8 @@ def backward_pass(
 
 def joint_loss(last_layer: Any, loss: Any) -> str | None:
     """Return the core's name of last activation and loss in one, None where they stay two."""
-    if own_class(loss) is None or own_class(last_layer) is None:
-        return None
-    name: str | None = loss.joint_with(last_layer)
+    name: str | None = loss.joint_with(last_layer) if isinstance(loss, CompiledLoss) else None
     return name
-
-
-def joint_gradient(loss: Any, joint: str, output: Any, y: Any) -> Array:
-    """Return the gradient with respect to the last activation's inputs."""
-    backward = getattr(_core, f"{joint}_backward")
-    try:
-        gradient: Array = backward(output, y, *loss.parameters())
-    except (TypeError, ValueError):
-        predictions = as_floats(output, "output")
-        targets = loss.checked_targets(y, "y", predictions.shape[-1], predictions.dtype)
-        gradient = backward(predictions, targets, *loss.parameters())
-    return gradient
-
-
-def targets_for(loss: Any, output: Any, y: Any) -> Any:
-    """Return y as a loss of the user's own is to see it: as the package's losses see theirs.
-
-    Targets of the output's shape come in its dtype, those of one output, (n,), as (n, 1); class
-    labels stay what they are. The package's losses convert for themselves.
-    """
-    if own_class(loss) is not None:
-        return y
-    targets, shape = as_real(y, "y"), np.shape(output)
-    if shape == (*targets.shape, 1):
-        targets = targets.reshape(shape)
-    dtype = getattr(output, "dtype", None)
-    if targets.shape == shape and dtype in (np.float32, np.float64):
-        return as_floats(targets, "y", dtype)
-    return targets
 
 
 def weighted_rows(dinputs: Any, weight: Array | None) -> Any:

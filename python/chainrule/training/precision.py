@@ -10,14 +10,19 @@ import inspect
 import weakref
 from typing import Any
 
+from ..catalogue import own_class
+
 # accuracy -> the model whose targets it knows
 _FITTED: weakref.WeakKeyDictionary[Any, weakref.ref[Any]] = weakref.WeakKeyDictionary()
 
 
 def fit_accuracy(model: Any, y: Any) -> None:
     """Let the accuracy learn from the targets of a training, whatever it knew before."""
-    if hasattr(model.accuracy, "init"):
-        init(model.accuracy, y, reinit=True)
+    accuracy = model.accuracy
+    if own_class(accuracy, "init") is not None:
+        accuracy.start_training(y)
+    elif hasattr(accuracy, "init"):
+        init(accuracy, y, reinit=True)
     model._precision = getattr(model.accuracy, "precision", None)
     remember(model)
 
@@ -29,13 +34,23 @@ def recall_accuracy(model: Any, y: Any = None) -> None:
         fitted = _FITTED.get(accuracy)
     except TypeError:  # a class of the user's own that has no hash
         fitted = None
-    others = fitted is not None and fitted() is not model
+    others = fitted is not None and fitted() is not model and learned(accuracy)
+    known = getattr(accuracy, "precision", None)
     if others and model._precision is not None:
         accuracy.precision = model._precision
     elif y is not None and hasattr(accuracy, "init"):
         init(accuracy, y, reinit=others)
+    if hasattr(accuracy, "learned_precision") and (others or known is None):
+        accuracy.learned_precision = accuracy.precision
     if others:
         remember(model)
+
+
+def learned(accuracy: Any) -> bool:
+    """Tell whether the accuracy's precision came from targets, not from the user's hand."""
+    if not hasattr(accuracy, "learned_precision"):
+        return True
+    return bool(accuracy.precision == accuracy.learned_precision)
 
 
 def remember(model: Any) -> None:

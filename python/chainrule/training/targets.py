@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, as_floats, as_real
+from ..arrays import Array, as_real
+from ..base_loss import shaped_targets
 from ..catalogue import own_class
+from ..domains import check_labels
 from ..layers import Layer_Dense
 from ..shapes import output_width
 
@@ -40,11 +42,7 @@ def checked_targets(model: Any, y: Any, n: int, name: str) -> Array:
     if hasattr(model.loss, "checked_targets"):
         checked: Array = model.loss.checked_targets(y, name, n_outputs, dtype)
         return checked
-    if array.ndim == 1 and n_outputs == 1:
-        array = array.reshape(-1, 1)
-    if array.ndim == 2 and array.shape[1] == n_outputs:
-        return as_floats(array, name, dtype)
-    return np.ascontiguousarray(array)
+    return shaped_targets(y, name, () if n_outputs is None else (n, n_outputs), dtype)
 
 
 def in_form_of(y: Array, model: Any, other: Array, name: str) -> Array:
@@ -75,13 +73,3 @@ def is_one_hot(y: Array) -> bool:
     """Tell whether each row is one 1 among 0s."""
     ones = y == 1
     return bool((ones | (y == 0)).all() and (np.count_nonzero(ones, axis=1) == 1).all())
-
-
-def check_labels(labels: Array, name: str, n_classes: int | None) -> None:
-    """Refuse labels outside 0 to n_classes - 1."""
-    limit = np.iinfo(np.int64).max if n_classes is None else n_classes
-    if labels.min() >= 0 and labels.max() < limit:
-        return
-    index = int(np.argmax((labels < 0) | (labels >= limit)))
-    last = "" if n_classes is None else f" to {n_classes - 1}"
-    raise ValueError(f"{name}: label {labels[index]} at index {index}: expected 0{last}")
