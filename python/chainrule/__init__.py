@@ -13,11 +13,17 @@ from .activations import (
     Activation_Softmax,
     Activation_Tanh,
 )
-from .callbacks import Callback, EarlyStopping, LearningRateSchedule
+from .callbacks import (
+    Callback,
+    Checkpoint,
+    EarlyStopping,
+    LearningRateSchedule,
+    ReduceLearningRateOnPlateau,
+)
 from .checking import gradcheck, numerical_gradient
 from .errors import ModelFileError
 from .history import History
-from .layers import Layer_Dense, Layer_Dropout, Layer_Input
+from .layers import Layer_Dense, Layer_Dropout, Layer_Input, Layer_Scale
 from .losses import (
     Activation_Softmax_Loss_CategoricalCrossentropy,
     Loss,
@@ -50,11 +56,13 @@ __all__ = [
     "Activation_Softmax_Loss_CategoricalCrossentropy",
     "Activation_Tanh",
     "Callback",
+    "Checkpoint",
     "EarlyStopping",
     "History",
     "Layer_Dense",
     "Layer_Dropout",
     "Layer_Input",
+    "Layer_Scale",
     "LearningRateSchedule",
     "Loss",
     "Loss_BinaryCrossentropy",
@@ -68,6 +76,7 @@ __all__ = [
     "Optimizer_Adam",
     "Optimizer_RMSprop",
     "Optimizer_SGD",
+    "ReduceLearningRateOnPlateau",
     "__version__",
     "available_targets",
     "cpu_target",
