@@ -28,18 +28,20 @@ class Precision(NamedTuple):
     exp_terms: int
     log_terms: int
     cosh_terms: int
-    erfc_terms: int
+    tail_terms: int
     erfc_centre: str
     erfc_zero: str  # erfc is 0 from here on
-    normal_terms: int
     normal_centre: str
-    normal_zero: str
+    normal_zero: str  # Phi(-x) is 0 from here on
 
 
 PRECISIONS = (
-    Precision("float", 14, 5, 3, 4, 10, "2.5", "10.2", 10, "2.75", "14.5"),
-    Precision("double", 40, 10, 8, 7, 22, "4", "27.4", 22, "5.75", "38.7"),
+    Precision("float", 14, 5, 3, 4, 10, "2.75", "10.2", "3.5", "14.5"),
+    Precision("double", 40, 10, 8, 7, 22, "4", "27.4", "5.75", "38.7"),
 )
+# These make the scaled tails nearly flat at 0, so that an error of q counts little.
+ERFC_OFFSET = mp.mpf("0.75")
+NORMAL_OFFSET = mp.mpf("1.25")
 
 
 def exp_tail(r: mp.mpf) -> mp.mpf:
@@ -70,33 +72,48 @@ def cosh_tail(z: mp.mpf) -> mp.mpf:
 
 
 def erfc_scaled(x: mp.mpf) -> mp.mpf:
-    """(1 + x) exp(x^2) erfc(x): between 1 and 1 / sqrt(pi)."""
-    return (1 + x) * mp.exp(x * x) * mp.erfc(x)
+    """(offset + x) exp(x^2) erfc(x): between its offset and 1 / sqrt(pi)."""
+    return (ERFC_OFFSET + x) * mp.exp(x * x) * mp.erfc(x)
 
 
 def normal_scaled(x: mp.mpf) -> mp.mpf:
-    """(1 + x) exp(x^2 / 2) Phi(-x): between 1/2 and 1 / sqrt(2 pi)."""
-    return (1 + x) * mp.exp(x * x / 2) * mp.erfc(x / mp.sqrt(2)) / 2
+    """(offset + x) exp(x^2 / 2) Phi(-x): between half its offset and 1 / sqrt(2 pi)."""
+    return (NORMAL_OFFSET + x) * mp.exp(x * x / 2) * mp.erfc(x / mp.sqrt(2)) / 2
 
 
-def literal(value: mp.mpf, name: str) -> str:
+def rounded(value: mp.mpf | float, name: str) -> float:
     if name == "float":
-        (rounded,) = struct.unpack("f", struct.pack("f", float(value)))
-        return f"{rounded.hex()}f"
-    return float(value).hex()
+        (single,) = struct.unpack("f", struct.pack("f", float(value)))
+        return single
+    return float(value)
 
 
-def coefficients(function, interval, terms: int, name: str) -> tuple[str, mp.mpf]:
-    highest_first, error = mp.chebyfit(function, interval, terms, error=True)
-    return ", ".join(literal(c, name) for c in highest_first), error
+def literal(value: mp.mpf | float, name: str) -> str:
+    return rounded(value, name).hex() + ("f" if name == "float" else "")
 
 
-def array(title: str, comment: str, function, interval, terms: int, name: str) -> list[str]:
-    values, error = coefficients(function, interval, terms, name)
+def literals(values: list[mp.mpf] | list[float], name: str) -> str:
+    return ", ".join(literal(value, name) for value in values)
+
+
+def exact_at_minus_1(highest_first: list[mp.mpf], value: mp.mpf, name: str) -> list[float]:
+    """The coefficients, the last one changed so that Horner's rule at -1 rounds to `value`."""
+    *others, _ = (rounded(c, name) for c in highest_first)
+    total = others[0]
+    for c in others[1:]:
+        total = rounded(c - total, name)
+    return [*others, rounded(value + total, name)]
+
+
+def array(title: str, text: str, values, error: mp.mpf, name: str) -> list[str]:
     return [
-        f"    // {comment}; error {mp.nstr(error, 3)}",
-        f"    static constexpr {name} {title}[] = {{{values}}};",
+        f"    // {text}; error {mp.nstr(error, 3)}",
+        f"    static constexpr {name} {title}[] = {{{literals(values, name)}}};",
     ]
+
+
+def fitted(title: str, text: str, function, interval, terms: int, name: str) -> list[str]:
+    return array(title, text, *mp.chebyfit(function, interval, terms, error=True), name)
 
 
 def number(title: str, value: mp.mpf, name: str) -> str:
@@ -110,24 +127,21 @@ def split_ln2(name: str, bits: int) -> tuple[mp.mpf, mp.mpf]:
     return high, mp.log(2) - high
 
 
-def mapped(title: str, comment: str, function, p: Precision) -> list[str]:
-    """A polynomial in q = (x - centre) / (x + centre) for 0 <= x <= zero."""
-    terms = getattr(p, f"{title}_terms")
+def tail(title: str, text: str, function, offset: mp.mpf, p: Precision) -> list[str]:
+    """A polynomial in q = (x - centre) / (x + centre) for 0 <= x <= zero, exact at x = 0."""
     centre = mp.mpf(getattr(p, f"{title}_centre"))
     zero = mp.mpf(getattr(p, f"{title}_zero"))
     interval = [-1, (zero - centre) / (zero + centre)]
-    fit = array(
-        f"{title}_scaled",
-        f"{comment} over q = (x - {title}_centre) / (x + {title}_centre), 0 <= x <= {title}_zero",
-        lambda q: function(centre * (1 + q) / (1 - q)),
-        interval,
-        terms,
-        p.name,
+    values, error = mp.chebyfit(
+        lambda q: function(centre * (1 + q) / (1 - q)), interval, p.tail_terms, error=True
     )
+    values = exact_at_minus_1(values, function(mp.mpf(0)), p.name)
+    text = f"{text} over q = (x - centre) / (x + centre), 0 <= x <= zero"
     return [
+        number(f"{title}_offset", offset, p.name),
         number(f"{title}_centre", centre, p.name),
         number(f"{title}_zero", zero, p.name),
-        *fit,
+        *array(f"{title}_scaled", text, values, error, p.name),
     ]
 
 
@@ -144,13 +158,13 @@ def constants(p: Precision) -> list[str]:
         number("half_ln2", HALF_LN2, name),
         number("ln2_high", high, name),
         number("ln2_low", low, name),
-        *array("exp_tail", exp_text, exp_tail, [-half, half], p.exp_terms, name),
-        *array("tanh_tail", tanh_text, tanh_tail, [-quarter, quarter], p.exp_terms, name),
-        *array("atanh_tail", atanh_text, atanh_tail, [0, ATANH_LIMIT**2], p.log_terms, name),
+        *fitted("exp_tail", exp_text, exp_tail, [-half, half], p.exp_terms, name),
+        *fitted("tanh_tail", tanh_text, tanh_tail, [-quarter, quarter], p.exp_terms, name),
+        *fitted("atanh_tail", atanh_text, atanh_tail, [0, ATANH_LIMIT**2], p.log_terms, name),
         number("cosh_limit", COSH_LIMIT, name),
-        *array("cosh_tail", cosh_text, cosh_tail, [0, COSH_LIMIT**2], p.cosh_terms, name),
-        *mapped("erfc", "(1 + x) exp(x^2) erfc(x)", erfc_scaled, p),
-        *mapped("normal", "(1 + x) exp(x^2 / 2) Phi(-x)", normal_scaled, p),
+        *fitted("cosh_tail", cosh_text, cosh_tail, [0, COSH_LIMIT**2], p.cosh_terms, name),
+        *tail("erfc", "(offset + x) exp(x^2) erfc(x)", erfc_scaled, ERFC_OFFSET, p),
+        *tail("normal", "(offset + x) exp(x^2 / 2) Phi(-x)", normal_scaled, NORMAL_OFFSET, p),
         number("normal_peak", 1 / mp.sqrt(2 * mp.pi), name),
         "};",
     ]

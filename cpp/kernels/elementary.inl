@@ -9,7 +9,7 @@
 // softplus: max(x, 0) + log1p(e)
 // tanh(softplus): (1 + 2 e) / (1 + 2 e + 2 e^2) for x >= 0, e (e + 2) / (2 + 2 e + e^2) else
 // log cosh: log1p(cosh(x) - 1) near 0, |x| - ln2 + log1p(exp(-2 |x|)) beyond
-// erfc:     exp(-x^2) p(q) / (1 + x) with q = (x - centre) / (x + centre), x^2 exact in two parts; 2 - erfc(-x) for x < 0
+// erfc:     exp(-x^2) p(q) / (offset + x) with q = (x - centre) / (x + centre), x^2 exact in two parts; 2 - erfc(-x) for x < 0
 // Phi:      the same with exp(-x^2 / 2), so that no x / sqrt(2) is rounded
 // Constants come from derive_polynomials.py.
 
@@ -217,16 +217,16 @@ template <class T> CHAINRULE_INLINE Exponential<T> exponential_of_square(const V
     return {exp_minus_1_of_rest(fma(whole.n, broadcast(-P::ln2_high), x) + low), whole.power};
 }
 
-// p(q) / (1 + x) with q = (x - centre) / (x + centre), x >= 0.
-template <class T, int N> CHAINRULE_INLINE Vec<T> scaled_tail(const T (&scaled)[N], T centre, const Vec<T>& x) {
+// p(q) / (offset + x) with q = (x - centre) / (x + centre), x >= 0.
+template <class T, int N> CHAINRULE_INLINE Vec<T> scaled_tail(const T (&scaled)[N], T offset, T centre, const Vec<T>& x) {
     const Vec<T> q = (x - broadcast(centre)) / (x + broadcast(centre));
-    return polynomial(scaled, q) / (x + broadcast(T(1)));
+    return polynomial(scaled, q) / (x + broadcast(offset));
 }
 
 template <class T> CHAINRULE_INLINE Vec<T> complementary_error_function(const Vec<T>& x) {
     using P = Polynomials<T>;
     const Vec<T> size = smaller(broadcast(P::erfc_zero), absolute(x));
-    const Vec<T> tail = exponential_of_square(size, T(1)).times(scaled_tail(P::erfc_scaled, P::erfc_centre, size));
+    const Vec<T> tail = exponential_of_square(size, T(1)).times(scaled_tail(P::erfc_scaled, P::erfc_offset, P::erfc_centre, size));
     return select(x < Vec<T>{}, broadcast(T(2)) - tail, tail);
 }
 
@@ -239,7 +239,7 @@ template <class T> CHAINRULE_INLINE Normal<T> normal(const Vec<T>& x) {
     using P = Polynomials<T>;
     const Vec<T> size = smaller(broadcast(P::normal_zero), absolute(x));
     const Exponential<T> e = exponential_of_square(size, T(0.5));
-    const Vec<T> tail = e.times(scaled_tail(P::normal_scaled, P::normal_centre, size));
+    const Vec<T> tail = e.times(scaled_tail(P::normal_scaled, P::normal_offset, P::normal_centre, size));
     return {e.times(broadcast(P::normal_peak)), select(Vec<T>{} < x, broadcast(T(1)) - tail, tail)};
 }
 template <class T> CHAINRULE_INLINE Vec<T> normal_density(const Vec<T>& x) { return normal(x).density; }
