@@ -31,14 +31,13 @@ template <class T, class Function> void all(Index n, const T* x, T* y, Function 
 EXPORT(exponential)
 EXPORT(exponential_any)
 EXPORT(exponential_minus_1)
-EXPORT(logarithm)
 EXPORT(logarithm_of_1_plus)
 EXPORT(softplus)
 EXPORT(logarithm_of_cosh)
 EXPORT(complementary_error_function)
 EXPORT(normal_density)
 EXPORT(normal_distribution)
-EXPORT_AS(hyperbolic_tangent_of_softplus, hyperbolic_tangent_of_softplus(x).value)
-EXPORT_AS(hyperbolic_tangent_of_softplus_slope, hyperbolic_tangent_of_softplus(x).slope)
+EXPORT_AS(tanh_of_softplus, hyperbolic_tangent_of_softplus(x).value)
+EXPORT_AS(slope_of_tanh_of_softplus, hyperbolic_tangent_of_softplus(x).slope)
 
 }  // namespace chainrule
