@@ -1,4 +1,4 @@
-// The functions of elementary.inl over arrays, for test_elementary_kernels.py. One shared library per CPU target.
+// The functions of elementary.inl over arrays, for elementary_cases.py. One shared library per CPU target.
 
 #include "kernels/kernels.hpp"
 

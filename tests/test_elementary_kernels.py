@@ -1,101 +1,43 @@
 """Functions of elementary.inl that no class shows bare: within 4 ulp on every CPU target.
 
-elementary.cpp is compiled once per target and called with ctypes. float64 is judged by mpmath,
-float32 at every 4099th of its bit patterns by float64.
+float64 is judged by mpmath, float32 at every 4099th of its bit patterns by float64.
 """
 
 from __future__ import annotations
 
-import ctypes
-import functools
-import math
 import os
-import shutil
 import subprocess
-from collections.abc import Callable
+import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import mpmath
 import numpy as np
 import pytest
 
-from chainrule import available_targets
+from elementary_cases import (
+    COMPILER,
+    FUNCTIONS,
+    ROOT,
+    TARGET_FLAGS,
+    Kernel,
+    compiled,
+    every_kind,
+    expected,
+    float32_arguments,
+    float64_arguments,
+)
 from tolerance import LONGDOUBLE_IS_WIDER, smallest, ulps
 
-Array = np.ndarray[Any, Any]
-Kernel = Callable[[Array], Array]
-
-ROOT = Path(__file__).resolve().parents[1]
-COMPILER = shutil.which(os.environ.get("CXX", "g++")) or shutil.which("c++")
-FLAGS = "-std=c++17 -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math -shared -fPIC".split()
-TARGET_FLAGS = {
-    "baseline": [],
-    "x86_64_v3": ["-march=x86-64-v3"],
-    "x86_64_v4": ["-march=x86-64-v4", "-mprefer-vector-width=512"],
-}
 FUSED = ("x86_64_v3", "x86_64_v4")
-
 ALLOWED = 4  # ulp
 # The square of a sum of five terms: without fused multiply-add each term brings two roundings.
 ALLOWED_UNFUSED = {"slope_of_tanh_of_softplus": 6}
-STRIDE = 4099  # of float32's bit patterns; a prime, so that all low bits come up
-COUNT = 600  # arguments of each kind for mpmath
-LARGEST = 1e4  # of mpmath's arguments; beyond it every function is at its limit
 
 pytestmark = [
     pytest.mark.skipif(COMPILER is None, reason="no C++ compiler"),
     pytest.mark.skipif(not (ROOT / "cpp").is_dir(), reason="no C++ sources beside the tests"),
 ]
 
-
-class Function(NamedTuple):
-    """exact: of one mpmath number; in_float64: of an array; low <= x <= high."""
-
-    exact: Callable[[Any], Any]
-    in_float64: Callable[[Array], Array]
-    low: float = -np.inf
-    high: float = np.inf
-
-
-def erfc(x: Array) -> Array:
-    return np.fromiter(map(math.erfc, x.tolist()), np.float64, x.size)
-
-
-def log_cosh(x: Array) -> Array:
-    far = np.abs(x) - np.log(2) + np.log1p(np.exp(-2 * np.abs(x)))
-    return np.where(np.abs(x) < 1, np.log1p(2 * np.sinh(x / 2) ** 2), far)
-
-
-def slope_of_tanh_of_softplus(x: Array) -> Array:
-    """1 / cosh(softplus(x))^2 times sigmoid(x)."""
-    return 1 / np.cosh(np.logaddexp(0, x)) ** 2 / (1 + np.exp(-x))
-
-
-def mp_softplus(x: Any) -> Any:
-    return mpmath.log1p(mpmath.exp(x))
-
-
-FUNCTIONS = {
-    "exponential": Function(mpmath.exp, np.exp, high=0),
-    "exponential_any": Function(mpmath.exp, np.exp),
-    "exponential_minus_1": Function(mpmath.expm1, np.expm1, high=0),
-    "logarithm_of_1_plus": Function(mpmath.log1p, np.log1p, low=0, high=1),
-    "softplus": Function(mp_softplus, lambda x: np.logaddexp(0, x)),
-    "tanh_of_softplus": Function(
-        lambda x: mpmath.tanh(mp_softplus(x)), lambda x: np.tanh(np.logaddexp(0, x))
-    ),
-    "slope_of_tanh_of_softplus": Function(
-        lambda x: mpmath.sech(mp_softplus(x)) ** 2 / (1 + mpmath.exp(-x)),
-        slope_of_tanh_of_softplus,
-    ),
-    "logarithm_of_cosh": Function(lambda x: mpmath.log1p(2 * mpmath.sinh(x / 2) ** 2), log_cosh),
-    "complementary_error_function": Function(mpmath.erfc, erfc),
-    "normal_density": Function(mpmath.npdf, lambda x: np.exp(-x * x / 2) / np.sqrt(2 * np.pi)),
-    "normal_distribution": Function(
-        lambda x: mpmath.erfc(-x / mpmath.sqrt(2)) / 2, lambda x: erfc(-x / np.sqrt(2)) / 2
-    ),
-}
 EVEN = ("logarithm_of_cosh", "normal_density")
 RANGES = {
     "exponential": (0, 1),
@@ -111,42 +53,12 @@ RANGES = {
     "normal_distribution": (0, 1),
 }
 
-# Compiled functions
-
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One for all workers of a run."""
     base = tmp_path_factory.getbasetemp()
     return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-
-
-@functools.cache
-def library(target: str, folder: Path) -> ctypes.CDLL:
-    path = folder / f"elementary_{target}.so"
-    if not path.exists():
-        own = folder / f"elementary_{target}_{os.getpid()}.so"
-        source = ROOT / "tests" / "elementary.cpp"
-        command = [COMPILER, *FLAGS, *TARGET_FLAGS[target], f"-I{ROOT / 'cpp'}", source, "-o", own]
-        done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        os.replace(own, path)
-    return ctypes.CDLL(str(path))
-
-
-def compiled(name: str, target: str, folder: Path) -> Kernel:
-    if target not in available_targets():
-        pytest.skip(f"this CPU has no {target}")
-
-    def call(inputs: Array) -> Array:
-        function = getattr(library(target, folder), f"{name}_{inputs.dtype.name}")
-        function.argtypes = [ctypes.c_ssize_t, ctypes.c_void_p, ctypes.c_void_p]
-        function.restype = None
-        inputs, output = np.ascontiguousarray(inputs), np.empty_like(inputs)
-        function(inputs.size, inputs.ctypes.data, output.ctypes.data)
-        return output
-
-    return call
 
 
 @pytest.fixture(params=TARGET_FLAGS)
@@ -166,54 +78,6 @@ def kernel(name: str, target: str, folder: Path) -> Kernel:
     return compiled(name, target, folder)
 
 
-# Arguments and expected values
-
-
-def inside(name: str, inputs: Array) -> Array:
-    function = FUNCTIONS[name]
-    return inputs[(function.low <= inputs) & (inputs <= function.high)]
-
-
-@functools.cache
-def float32_arguments(name: str) -> Array:
-    bits = np.arange(0, 2**32, STRIDE, dtype=np.uint32).view(np.float32)
-    return inside(name, bits[np.isfinite(bits)])
-
-
-@functools.cache
-def float64_arguments(name: str) -> Array:
-    """Near 0, in the tails, of all sizes; round the places where a formula gives way to another."""
-    rng = np.random.default_rng(11)
-    places = [0.41421356, 1.3, 27.3, 38.6, *np.arange(1, 30) * np.log(2) / 2, 708, 709.78, 744.5]
-    sizes = np.concatenate(
-        [
-            rng.uniform(0, 1, COUNT),
-            rng.uniform(0, 3, COUNT),
-            rng.uniform(0, 10, COUNT),
-            rng.uniform(0, 40, COUNT),
-            rng.uniform(0, 750, COUNT),
-            np.exp2(rng.uniform(-60, 4, COUNT)),
-            np.exp2(rng.uniform(np.log2(smallest(np.float64)), np.log2(LARGEST), COUNT)),
-            np.multiply.outer(places, [1 - 1e-7, 1 - 1e-16, 1, 1 + 3e-16, 1 + 1e-7]).ravel(),
-            [0.0, 1.0, smallest(np.float64), np.finfo(np.float64).tiny],
-        ]
-    )
-    return inside(name, np.concatenate([sizes, -sizes]))
-
-
-@functools.cache
-def expected(name: str, dtype: Any) -> Array:
-    function = FUNCTIONS[name]
-    if dtype is np.float32:
-        with np.errstate(over="ignore", under="ignore"):
-            return function.in_float64(float32_arguments(name).astype(np.float64))
-    with mpmath.workprec(160):
-        values = [function.exact(mpmath.mpf(x)) for x in float64_arguments(name).tolist()]
-        high = [float(v) for v in values]
-        low = [float(v - h) if np.isfinite(h) else 0 for v, h in zip(values, high, strict=True)]
-    return np.array(high, np.longdouble) + np.array(low)
-
-
 def test_within_4_ulp(name: str, dtype: Any, target: str, kernel: Kernel) -> None:
     """Infinite where the exact value is 4 ulp above the largest number; finite 4 ulp below it."""
     inputs = float32_arguments(name) if dtype is np.float32 else float64_arguments(name)
@@ -231,6 +95,13 @@ def test_within_4_ulp(name: str, dtype: Any, target: str, kernel: Kernel) -> Non
         f"at {inputs[worst]!r}: expected {value[worst]!r} within {allowed} ulp, "
         f"got {output[worst]!r}, {float(error[worst]):.2f} ulp off"
     )
+
+
+def test_constants_are_those_of_the_script() -> None:
+    kernels = ROOT / "cpp" / "kernels"
+    command = [sys.executable, str(kernels / "derive_polynomials.py")]
+    written = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert written == (kernels / "polynomials.inl").read_text()
 
 
 # Special values
@@ -305,13 +176,6 @@ def test_exponential_any_has_the_bits_of_exponential(dtype: Any, target: str, fo
     inputs = every_kind("exponential", dtype)
     one, other = (compiled(n, target, folder) for n in ("exponential", "exponential_any"))
     np.testing.assert_array_equal(one(inputs), other(inputs))
-
-
-def every_kind(name: str, dtype: Any) -> Array:
-    """Arguments of both precisions, as dtype."""
-    return np.concatenate(
-        [float32_arguments(name).astype(dtype), float64_arguments(name).astype(dtype)]
-    )
 
 
 def test_values_stay_in_their_range(name: str, dtype: Any, kernel: Kernel) -> None:

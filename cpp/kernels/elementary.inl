@@ -8,7 +8,7 @@
 // log1p:    for 0 <= x <= 1: the same with m = 1 + x, or (1 + x) / 2
 // softplus: max(x, 0) + log1p(e)
 // tanh(softplus): (1 + 2 e) / (1 + 2 e + 2 e^2) for x >= 0, e (e + 2) / (2 + 2 e + e^2) else
-// log cosh: log1p(cosh(x) - 1) near 0, |x| - ln2 + log1p(exp(-2 |x|)) beyond
+// log cosh: log1p(cosh(x) - 1) with cosh(x) - 1 = x^2 / 2 + x^4 p(x^2) near 0, |x| - ln2 + log1p(exp(-2 |x|)) beyond
 // erfc:     exp(-x^2) p(q) / (offset + x) with q = (x - centre) / (x + centre), x^2 exact in two parts; 2 - erfc(-x) for x < 0
 // Phi:      the same with exp(-x^2 / 2), so that no x / sqrt(2) is rounded
 // Constants come from derive_polynomials.py.
@@ -157,8 +157,8 @@ template <class T> struct TanhOfSoftplus {
     Vec<T> value, slope;
 };
 
-// slope: 4 e (1 + e) / (2 + 2 e + e^2)^2 for x < 0, 4 e^2 (1 + e) / (1 + 2 e + 2 e^2)^2 else; both numerator and square
-// over 4. The power of e is taken from its parts, e^2 = (1 + m)^2 = 1 + (2 m + m^2).
+// slope = 4 e (1 + e) / d^2 for x < 0, 4 e^2 (1 + e) / d^2 else, with d the denominator of value; `square` is d^2 / 4.
+// e or e^2 joins last and from its parts, (1 + m)^2 = 1 + (2 m + m^2), which spares roundings.
 template <class T> CHAINRULE_INLINE TanhOfSoftplus<T> hyperbolic_tangent_of_softplus(const Vec<T>& x) {
     const Vec<T> quarter = broadcast(T(0.25)), one = broadcast(T(1)), two = broadcast(T(2));
     const auto falls = x < Vec<T>{};
