@@ -21,11 +21,17 @@ from .activations import (
     Activation_Softplus,
     Activation_Tanh,
 )
-from .callbacks import Callback, EarlyStopping, LearningRateSchedule
+from .callbacks import (
+    Callback,
+    Checkpoint,
+    EarlyStopping,
+    LearningRateSchedule,
+    ReduceLearningRateOnPlateau,
+)
 from .checking import gradcheck, numerical_gradient
 from .errors import ModelFileError
 from .history import History
-from .layers import Layer_Dense, Layer_Dropout, Layer_Input
+from .layers import Layer_Dense, Layer_Dropout, Layer_Input, Layer_Scale
 from .losses import (
     Activation_Sigmoid_Loss_BinaryCrossentropy,
     Activation_Softmax_Loss_CategoricalCrossentropy,
@@ -77,11 +83,13 @@ __all__ = [
     "Activation_Softplus",
     "Activation_Tanh",
     "Callback",
+    "Checkpoint",
     "EarlyStopping",
     "History",
     "Layer_Dense",
     "Layer_Dropout",
     "Layer_Input",
+    "Layer_Scale",
     "LearningRateSchedule",
     "Loss",
     "Loss_BinaryCrossentropy",
@@ -100,6 +108,7 @@ __all__ = [
     "Optimizer_Adam",
     "Optimizer_RMSprop",
     "Optimizer_SGD",
+    "ReduceLearningRateOnPlateau",
     "__version__",
     "available_targets",
     "cpu_target",

@@ -20,12 +20,15 @@ class Layer(Part):
     prev, next : object or None
         The layers beside it, where a model has told; a copy or a pickle of the layer alone leaves
         them out.
+    optimizer_token : int or None
+        Whose the optimizer's arrays on the layer are; see optimizer_state.py.
     """
 
     kind: ClassVar[str] = "layer"
     trainable: bool = True
     prev: Any = Neighbour(-1)
     next: Any = Neighbour(+1)
+    optimizer_token: int | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__

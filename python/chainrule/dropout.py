@@ -23,9 +23,9 @@ class Layer_Dropout(Layer):
 
     One uniform number u per element and training forward; ``keep = 1 - rate``. A lone
     ``forward(inputs)`` drops, as in the classes of the notebooks; a model says which it wants.
-    With ``training=False`` a copy goes through. The stream is counter-based (Philox4x32-10): the numbers
-    are a function of the layer's key, the count of training forwards before this one and
-    the element's index, so that they depend on no thread and no batch order.
+    With ``training=False`` a copy goes through. The stream is counter-based (Philox4x32-10):
+    the numbers are a function of the layer's key, the count of training forwards before this
+    one and the element's index, so that they depend on no thread and no batch order.
 
     Parameters
     ----------

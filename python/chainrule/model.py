@@ -347,7 +347,7 @@ class Model(Stack):
         """Write the whole model, with its training state, to a file; see `load`.
 
         A kill at any moment leaves the old file or the new one. Attributes that users added
-        are not kept.
+        are not kept; an object of a class of the user's own is kept with all its attributes.
 
         Parameters
         ----------
@@ -356,7 +356,9 @@ class Model(Stack):
         Raises
         ------
         TypeError
-            A class of the user's own; `save_parameters` serves any model.
+            An attribute of a class of the user's own that is no plain setting (a number, text,
+            bool or None, a list, tuple or dict of them, a real array), a schedule that is a
+            function; `save_parameters` serves any model.
         ValueError
             A setting that is not finite; arrays that overlap in part.
         OSError
@@ -367,7 +369,7 @@ class Model(Stack):
         with self._used_by("save"):
             self._prepare(parts=())
             recall_accuracy(self)
-            saving.save_model(self, path)
+            saving.save_model(self, path, Model)
 
     @staticmethod
     def load(path: Any, custom: Any = ()) -> Model:
@@ -380,19 +382,21 @@ class Model(Stack):
         ----------
         path : str or path-like
         custom : sequence of classes
-            Your own classes that the file may name; no other class is built.
+            Classes of the user's own that the file may name. Their objects get their attributes
+            from the file's plain settings; no constructor runs. A subclass of `Model` that is not
+            among them comes back as a `Model`.
 
         Raises
         ------
         ModelFileError
             The file is damaged, no model file, written by a later version, or names a class that
-            is not among `custom`.
+            `custom` does not have.
         OSError
             The file cannot be read.
         """
         from . import saving
 
-        model: Model = saving.load_model(path, custom)
+        model: Model = saving.load_model(path, Model, check_part, custom)
         return model
 
     def save_parameters(self, path: Any) -> None:

@@ -230,9 +230,7 @@ def checked_update(optimizer: Any, layer: Any) -> None:
     factors = [slot.factor(layer, "learning_rate_factor") for slot in slots]
     decays = [slot.decay_factor(layer) for slot in slots]
     with labelled(label_of(optimizer)):
-        hypers = [
-            optimizer.hyper(slot.factor(layer, "epsilon_factor")) for slot in slots
-        ]
+        hypers = [optimizer.hyper(slot.factor(layer, "epsilon_factor")) for slot in slots]
         decay = float(optimizer.decay_in_use)
     if not slots:
         return
@@ -274,9 +272,7 @@ def ready_arrays(held: list[Array], names: tuple[str, ...]) -> list[Array]:
     """Return a parameter and its state arrays as the core takes them: themselves, or copies."""
     dtype = as_floats(held[0], names[0]).dtype
     ready = [as_floats(array, name, dtype) for array, name in zip(held, names, strict=True)]
-    return [
-        copy if copy is array else copy.copy() for copy, array in zip(ready, held, strict=True)
-    ]
+    return [copy if copy is array else copy.copy() for copy, array in zip(ready, held, strict=True)]
 
 
 def with_gradient(layer: Any, part: tuple[Any, ...], changed: list[Array]) -> tuple[Any, ...]:

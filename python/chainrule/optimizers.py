@@ -132,7 +132,9 @@ class Optimizer(Part):
     @property
     def decay_in_use(self) -> float:
         """The weight decay of the step in progress, without the rate."""
-        return self.weight_decay if self.weight_decay_schedule is None else self.current_weight_decay
+        return (
+            self.weight_decay if self.weight_decay_schedule is None else self.current_weight_decay
+        )
 
     def pre_update_params(self) -> None:
         """Set the rate and the weight decay of this step; call it once before the layers' updates.

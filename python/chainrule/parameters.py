@@ -92,9 +92,7 @@ def slots_of(layer: Any) -> tuple[Slot, ...]:
     What is absent or None is no parameter, but keeps its place in settings given for each.
     """
     return tuple(
-        slot
-        for slot in slots_named(names_of(layer))
-        if getattr(layer, slot.name, None) is not None
+        slot for slot in slots_named(names_of(layer)) if getattr(layer, slot.name, None) is not None
     )
 
 
