@@ -18,7 +18,7 @@ Team = Callable[..., Any]
 
 def pytest_configure(config: pytest.Config) -> None:
     """Sigmoids before the categorical loss are tried on purpose; their warning has its own test."""
-    config.addinivalue_line("filterwarnings", "ignore:.*need not add up to 1:UserWarning")
+    config.addinivalue_line("filterwarnings", "ignore:.*do not add up to 1:UserWarning")
 
 
 @pytest.fixture(autouse=True, scope="session")

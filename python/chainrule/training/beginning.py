@@ -10,8 +10,45 @@ import numpy as np
 
 from ..history import History
 from ..layers import Layer_Dropout
+from ..multipliers import begin_schedule
+from ..optimizer_state import claim_layers
+from ..optimizers import Optimizer
+from .passes import learning
 from .precision import fit_accuracy
 from .request import TrainingRequest
+
+def begin_steps(model: Any, request: TrainingRequest) -> None:
+    """Let the optimizer claim the layers' arrays, and its schedules begin where they are to.
+
+    Schedules go on where they have room for this training's steps; else they begin now, and last
+    as long as it.
+    """
+    optimizer = model.optimizer
+    if not isinstance(optimizer, Optimizer):
+        return
+    claim_layers(optimizer, learning(model.trainable_layers))
+    begin_schedules(model, request.epochs * request.steps)
+
+
+def begin_schedules(model: Any, steps: int) -> None:
+    """Give the schedules of optimizer and dropout a beginning with room for so many steps."""
+    optimizer = model.optimizer
+    scheduled = (optimizer.schedule, optimizer.weight_decay_schedule)
+    if all(each is None for each in scheduled) and not scheduled_dropouts(model.layers):
+        return
+    if optimizer.schedule_start is None and optimizer.schedule_steps is not None:
+        optimizer.schedule_start = int(optimizer.iterations)
+    begin, length = optimizer.schedule_start, optimizer.schedule_steps
+    if begin is not None and length is not None and optimizer.iterations + steps > begin + length:
+        optimizer.schedule_start = None  # used up before the training would end
+    begin_schedule(optimizer, steps)
+
+
+def scheduled_dropouts(layers: list[Any]) -> list[Layer_Dropout]:
+    """Return the dropout layers whose share follows a schedule."""
+    dropouts = [layer for layer in layers if isinstance(layer, Layer_Dropout)]
+    return [layer for layer in dropouts if layer.schedule is not None]
+
 
 STATE = ("history", "stop_training", "rng", "feature_names", "_precision")
 

@@ -15,7 +15,10 @@ from numpy.typing import NDArray
 
 from ..history import History
 from ..layers import Layer_Dropout
+from ..multipliers import shares_of
+from ..optimizers import Optimizer
 from ..parameters import slots_of
+from .beginning import begin_schedules, begin_steps, scheduled_dropouts
 from .evaluation import evaluate
 from .meter import Meter
 from .passes import backward_pass, forward_pass, learning, lowest_learning
@@ -48,6 +51,7 @@ class LayerwiseRunner:
         self.epoch = 1
         self.step = 0
         self.nonfinite: tuple[int, int] | None = None
+        begin_steps(model, request)
         self._meter = Meter(model)
         self._order: NDArray[np.int64] | None = None
         self._rows: list[tuple[float, ...]] = []
@@ -87,6 +91,7 @@ class LayerwiseRunner:
         X, y, weight = self.request.batch(self.step, self._order)
         if weight is not None and not weight.any():
             return True  # no sample counts: no step
+        self._set_dropped_shares()
         output = forward_pass(model.layers, X, True)
         data_loss, penalty = self._meter.add_loss(output, y, weight), self._meter.penalty()
         if not math.isfinite(data_loss + penalty) and self.request.on_nonfinite != "ignore":
@@ -105,6 +110,20 @@ class LayerwiseRunner:
         rate = float(getattr(model.optimizer, "current_learning_rate", math.nan))
         self._record = StepRecord(accuracy, data_loss, penalty, rate)
         return True
+
+    def _set_dropped_shares(self) -> None:
+        """Tell dropout layers with a schedule which share of the training is done."""
+        dropouts = scheduled_dropouts(self.model.layers)
+        if not dropouts:
+            return
+        optimizer = self.model.optimizer
+        if isinstance(optimizer, Optimizer):
+            share = float(shares_of(optimizer, optimizer.iterations, 1)[0])
+        else:
+            done = (self.epoch - 1) * self.request.steps + self.step
+            share = done / (self.request.epochs * self.request.steps)
+        for layer in dropouts:
+            layer.training_share = share
 
     def _update(self, learners: list[Any]) -> None:
         optimizer = self.model.optimizer
@@ -148,7 +167,14 @@ class LayerwiseRunner:
         """Nothing to do: the classes' own arrays were changed."""
 
     def read_back(self) -> None:
-        """Nothing to do: the classes' own attributes are read in each step."""
+        """Give the schedules of a new optimizer a beginning; the rest is read in each step."""
+        if not self.done and isinstance(self.model.optimizer, Optimizer):
+            begin_schedules(self.model, self.left)
+
+    @property
+    def left(self) -> int:
+        """Batches that are left."""
+        return (self.request.epochs - self.epoch + 1) * self.request.steps - self.step
 
     def stop(self) -> None:
         """End the training after the steps done."""
