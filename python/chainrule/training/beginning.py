@@ -63,7 +63,7 @@ class Beginning:
     def __init__(self, model: Any, request: TrainingRequest) -> None:
         self.model = model
         self.request = request
-        self._state = {name: getattr(model, name) for name in STATE}
+        self._state = {name: vars(model)[name] for name in STATE if name in vars(model)}
         self._dropouts = [layer for layer in model.layers if isinstance(layer, Layer_Dropout)]
         self._keys = [(layer.key, layer.step) for layer in self._dropouts]
         self._accuracy = getattr(model.accuracy, "__dict__", {}).copy()
@@ -105,6 +105,8 @@ class Beginning:
         try:
             yield
         except BaseException:
+            for name in STATE:
+                vars(self.model).pop(name, None)
             vars(self.model).update(self._state)
             for layer, (key, step) in zip(self._dropouts, self._keys, strict=True):
                 layer.key, layer.step = key, step
