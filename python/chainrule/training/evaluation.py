@@ -9,7 +9,7 @@ import numpy as np
 from ..arrays import Array
 from .meter import Meter
 from .passes import forward_pass
-from .request import Weights, as_batch
+from .request import Weights, batch_of
 from .targets import model_dtype
 
 
@@ -38,11 +38,10 @@ def evaluate(
     dtype: np.dtype[Any] = np.dtype(np.float64)
     net = model_dtype(model.layers)
     for start in range(0, len(X), batch_size):
-        rows = slice(start, start + batch_size)
-        weights = None if weight is None else weight[rows]
-        output = forward_pass(model.layers, as_batch(X[rows], net), False)
+        inputs, targets, weights = batch_of((X, y, weight), slice(start, start + batch_size), net)
+        output = forward_pass(model.layers, inputs, False)
         if getattr(output, "dtype", None) == np.float32:
             dtype = np.dtype(np.float32)
-        meter.add_loss(output, y[rows], weights)
-        meter.add_accuracy(output, y[rows])
+        meter.add_loss(output, targets, weights)
+        meter.add_accuracy(output, targets)
     return Evaluation(meter.data_loss(), meter.mean_accuracy(), dtype)

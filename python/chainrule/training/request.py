@@ -16,6 +16,7 @@ from ..arrays import Array
 from ..history import History
 
 Weights = NDArray[np.float64]
+Batch = tuple[Array, Array, Weights | None]
 
 
 class StepRecord(NamedTuple):
@@ -96,18 +97,23 @@ class TrainingRequest:
             return None
         return self.generator.permutation(self.n).astype(np.int64, copy=False)
 
-    def batch(
-        self, step: int, order: NDArray[np.int64] | None
-    ) -> tuple[Array, Array, Weights | None]:
-        """Gather step's samples, converted to the model's dtype: X, y, weights."""
+    def batch(self, step: int, order: NDArray[np.int64] | None) -> Batch:
+        """Gather step's samples."""
         rows: Any = slice(step * self.batch_size, (step + 1) * self.batch_size)
         if order is not None:
             rows = order[rows]
-        y = self.y[rows]
-        if self.dtype is not None and y.dtype.kind == "f":
-            y = y.astype(self.dtype, copy=False)
-        weight = None if self.sample_weight is None else self.sample_weight[rows]
-        return as_batch(self.X[rows], self.dtype), y, weight
+        return batch_of((self.X, self.y, self.sample_weight), rows, self.dtype)
+
+
+def batch_of(
+    samples: tuple[Array, Array, Weights | None], rows: Any, dtype: np.dtype[Any] | None
+) -> Batch:
+    """Gather some rows of X, y and weights, converted to the model's dtype."""
+    X, y, weight = samples
+    targets = y[rows]
+    if dtype is not None and targets.dtype.kind == "f":
+        targets = targets.astype(dtype, copy=False)
+    return as_batch(X[rows], dtype), targets, None if weight is None else weight[rows]
 
 
 def as_batch(X: Array, dtype: np.dtype[Any] | None) -> Array:

@@ -9,6 +9,8 @@ import numpy as np
 from ..arrays import Array, as_real
 from ..base_loss import shaped_targets
 from ..catalogue import own_class
+from ..compiled_loss import CompiledLoss
+from ..crossentropies import Loss_CategoricalCrossentropy
 from ..domains import check_labels
 from ..layers import Layer_Dense
 from ..shapes import output_width
@@ -40,9 +42,16 @@ def checked_targets(model: Any, y: Any, n: int, name: str) -> Array:
     keep = array.dtype.kind == "f" and array.dtype.itemsize in (4, 8)
     dtype = None if keep else model_dtype(model.layers)
     if hasattr(model.loss, "checked_targets"):
+        if width is None and array.ndim == 1 and not takes_labels(model.loss):
+            y = array.reshape(-1, 1)  # targets of one output
         checked: Array = model.loss.checked_targets(y, name, n_outputs, dtype)
         return checked
     return shaped_targets(y, name, () if n_outputs is None else (n, n_outputs), dtype)
+
+
+def takes_labels(loss: Any) -> bool:
+    """Tell whether (n,) may be class labels: for the categorical loss, and any of the user's."""
+    return isinstance(loss, Loss_CategoricalCrossentropy) or not isinstance(loss, CompiledLoss)
 
 
 def in_form_of(y: Array, model: Any, other: Array, name: str) -> Array:
