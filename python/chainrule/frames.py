@@ -18,7 +18,9 @@ def is_frame(values: Any) -> bool:
 
 def flattened(values: Any, name: str) -> str:
     """Return the code that flattens a column: ``y.ravel()``, or what does it for a frame."""
-    return f"{name}.to_numpy().ravel()" if is_frame(values) else f"{name}.ravel()"
+    if is_frame(values):
+        return f"{name}.to_numpy().ravel()"
+    return f"np.ravel({name})" if isinstance(values, list | tuple) else f"{name}.ravel()"
 
 
 def as_column(values: Any, name: str) -> str:
