@@ -109,9 +109,10 @@ class Loop:
                 due = self._next_due(total)
                 self.count += self._run_to(due, runner)
                 runner.report_epochs(self.history)
+                if runner.nonfinite is None or self.request.on_nonfinite == "stop":
+                    self._watch.look(self.history, runner)
                 if runner.nonfinite is not None:
                     break
-                self._watch.look(self.history, runner)
                 bar.update(self.count, runner)
                 if self.count == due:
                     self._report(runner, bar, interrupts)
