@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -44,9 +46,23 @@ def checked_targets(model: Any, y: Any, n: int, name: str) -> Array:
     if hasattr(model.loss, "checked_targets"):
         if width is None and array.ndim == 1 and not takes_labels(model.loss):
             y = array.reshape(-1, 1)  # targets of one output
-        checked: Array = model.loss.checked_targets(y, name, n_outputs, dtype)
+        with hinting_at_classes(array, n_outputs, model.loss):
+            checked: Array = model.loss.checked_targets(y, name, n_outputs, dtype)
         return checked
     return shaped_targets(y, name, () if n_outputs is None else (n, n_outputs), dtype)
+
+
+@contextmanager
+def hinting_at_classes(y: Array, n_outputs: int | None, loss: Any) -> Iterator[None]:
+    """Say what class labels need where a loss that takes none refuses what looks like them."""
+    try:
+        yield
+    except ValueError as error:
+        whole = y.ndim == 1 and y.dtype.kind in "biu" and n_outputs not in (None, 1)
+        if not whole or takes_labels(loss):
+            raise
+        needed = "Activation_Softmax() as the last layer and Loss_CategoricalCrossentropy()"
+        raise ValueError(f"{error}; class labels need {needed}") from None
 
 
 def takes_labels(loss: Any) -> bool:
