@@ -13,13 +13,7 @@ from .activations import (
     Activation_Softmax,
     Activation_Tanh,
 )
-from .callbacks import (
-    Callback,
-    Checkpoint,
-    EarlyStopping,
-    LearningRateSchedule,
-    ReduceLearningRateOnPlateau,
-)
+from .callbacks import Callback, LearningRateSchedule
 from .checking import gradcheck, numerical_gradient
 from .errors import ModelFileError
 from .history import History
@@ -35,6 +29,7 @@ from .losses import (
 )
 from .metrics import Accuracy, Accuracy_Categorical, Accuracy_Regression
 from .model import Model
+from .monitoring import Checkpoint, EarlyStopping, ReduceLearningRateOnPlateau
 from .optimizers import Optimizer_Adagrad, Optimizer_Adam, Optimizer_RMSprop, Optimizer_SGD
 from .runtime import (
     __version__,
