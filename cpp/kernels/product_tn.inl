@@ -57,7 +57,8 @@ void product_tn_tile(const Product<T>& job, const T* a, const T* b, const T* ini
             _Pragma("GCC unroll 4") for (int i = 0; i < product_tn_turn; ++i) multiply_add(a + i * a_row, b + i * b_row);
         }
     for (; k < job.inner; ++k, a += a_row, b += b_row) multiply_add(a, b);
-    finish_tile(sum, job.relu, output, job.output.row, job.output.vec, width);
+    if (job.activation != Activation::identity) through_activation(job.activation, sum, job.parameters, Activations{});
+    finish_tile(sum, output, job.output.row, job.output.vec, width);
 }
 
 template <class T, class Width> using ProductTnTile = void (*)(const Product<T>&, const T*, const T*, const T*, T*, BothAhead<T>, Width);
