@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, ClassVar, NamedTuple
 
@@ -19,11 +19,9 @@ from .errors import label_of, labelled
 from .multipliers import as_schedule, decay_multipliers, rate_multipliers
 from .optimizer_state import checked_update, new_token, rule_named
 from .parameters import NOTEBOOK_NAMES, slots_named
-from .settings import is_count, is_number, is_schedule, is_size, or_none
+from .settings import Settings, is_count, is_number, is_schedule, is_size, or_none
 
 _update = _core.update
-
-Settings = Mapping[str, Callable[[Any], bool]]
 
 
 class Optimizer(Part):

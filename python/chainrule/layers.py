@@ -7,7 +7,7 @@ State is plain NumPy arrays in the layer's ``__dict__``; the compiled functions 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -37,7 +37,7 @@ from .parameters import (
     initial_parameters,
 )
 from .scale import Layer_Scale
-from .settings import is_number
+from .settings import Settings, is_number
 
 __all__ = ["Layer_Dense", "Layer_Dropout", "Layer_Input", "Layer_Scale"]
 
@@ -106,7 +106,7 @@ class Layer_Dense(ParameterLayer):
         "weights": ("n_inputs", "n_neurons"),
         "biases": (1, "n_neurons"),
     }
-    settings: ClassVar[Mapping[str, Callable[[Any], bool]]] = {
+    settings: ClassVar[Settings] = {
         **ParameterLayer.settings,
         "bias_regularizer_l1": is_number,
         "bias_regularizer_l2": is_number,

@@ -12,9 +12,9 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from .arrays import as_number
-from .base_optimizer import Optimizer, Settings
+from .base_optimizer import Optimizer
 from .errors import labelled
-from .settings import is_flag, is_number
+from .settings import Settings, is_flag, is_number
 
 __all__ = ["Optimizer_Adagrad", "Optimizer_Adam", "Optimizer_RMSprop", "Optimizer_SGD"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -11,7 +11,7 @@ from . import _core
 from .arrays import Array, as_floats, as_number
 from .base_layer import Layer
 from .parameters import NOTEBOOK_NAMES, Parameter, Slot, slots_named
-from .settings import is_factor, is_flag, is_number
+from .settings import Settings, is_factor, is_flag, is_number
 
 _regularize = _core.regularize
 
@@ -37,7 +37,7 @@ class ParameterLayer(Layer):
 
     # The sizes of each parameter: a number, or the attribute that tells it.
     parameter_shapes: ClassVar[Mapping[str, tuple[int | str, ...]]] = {}
-    settings: ClassVar[Mapping[str, Callable[[Any], bool]]] = {
+    settings: ClassVar[Settings] = {
         "weight_regularizer_l1": is_number,
         "weight_regularizer_l2": is_number,
         "learning_rate_factor": is_factor,
