@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
+import re
+import warnings
 from typing import Any
 
 import numpy as np
@@ -10,29 +13,55 @@ import pytest
 
 import reference
 from chainrule import (
+    Activation_Exponential,
+    Activation_Linear,
+    Activation_ReLU,
+    Activation_Sigmoid,
+    Activation_Sigmoid_Loss_BinaryCrossentropy,
     Activation_Softmax,
     Activation_Softmax_Loss_CategoricalCrossentropy,
+    Activation_Softplus,
+    Activation_Tanh,
     Layer_Dense,
+    Layer_Dropout,
     Loss,
     Loss_BinaryCrossentropy,
     Loss_CategoricalCrossentropy,
     Loss_HalfSquaredError,
+    Loss_Hinge,
+    Loss_Huber,
+    Loss_LogCosh,
     Loss_MeanAbsoluteError,
     Loss_MeanSquaredError,
+    Loss_Poisson,
+    Loss_Quantile,
+    catalogue,
 )
-from tolerance import STEP, central_differences
+from chainrule import _core as core
+from chainrule.base_loss import penalty_of, targets_for
+from chainrule.last_layer import check_last_layer
+from part_cases import examples, name_of, slopes
+from part_cases import targets_for as targets_of_row
+from tolerance import unit
 
-STEMS = {
-    Loss_HalfSquaredError: "half_squared_error",
-    Loss_MeanSquaredError: "mean_squared_error",
-    Loss_MeanAbsoluteError: "mean_absolute_error",
-    Loss_BinaryCrossentropy: "binary_crossentropy",
-    Loss_CategoricalCrossentropy: "categorical_crossentropy",
-}
-ELEMENTWISE = list(STEMS)[:4]
+ROWS = {row["name"]: row for row in core.catalogue()["losses"]}
+ELEMENTWISE = [
+    Loss_HalfSquaredError,
+    Loss_MeanSquaredError,
+    Loss_MeanAbsoluteError,
+    Loss_BinaryCrossentropy,
+    Loss_Huber,
+    Loss_LogCosh,
+    Loss_Poisson,
+    Loss_Hinge,
+]
+JOINT = [
+    Activation_Softmax_Loss_CategoricalCrossentropy,
+    Activation_Sigmoid_Loss_BinaryCrossentropy,
+]
 
 
-@pytest.fixture(params=list(STEMS), ids=lambda kind: kind.__name__)
+@pytest.fixture(params=examples("loss"), ids=name_of)
 def loss(request: pytest.FixtureRequest) -> Any:
     return request.param()
 
@@ -41,41 +70,55 @@ def probabilities(rng: np.random.Generator, shape: tuple[int, int], dtype: Any) 
     return rng.uniform(0.05, 0.95, shape).astype(dtype)
 
 
+def data(loss: Any, rng: np.random.Generator, n: int, dtype: Any) -> tuple[Any, Any]:
+    """Predictions (n, 3) in (0, 1) and targets from the loss's domain."""
+    row = ROWS[loss.name_in_core()]
+    return probabilities(rng, (n, 3), dtype), targets_of_row(row, rng, (n, 3), dtype)
+
+
+def test_the_vocabulary_is_that_of_the_contract() -> None:
+    names = {cls.__name__.removeprefix("Loss_") for cls in catalogue.classes("loss")}
+    assert names == {
+        "HalfSquaredError", "MeanSquaredError", "MeanAbsoluteError", "BinaryCrossentropy",
+        "CategoricalCrossentropy", "Huber", "LogCosh", "Poisson", "Quantile", "Hinge",
+    }  # fmt: skip
+    assert list(catalogue.classes("joint")) == JOINT
+
+
 def test_values_and_gradients_are_those_of_the_reference(
     loss: Any, rng: np.random.Generator, dtype: Any
 ) -> None:
-    p, y = probabilities(rng, (7, 5), dtype), probabilities(rng, (7, 5), dtype)
-    forward, backward = reference.LOSSES[STEMS[type(loss)]]
+    p, y = data(loss, rng, 7, dtype)
+    forward, backward = reference.LOSSES[loss.name_in_core()]
     values, dinputs = loss.forward(p, y), loss.backward(p, y)
     assert values.shape == (7,) and loss.dinputs is dinputs
     assert values.dtype == dtype and dinputs.dtype == dtype
-    wide = p.astype(np.float64), y.astype(np.float64)
-    # m terms of at most 3.7 (|log 0.05| + rounding), each of a few roundings.
-    eps = np.finfo(dtype).eps
-    assert abs(values - forward(*wide)).max() <= 5 * 16 * 4 * eps
+    wide = p.astype(np.float64), y.astype(np.float64), *loss.parameters()
+    # Targets are below 15 and |log p| below 3: three terms of at most 15^2 / 2, 3 * 15, ... ,
+    # each of a few roundings.
+    scale = 1 + float(abs(wide[1]).max()) ** 2
+    assert abs(values - forward(*wide)).max() <= 3 * 16 * unit(dtype) * scale
     expected = backward(*wide)
-    assert abs(dinputs - expected).max() <= 32 * eps * abs(expected).max()
+    assert abs(dinputs - expected).max() <= 64 * unit(dtype) * abs(expected).max()
 
 
 def test_backward_is_the_derivative_of_the_mean(loss: Any, rng: np.random.Generator) -> None:
-    p, y = probabilities(rng, (4, 3), np.float64), rng.uniform(0.0, 1.0, (4, 3))
+    p, y = data(loss, rng, 4, np.float64)
     probe = p.copy()
-    slopes = central_differences(lambda: np.atleast_1d(loss.calculate(probe, y)), probe, np.ones(1))
-    # Third derivatives of log are at most 2 / 0.05^3; the values are of order 10.
-    bound = (2 / 0.05**3) * STEP**2 + 64 * np.finfo(np.float64).eps / STEP
-    assert abs(loss.backward(p, y) - slopes).max() <= bound
+    expected, error = slopes(lambda: np.atleast_1d(loss.calculate(probe, y)), probe, np.ones(1))
+    assert (abs(loss.backward(p, y) - expected) <= error).all()
 
 
 def test_calculate_works_without_any_other_call(loss: Any, rng: np.random.Generator) -> None:
-    p, y = probabilities(rng, (4, 3), np.float64), probabilities(rng, (4, 3), np.float64)
+    p, y = data(loss, rng, 4, np.float64)
     value = loss.calculate(p, y)
     assert value == pytest.approx(loss.forward(p, y).mean(), rel=8 * np.finfo(float).eps)
     assert loss.calculate(p, y, include_regularization=True) == (value, 0.0)
 
 
 def test_accumulation_divides_sums_by_counts(loss: Any, rng: np.random.Generator) -> None:
-    p, y = probabilities(rng, (5, 3), np.float64), probabilities(rng, (5, 3), np.float64)
-    loss.calculate(np.ones((1, 3)) / 3, np.ones((1, 3)) / 3)
+    p, y = data(loss, rng, 5, np.float64)
+    loss.calculate(p[:1], y[:1])
     loss.new_pass()
     with pytest.raises(ValueError, match="calculate_accumulated: expected a calculate call"):
         loss.calculate_accumulated()
@@ -85,6 +128,38 @@ def test_accumulation_divides_sums_by_counts(loss: Any, rng: np.random.Generator
     eps = np.finfo(float).eps
     assert loss.calculate_accumulated() == pytest.approx(whole, rel=8 * eps)
     assert loss.calculate_accumulated(include_regularization=True)[1] == 0.0
+    assert type(loss.accumulated_sum) is float and type(loss.accumulated_count) is int
+
+
+def test_results_are_scalars_of_the_outputs_dtype(
+    loss: Any, rng: np.random.Generator, dtype: Any
+) -> None:
+    """The mean is made in double and rounded once, so that it prints as NumPy's would."""
+    p, y = data(loss, rng, 5, dtype)
+    value = loss.calculate(p, y)
+    mean = loss.forward(p, y).mean(dtype=np.float64)
+    assert type(value) is dtype and value == pytest.approx(mean, rel=2 * unit(dtype))
+    assert type(loss.calculate_accumulated()) is dtype
+    assert type(loss.calculate(p.tolist(), y.tolist())) is np.float64
+
+
+@pytest.mark.parametrize("kind", JOINT)
+def test_joint_results_are_scalars_of_the_outputs_dtype(kind: Any, dtype: Any) -> None:
+    joint, logits = kind(), np.array([[1.0, -1.0], [0.5, 2.0]], dtype=dtype)
+    value = joint.forward(logits, np.eye(2))
+    assert type(value) is dtype
+    assert type(joint.loss.calculate(joint.output, np.eye(2))) is dtype
+    assert str(value) == str(dtype(value))
+
+
+def test_a_loss_of_ones_own_in_double_is_rounded_to_the_outputs_dtype() -> None:
+    class Wide(Loss):
+        def forward(self, y_pred: Any, y_true: Any) -> Any:
+            return np.abs(y_pred - y_true).mean(axis=1, dtype=np.float64)
+
+    outputs = np.full((2, 1), 0.1, dtype=np.float32)
+    assert type(Wide().calculate(outputs, np.zeros((2, 1)))) is np.float32
+    assert type(Wide().calculate(outputs.astype(np.float64), np.zeros((2, 1)))) is np.float64
 
 
 def test_regularisation_adds_the_terms_of_the_remembered_layers() -> None:
@@ -99,6 +174,32 @@ def test_regularisation_adds_the_terms_of_the_remembered_layers() -> None:
     assert loss.regularization_loss() == terms
     zeros = np.zeros((1, 1))
     assert loss.calculate(zeros, zeros, include_regularization=True) == (0.0, terms)
+    layer.trainable = False
+    assert loss.regularization_loss() == loss.regularization_loss(layer) == penalty_of(layer) == 0
+
+
+def test_regularisation_is_a_scalar_of_the_parameters_dtype(dtype: Any) -> None:
+    layer = Layer_Dense(2, 3, weight_regularizer_l2=0.1, dtype=dtype)
+    loss = Loss_MeanSquaredError()
+    assert type(loss.regularization_loss(layer)) is dtype
+    loss.remember_trainable_layers([layer, layer])
+    both = loss.calculate(np.ones((1, 3), dtype), np.zeros((1, 3)), include_regularization=True)
+    assert [type(value) for value in both] == [dtype, dtype]
+    loss.remember_trainable_layers([layer, Layer_Dense(2, 3, dtype=np.float64)])
+    assert type(loss.regularization_loss()) is np.float64
+
+
+def test_regularisation_finds_parameters_of_other_names() -> None:
+    class Own:
+        parameter_names = ("kernel", "offset")
+        kernel = np.array([[1.0, -2.0]])
+        offset = np.array([3.0])
+        kernel_regularizer_l1 = 0.5
+        offset_regularizer_l2 = 2.0
+
+    assert penalty_of(Own()) == 0.5 * 3 + 2.0 * 9
+    assert Loss_MeanSquaredError().regularization_loss(Own()) == 19.5
+    assert penalty_of(Layer_Dropout(0.5)) == penalty_of(object()) == 0.0
 
 
 @pytest.mark.parametrize("kind", ELEMENTWISE)
@@ -109,15 +210,17 @@ def test_one_output_takes_flat_targets_of_any_kind(kind: Any, dtype: Any) -> Non
     values, dinputs = loss.forward(p, column), loss.backward(p, column)
     for y in (column[:, 0], [0, 1, 1], np.array([0, 1, 1]), np.array([False, True, True])):
         np.testing.assert_array_equal(loss.forward(p, y), values)
+        assert loss.calculate(p, y) == loss.calculate(p, column)
         np.testing.assert_array_equal(loss.backward(p, y), dinputs)
         assert loss.dinputs.dtype == dtype
 
 
 def test_lists_and_mixed_dtypes_follow_the_predictions(loss: Any) -> None:
-    p, y = np.array([[0.25, 0.75]], dtype=np.float32), np.array([[0.0, 1.0]])
+    p = np.array([[0.25, 0.75, 0.5]], dtype=np.float32)
+    y = np.array([[1.0]]) if isinstance(loss, Loss_Quantile) else np.array([[0.0, 1.0, 1.0]])
     assert loss.forward(p, y).dtype == np.float32 and loss.backward(p, y).dtype == np.float32
     np.testing.assert_array_equal(
-        loss.forward([[0.25, 0.75]], [[0, 1]]), loss.forward(p.astype(np.float64), y)
+        loss.forward(p.tolist(), y.astype(int).tolist()), loss.forward(p.astype(np.float64), y)
     )
 
 
@@ -162,14 +265,16 @@ def test_wrong_class_targets_are_refused(
 @pytest.mark.parametrize("shape", [(2,), (2, 2), (3, 3), (2, 3, 1)])
 def test_wrong_targets_are_refused(kind: Any, shape: tuple[int, ...]) -> None:
     loss = kind()
+    before = loss.__dict__.copy()
     with pytest.raises(ValueError, match=f"^{kind.__name__}: y_true: expected"):
         loss.calculate(np.full((2, 3), 0.5), np.zeros(shape))
-    assert not loss.__dict__
+    assert loss.__dict__ == before
 
 
 def test_no_sample_has_no_mean(loss: Any) -> None:
+    columns = 1 if isinstance(loss, Loss_Quantile) else 3
     with pytest.raises(ValueError, match="expected at least one sample, got none"):
-        loss.calculate(np.zeros((0, 3)), np.zeros((0, 3)))
+        loss.calculate(np.zeros((0, 3)), np.zeros((0, columns)))
 
 
 def test_absolute_error_descends() -> None:
@@ -234,3 +339,481 @@ def test_a_subclass_that_returns_a_scalar_is_told_what_is_expected() -> None:
         Mean().calculate(np.ones((2, 1)), np.ones((2, 1)))
     with pytest.raises(NotImplementedError, match="Loss: expected a forward"):
         Loss().calculate(np.ones((2, 1)), np.ones((2, 1)))
+
+
+# Domains of targets
+
+
+OUTSIDE = [
+    (Loss_BinaryCrossentropy, [[0, 1], [2, 1]], "values in [0, 1]", "2", "(1, 0)"),
+    (Loss_BinaryCrossentropy, [[0, 1], [1, -1]], "values in [0, 1]", "-1", "(1, 1)"),
+    (Loss_CategoricalCrossentropy, [[0, 1], [1.5, 0]], "values in [0, 1]", "1.5", "(1, 0)"),
+    (Loss_CategoricalCrossentropy, [[-0.5, 1], [1, 0]], "values in [0, 1]", "-0.5", "(0, 0)"),
+    (Loss_Poisson, [[0, 1], [3, -2]], "values of at least 0", "-2", "(1, 1)"),
+    (Loss_Hinge, [[0, 1], [1, 2]], "-1 and 1, or 0 and 1", "2", "(1, 1)"),
+    (Loss_Hinge, [[1, 0], [1, -1]], "-1 and 1, or 0 and 1, not both", "0", "(0, 1)"),
+    (Loss_Hinge, [[1, 0.5], [1, -1]], "-1 and 1, or 0 and 1", "0.5", "(0, 1)"),
+]
+
+
+def outside_text(expected: str, got: str, place: str) -> str:
+    """The error as a pattern: whole numbers may stand with or without their point."""
+    tail = r"(\.0)?" if "." not in got else ""
+    return (
+        "expected "
+        + re.escape(expected)
+        + ", got "
+        + re.escape(got)
+        + tail
+        + " at index "
+        + re.escape(place)
+        + "$"
+    )
+
+
+@pytest.mark.parametrize(("kind", "y", "expected", "got", "place"), OUTSIDE)
+@pytest.mark.parametrize("form", [list, np.float32, np.float64, int])
+def test_targets_outside_the_domain_are_named(
+    kind: Any, y: Any, expected: str, got: str, place: str, form: Any
+) -> None:
+    """By the first of them and its place: in a call and, as whole arrays, before a training."""
+    if form is int and np.any(np.asarray(y) != np.asarray(y).astype(int)):
+        return
+    targets = y if form is list else np.array(y, dtype=form)
+    pattern = outside_text(expected, got, place)
+    loss, p = kind(), np.full((2, 2), 0.5)
+    for call in (loss.calculate, loss.forward, loss.backward):
+        with pytest.raises(ValueError, match=f"^{kind.__name__}: y_true: {pattern}"):
+            call(p, targets)
+    with pytest.raises(ValueError, match=f"^y: {pattern}"):
+        loss.checked_targets(targets, "y", 2, np.dtype(np.float64))
+    assert loss.accumulated_count == 0 and "dinputs" not in loss.__dict__
+
+
+def test_the_case_that_was_found() -> None:
+    """Labels 1 and 2 gave a loss of -0.99, labels -1 and 1 one of -8.45."""
+    p = np.array([[0.9], [0.9]])
+    for labels in ([1, 2], [-1, 1]):
+        with pytest.raises(ValueError, match=r"y_true: expected values in \[0, 1\], got "):
+            Loss_BinaryCrossentropy().calculate(p, np.array(labels))
+
+
+@pytest.mark.parametrize("logits", [False, True])
+def test_the_joined_classes_check_their_targets(logits: bool) -> None:
+    for kind in JOINT:
+        joint = kind()
+        joint.forward(np.zeros((2, 2)), np.eye(2))
+        for call in (joint.forward, joint.backward):
+            with pytest.raises(ValueError, match=f"^{kind.__name__}: y_true: expected values in"):
+                call(np.zeros((2, 2)), 2 * np.eye(2))
+
+
+def test_domains_of_large_arrays_and_of_nan() -> None:
+    y = np.zeros((70_000, 3))
+    y[69_999, 2] = 1.25
+    with pytest.raises(ValueError, match=r"got 1.25 at index \(69999, 2\)"):
+        Loss_BinaryCrossentropy().checked_targets(y, "y", 3, None)
+    y[0, 0] = np.nan
+    with pytest.raises(ValueError, match=r"got 1.25 at index \(69999, 2\)"):
+        Loss_BinaryCrossentropy().checked_targets(y, "y", 3, None)
+    y[69_999, 2] = 1
+    assert Loss_BinaryCrossentropy().checked_targets(y, "y", 3, None) is y
+    assert np.isnan(Loss_BinaryCrossentropy().calculate(np.full((70_000, 3), 0.5), y))
+
+
+def test_checked_targets_have_the_form_that_the_loss_takes(loss: Any, dtype: Any) -> None:
+    columns = 1 if isinstance(loss, Loss_Quantile) else 3
+    y = np.ones((4, columns), dtype=dtype)
+    assert loss.checked_targets(y, "y", 3, np.dtype(dtype)) is y
+    assert loss.checked_targets(y, "y", None, None) is y
+    assert loss.checked_targets(y.astype(np.int8), "y", 3, np.dtype(dtype)).dtype == dtype
+    with pytest.raises(ValueError, match=rf"^y: expected \(4, {columns}\), got \(4, 2\)"):
+        loss.checked_targets(np.ones((4, 2)), "y", 3, np.dtype(dtype))
+
+
+def test_labels_are_checked_too() -> None:
+    loss = Loss_CategoricalCrossentropy()
+    labels = loss.checked_targets([0, 2, 1], "y", 3, None)
+    assert labels.dtype == np.int64 and labels.tolist() == [0, 2, 1]
+    with pytest.raises(ValueError, match=r"^y: label 3 at index 1: expected 0 to 2"):
+        loss.checked_targets([0, 3, 1], "y", 3, None)
+
+
+def test_quantiles_need_one_output_each() -> None:
+    loss = Loss_Quantile([0.25, 0.75])
+    assert loss.forward(np.zeros((2, 2)), [1, 2]).shape == (2,)
+    assert loss.checked_targets([1, 2], "y", 2, None).shape == (2, 1)
+    for call in (
+        lambda: loss.forward(np.zeros((2, 3)), [1, 2]),
+        lambda: loss.checked_targets([1, 2], "y", 3, None),
+    ):
+        with pytest.raises(ValueError, match="Loss_Quantile: expected 2 outputs, one for each qua"):
+            call()
+
+
+# Rows of any sum, and label smoothing
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.25])
+@pytest.mark.parametrize("kind", ["labels", "one-hot", "any sum", "zeros"])
+def test_value_and_gradient_of_target_rows_agree(
+    kind: str, smoothing: float, rng: np.random.Generator
+) -> None:
+    """Of softmax and loss together, whatever the rows' sums: by central differences."""
+    logits, labels = rng.standard_normal((5, 4)), rng.integers(0, 4, 5)
+    y = {
+        "labels": labels,
+        "one-hot": np.eye(4)[labels],
+        "any sum": rng.uniform(0, 1, (5, 4)),
+        "zeros": np.zeros((5, 4)),
+    }[kind]
+    joint, softmax = Activation_Softmax_Loss_CategoricalCrossentropy(), Activation_Softmax()
+    joint.loss = loss = Loss_CategoricalCrossentropy(smoothing)
+    expected, error = slopes(lambda: np.atleast_1d(joint.forward(logits, y)), logits, np.ones(1))
+    joint.forward(logits, y)
+    output = softmax.forward(logits)
+    name = loss.joint_with(softmax)
+    assert name == "softmax_crossentropy"
+    for actual in (
+        joint.backward(joint.output, y),
+        loss.joint_backward(name, output, y),
+        softmax.backward(loss.backward(output, y)),
+    ):
+        assert (abs(actual - expected) <= error).all()
+    assert joint.forward(logits, y) == pytest.approx(loss.calculate(output, y), rel=1e-14)
+
+
+def test_label_smoothing_is_a_change_of_the_targets(rng: np.random.Generator, dtype: Any) -> None:
+    p, labels = rng.dirichlet(np.ones(4), 6).astype(dtype), rng.integers(0, 4, 6)
+    smoothed = (0.75 * np.eye(4)[labels] + 0.0625).astype(dtype)
+    plain, smooth = Loss_CategoricalCrossentropy(), Loss_CategoricalCrossentropy(0.25)
+    bound = 16 * unit(dtype)
+    for y in (labels, np.eye(4)[labels]):
+        values = smooth.forward(p, y)
+        np.testing.assert_allclose(values, plain.forward(p, smoothed), rtol=bound)
+        np.testing.assert_allclose(smooth.backward(p, y), plain.backward(p, smoothed), rtol=bound)
+    assert smooth.without_smoothing().parameters() == (0.0,)
+    assert smooth.parameters() == (0.25,) and plain.without_smoothing() is plain
+
+
+def test_the_loss_without_smoothing_has_sums_of_its_own() -> None:
+    smooth = Loss_CategoricalCrossentropy(0.25)
+    smooth.calculate(np.array([[0.5, 0.5]]), [0])
+    plain = smooth.without_smoothing()
+    assert plain.accumulated_count == 0 and smooth.accumulated_count == 1
+    assert plain.calculate(np.array([[0.5, 0.5]]), [0]) == pytest.approx(np.log(2))
+
+
+# Joined with the last layer
+
+
+class OwnSoftmax(Activation_Softmax):
+    def backward(self, dvalues: Any) -> Any:
+        return super().backward(dvalues)
+
+
+class OwnLoss(Loss_CategoricalCrossentropy):
+    def backward(self, dvalues: Any, y_true: Any) -> Any:
+        return super().backward(dvalues, y_true)
+
+
+def test_joined_where_both_are_the_packages_own() -> None:
+    loss, softmax = Loss_CategoricalCrossentropy(), Activation_Softmax()
+    assert loss.joint_with(softmax) == "softmax_crossentropy"
+    assert Loss_Poisson().joint_with(Activation_Exponential()) == "exponential_poisson"
+    for other in (Activation_Sigmoid(), Activation_Linear(), OwnSoftmax(), object(), None):
+        assert loss.joint_with(other) is None
+    assert OwnLoss().joint_with(softmax) is None
+    assert Loss_BinaryCrossentropy().joint_with(Activation_Sigmoid()) is None
+    assert Loss().joint_with(softmax) is None
+
+
+@pytest.mark.parametrize("method", ["forward", "backward"])
+def test_a_method_put_on_an_object_is_not_passed_over(method: str) -> None:
+    loss, softmax = Loss_CategoricalCrossentropy(), Activation_Softmax()
+    setattr(softmax, method, lambda *arguments: None)
+    assert loss.joint_with(softmax) is None
+    loss, softmax = Loss_CategoricalCrossentropy(), Activation_Softmax()
+    setattr(loss, method, lambda *arguments: None)
+    assert loss.joint_with(softmax) is None
+
+
+def test_what_the_joint_gradient_does_not_replace_may_be_ones_own() -> None:
+    class Counting(Loss_CategoricalCrossentropy):
+        def calculate(self, *arguments: Any, **keywords: Any) -> Any:
+            return super().calculate(*arguments, **keywords)
+
+    softmax = Activation_Softmax()
+    softmax.predictions = lambda outputs: outputs  # type: ignore[method-assign]
+    assert Counting().joint_with(softmax) == "softmax_crossentropy"
+    assert catalogue.own_class(Counting()) is None
+
+
+def test_joint_sigmoid_matches_the_two_parts(rng: np.random.Generator, dtype: Any) -> None:
+    logits = (2 * rng.standard_normal((6, 4))).astype(dtype)
+    y = rng.uniform(0, 1, (6, 4)).astype(dtype)
+    joint = Activation_Sigmoid_Loss_BinaryCrossentropy()
+    value = joint.forward(logits, y)
+    np.testing.assert_array_equal(joint.output, Activation_Sigmoid().forward(logits))
+    apart = Loss_BinaryCrossentropy().calculate(joint.output, y)
+    from_logits = Loss_BinaryCrossentropy(from_logits=True)
+    # log(1 - p), p rounded, is off by up to u / (1 - p) <= 1000 u
+    assert value == pytest.approx(float(apart), rel=1000 * unit(dtype))
+    assert value == pytest.approx(float(from_logits.calculate(logits, y)), rel=8 * unit(dtype))
+    dinputs = joint.backward(joint.output, y)
+    np.testing.assert_allclose(dinputs, (joint.output - y) / 24, atol=4 * unit(dtype) / 24)
+    np.testing.assert_allclose(from_logits.backward(logits, y), dinputs, atol=8 * unit(dtype) / 24)
+
+
+def test_logits_of_any_size_have_a_finite_loss(dtype: Any) -> None:
+    logits, y = np.array([[-1e4, 1e4, 0.0]], dtype=dtype), np.array([[1.0, 1.0, 0.0]], dtype=dtype)
+    expected = (1e4 + np.log(2)) / 3
+    for part in (
+        Loss_BinaryCrossentropy(from_logits=True),
+        Activation_Sigmoid_Loss_BinaryCrossentropy(),
+    ):
+        value = part.calculate(logits, y) if isinstance(part, Loss) else part.forward(logits, y)
+        assert value == pytest.approx(expected, rel=4 * unit(dtype))
+
+
+# Predictions
+
+
+def test_logits_and_signs_are_predictions() -> None:
+    outputs = np.array([[-0.5], [0.0], [0.25]])
+    logits = Loss_BinaryCrossentropy(from_logits=True)
+    assert logits.predicts == "logits" and logits.predictions(outputs, None).tolist() == [
+        [0],
+        [0],
+        [1],
+    ]
+    hinge = Loss_Hinge()
+    assert hinge.predicts == "signs"
+    assert hinge.predictions(outputs, np.array([0, 1, 1])).tolist() == [[0], [0], [1]]
+    assert hinge.predictions(outputs, np.array([-1, 1, 1])).tolist() == [[-1], [-1], [1]]
+    for loss in (Loss_MeanSquaredError(), Loss_BinaryCrossentropy(), Loss()):
+        assert loss.predicts is None and loss.predictions(outputs, outputs) is None
+
+
+# Kinks
+
+
+def test_gradient_is_the_slope_within_a_region(loss: Any, rng: np.random.Generator) -> None:
+    """Where a step leaves a region's entry alone, and it is not set apart, the slopes agree."""
+    row = ROWS[loss.name_in_core()]
+    p = np.concatenate([probabilities(rng, (20, 3), float), rng.choice([0.0, 1.0, 1e-9], (4, 3))])
+    y = targets_of_row(row, rng, p.shape, np.float64)
+    regions = loss.regions(p, y)
+    if regions is None:
+        assert not {"absolute", "huber", "quantile", "hinge"} & set(loss.core_name.split("_"))
+        return
+    region, apart = regions
+    assert region.shape == apart.shape == p.shape
+    assert region.dtype == np.int8 and apart.dtype == np.bool_
+    h, gradient = 2.0**-20, loss.backward(p, y)
+    for index in np.ndindex(p.shape):
+        above, below = p.copy(), p.copy()
+        above[index] += h
+        below[index] -= h
+        crossed = [loss.regions(moved, y)[0][index] != region[index] for moved in (above, below)]
+        if apart[index] or any(crossed):
+            continue
+        slope = (loss.forward(above, y) - loss.forward(below, y)).sum() / len(p) / (2 * h)
+        # truncation h^2 f''' / 6 with f''' up to 15 * 2 / 0.05^3, rounding 15 eps / h
+        assert abs(slope - gradient[index]) <= 1e-6
+
+
+def test_regions_take_labels_and_flat_targets() -> None:
+    p = np.array([[1e-9, 0.5], [0.5, 0.5]])
+    for y in ([0, 1], np.eye(2)):
+        _, apart = Loss_CategoricalCrossentropy().regions(p, y)  # type: ignore[misc]
+        assert apart.tolist() == [[True, False], [False, False]]
+    _, apart = Loss_CategoricalCrossentropy(0.1).regions(p, [1, 1])  # type: ignore[misc]
+    assert apart.tolist() == [[True, False], [False, False]]
+    region, _ = Loss_MeanAbsoluteError().regions(np.array([[1.0], [0.0]]), [0.0, 1.0])  # type: ignore[misc]
+    assert region.tolist() == [[1], [-1]]
+
+
+# A loss of the user's own sees what the package's losses see
+
+
+class Own(Loss):
+    """What a user writes: it would be wrong for targets (n,) against predictions (n, 1)."""
+
+    def forward(self, y_pred: Any, y_true: Any) -> Any:
+        self.seen = y_true
+        return np.mean((y_true - y_pred) ** 2, axis=-1)
+
+
+@pytest.mark.parametrize("y", [[1.0, 2.0, 4.0], (1, 2, 4), np.array([1, 2, 4], dtype=np.float32)])
+def test_own_losses_get_targets_in_the_shape_of_the_output(y: Any) -> None:
+    p = np.array([[1.0], [2.0], [3.0]])
+    own = Own()
+    assert own.calculate(p, y) == Loss_MeanSquaredError().calculate(p, y) == 1 / 3
+    assert own.seen.shape == (3, 1) and own.seen.dtype == np.float64
+
+
+def test_a_forward_put_on_a_loss_of_ours_gets_them_too() -> None:
+    loss = Loss_MeanSquaredError()
+    loss.forward = lambda p, t: np.mean((t - p) ** 2, axis=-1)  # type: ignore[method-assign]
+    assert loss.calculate(np.array([[1.0], [2.0], [3.0]]), [1, 2, 4]) == 1 / 3
+
+
+def test_targets_for_a_loss_of_ones_own(dtype: Any) -> None:
+    own, output = Own(), np.zeros((3, 2), dtype=dtype)
+    labels = targets_for(own, output, [0, 1, 0])
+    assert labels.dtype.kind == "i" and labels.tolist() == [0, 1, 0]
+    rows = targets_for(own, output, np.eye(2, dtype=int)[[0, 1, 0]])
+    assert rows.dtype == dtype and rows.shape == (3, 2)
+    other = np.ones((3, 5), dtype=np.float64)
+    assert targets_for(own, output, other) is other
+    image = targets_for(own, np.zeros((2, 3, 3), dtype=dtype), np.ones((2, 3, 3)))
+    assert image.dtype == dtype
+    assert targets_for(own, output, None) is None
+    assert targets_for(Loss_MeanSquaredError(), output, other) is other
+    assert own.checked_targets([1, 2, 3], "y", 1, np.dtype(dtype)).tolist() == [[1], [2], [3]]
+    assert own.checked_targets([1, 2, 3], "y", None, None).tolist() == [1, 2, 3]
+
+
+# The last layer
+
+
+def plain_names(layers: list[Any]) -> list[str]:
+    return [type(layer).__name__ for layer in layers]
+
+
+class OwnLayer:
+    def forward(self, inputs: Any) -> Any:
+        return inputs
+
+
+PROBABLE = [Activation_Softmax(), Activation_Sigmoid()]
+RATES = [Activation_Exponential(), Activation_Softplus(), Activation_ReLU(), *PROBABLE]
+LINEAR = [Activation_Linear(), Activation_Tanh(), Layer_Dense(2, 2)]
+
+
+@pytest.mark.parametrize("layer", [*RATES, *LINEAR], ids=lambda layer: type(layer).__name__)
+def test_last_layers_that_yield_no_probabilities_are_refused(layer: Any) -> None:
+    for loss, missing in (
+        (Loss_CategoricalCrossentropy(), "add Activation_Softmax()"),
+        (Loss_BinaryCrossentropy(), "add Activation_Sigmoid(), or take logits: from_logits=True"),
+    ):
+        if layer in PROBABLE:
+            check_last_layer(loss, layer)
+            continue
+        name, got = type(loss).__name__, type(layer).__name__
+        text = f"{name}: expected a last layer that yields probabilities, got {got}; {missing}"
+        with pytest.raises(ValueError) as caught:
+            check_last_layer(loss, layer)
+        assert str(caught.value) == text
+
+
+@pytest.mark.parametrize("layer", [*RATES, *LINEAR], ids=lambda layer: type(layer).__name__)
+def test_counts_need_rates(layer: Any) -> None:
+    if layer in RATES:
+        check_last_layer(Loss_Poisson(), layer)
+        return
+    with pytest.raises(
+        ValueError,
+        match=r"^Loss_Poisson: expected a last layer that yields rates of at least 0, got",
+    ):
+        check_last_layer(Loss_Poisson(), layer)
+
+
+def test_any_last_layer_will_do_for_errors_and_any_of_ones_own_for_all(loss: Any) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for layer in (OwnLayer(), OwnTanh(), Layer_Dropout(0.5), None):
+            check_last_layer(loss, layer)
+        if loss.output_domain == "any":
+            for layer in (*RATES, *LINEAR):
+                check_last_layer(loss, layer)
+        check_last_layer(OwnLoss(), Activation_ReLU())
+        check_last_layer(object(), Activation_ReLU())
+
+
+class OwnTanh(Activation_Tanh):
+    def forward(self, inputs: Any, training: bool = False) -> Any:
+        return super().forward(inputs, training)
+
+
+def test_labels_of_a_last_sigmoid_are_warned_of() -> None:
+    loss = Loss_CategoricalCrossentropy()
+    with pytest.warns(
+        UserWarning, match="Loss_CategoricalCrossentropy: the outputs of Activation_S"
+    ):
+        check_last_layer(loss, Activation_Sigmoid(), labels=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_last_layer(loss, Activation_Sigmoid(), labels=False)
+        check_last_layer(loss, Activation_Softmax(), labels=True)
+
+
+@pytest.mark.parametrize("loss", [Loss_BinaryCrossentropy(from_logits=True), Loss_Hinge()])
+def test_squashed_logits_are_warned_of(loss: Any) -> None:
+    for layer in RATES:
+        with pytest.warns(
+            UserWarning, match="expected outputs of any sign, got those of Activation"
+        ):
+            check_last_layer(loss, layer)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for layer in LINEAR:
+            check_last_layer(loss, layer)
+
+
+# Settings
+
+
+def test_repr_shows_settings_that_are_on() -> None:
+    assert repr(Loss_Huber()) == "Loss_Huber(delta=1.0)"
+    assert repr(Loss_Quantile(0.5)) == "Loss_Quantile(quantiles=(0.5,))"
+    assert repr(Loss_CategoricalCrossentropy()) == "Loss_CategoricalCrossentropy()"
+    assert repr(Loss_CategoricalCrossentropy(label_smoothing=0.1)).endswith("(label_smoothing=0.1)")
+    assert repr(Loss_BinaryCrossentropy()) == "Loss_BinaryCrossentropy()"
+    assert repr(Loss_BinaryCrossentropy(True)) == "Loss_BinaryCrossentropy(from_logits=True)"
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "error", "text"),
+    [
+        (Loss_Huber, 0, ValueError, "delta: expected a number above 0, got 0"),
+        (Loss_Huber, -1, ValueError, "delta: expected a number of at least 0, got -1"),
+        (Loss_Huber, "1", TypeError, "delta: expected a number of at least 0"),
+        (Loss_Quantile, 0.0, ValueError, "quantiles: expected numbers above 0 and below 1"),
+        (Loss_Quantile, (0.5, 1.0), ValueError, "quantiles: expected a number of at least 0 and"),
+        (Loss_Quantile, (), ValueError, "quantiles: expected numbers above 0 and below 1"),
+        (Loss_Quantile, "median", TypeError, "quantiles: expected a number of at least 0 and"),
+        (Loss_CategoricalCrossentropy, 1.0, ValueError, "label_smoothing: expected a number of"),
+        (Loss_CategoricalCrossentropy, -0.1, ValueError, "label_smoothing: expected a number of"),
+    ],
+)
+def test_settings_out_of_range_are_refused(
+    kind: type, value: Any, error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error, match=f"^{kind.__name__}: {text}"):
+        kind(value)
+
+
+def test_copies_keep_settings_and_sums(loss: Any, rng: np.random.Generator) -> None:
+    p, y = data(loss, rng, 3, np.float32)
+    loss.calculate(p, y)
+    for twin in (pickle.loads(pickle.dumps(loss)), copy.deepcopy(loss)):
+        assert twin.parameters() == loss.parameters() and repr(twin) == repr(loss)
+        assert twin.calculate_accumulated() == loss.calculate_accumulated()
+
+
+def test_objects_from_before_a_setting_was_added_have_its_default() -> None:
+    old = Loss_CategoricalCrossentropy.__new__(Loss_CategoricalCrossentropy)
+    assert old.calculate(np.array([[0.5, 0.5]]), [0]) == pytest.approx(np.log(2))
+    assert not Loss_BinaryCrossentropy.__new__(Loss_BinaryCrossentropy).from_logits
+
+
+def test_old_places_of_the_classes_still_lead_to_them() -> None:
+    """Pickles name module and class."""
+    from chainrule import activations, losses
+
+    for cls in (*catalogue.classes("loss"), *catalogue.classes("joint"), Loss):
+        assert getattr(losses, cls.__name__) is cls
+    for cls in catalogue.classes("activation"):
+        assert getattr(activations, cls.__name__) is cls

@@ -21,13 +21,7 @@ from .activations import (
     Activation_Softplus,
     Activation_Tanh,
 )
-from .callbacks import (
-    Callback,
-    Checkpoint,
-    EarlyStopping,
-    LearningRateSchedule,
-    ReduceLearningRateOnPlateau,
-)
+from .callbacks import Callback, LearningRateSchedule
 from .checking import gradcheck, numerical_gradient
 from .errors import ModelFileError
 from .history import History
@@ -50,6 +44,7 @@ from .losses import (
 from .metrics import Accuracy, Accuracy_Categorical, Accuracy_Regression
 from .mlp import mlp
 from .model import Model
+from .monitoring import Checkpoint, EarlyStopping, ReduceLearningRateOnPlateau
 from .optimizers import Optimizer_Adagrad, Optimizer_Adam, Optimizer_RMSprop, Optimizer_SGD
 from .runtime import (
     __version__,

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from .arrays import Array, as_floats
 from .base_layer import Layer
-from .compiled import Compiled, needs_inputs
+from .compiled import Compiled, core_rows
 from .errors import label_of, labelled, no_forward_yet
 
-NEEDS_INPUTS = needs_inputs()
+ROWS = core_rows("activations")
 
 
 class Activation(Layer):
@@ -63,7 +63,8 @@ class CompiledActivation(Compiled, Activation):
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
-        cls._saved = "inputs" if cls.core_name in NEEDS_INPUTS else "output"
+        if "core_name" in vars(cls):
+            cls._saved = "inputs" if ROWS[cls.core_name]["needs_inputs"] else "output"
 
     def forward(self, inputs: Any, training: bool = False) -> Array:
         """Compute, keep and return ``output = f(inputs)``, a fresh array.

@@ -15,10 +15,9 @@ from .catalogue import Part
 Function = Callable[..., Any]
 
 
-def needs_inputs() -> frozenset[str]:
-    """Return the names of the activations whose derivative is written in their inputs."""
-    rows = _core.catalogue()["activations"]
-    return frozenset(row["name"] for row in rows if row["needs_inputs"])
+def core_rows(kind: str) -> dict[str, dict[str, Any]]:
+    """Return the compiled catalogue's rows of "activations" or "losses", by name."""
+    return {row["name"]: row for row in _core.catalogue()[kind]}
 
 
 def with_parameters(direction: str) -> Function:

@@ -10,10 +10,11 @@ from . import _core
 from .arrays import Array, as_floats, as_targets
 from .base_loss import Loss, Regions
 from .catalogue import own_class
-from .compiled import Compiled
+from .compiled import Compiled, core_rows
 from .domains import check_domain
 from .errors import label_of, labelled
 
+ROWS = core_rows("losses")
 CLIP = 1e-7  # probabilities and rates are kept at least so far above 0 (and below 1)
 
 
@@ -23,10 +24,15 @@ class CompiledLoss(Compiled, Loss):
     Attributes
     ----------
     target_domain : {"real", "unit_interval", "not_negative", "signs"}
-        What targets may be.
+        What targets may be, as the core says.
     """
 
     target_domain: ClassVar[str] = "real"
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if "core_name" in vars(cls):
+            cls.target_domain = ROWS[cls.core_name]["domain"]
 
     def forward(self, y_pred: Any, y_true: Any) -> Array:
         """Return the loss of each sample, (n,).

@@ -31,7 +31,6 @@ class Loss_BinaryCrossentropy(CompiledLoss):
 
     core_name = "binary_crossentropy"
     settings: ClassVar[Settings] = {"from_logits": is_flag}
-    target_domain = "unit_interval"
     missing_layer = "add Activation_Sigmoid(), or take logits: from_logits=True"
     from_logits: bool = False
 
@@ -80,7 +79,6 @@ class Loss_CategoricalCrossentropy(CompiledLoss):
 
     core_name = "categorical_crossentropy"
     settings: ClassVar[Settings] = {"label_smoothing": is_fraction}
-    target_domain = "unit_interval"
     joins: ClassVar[Mapping[str, str]] = {"softmax": "softmax_crossentropy"}
     missing_layer = "add Activation_Softmax()"
     label_smoothing: float = 0.0

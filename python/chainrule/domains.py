@@ -6,7 +6,8 @@ for it where it is not wanted.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import NoReturn
 
 import numpy as np
 
@@ -16,12 +17,12 @@ INFINITY = float("inf")
 BOUNDS: dict[str, tuple[float, float, str]] = {
     "unit_interval": (0.0, 1.0, "values in [0, 1]"),
     "not_negative": (0.0, INFINITY, "values of at least 0"),
-    "signs": (-1.0, 1.0, "labels -1 and 1, or 0 and 1"),
 }
+SIGNS = "-1 and 1, or 0 and 1"
 
 
 def check_domain(targets: Array, name: str, domain: str) -> None:
-    """Refuse targets outside a domain: one of BOUNDS, or "real" for any number.
+    """Refuse targets outside a domain: one of BOUNDS, "signs", or "real" for any number.
 
     Raises
     ------
@@ -30,38 +31,36 @@ def check_domain(targets: Array, name: str, domain: str) -> None:
     """
     if domain == "real" or targets.size == 0:
         return
+    if domain == "signs":
+        check_signs(targets, name)
+        return
     low, high, expected = BOUNDS[domain]
-    outside = None
-    if any(least < low or most > high for least, most in safe_extremes(targets)):
-        outside = (targets < low) | (targets > high)
-    elif domain == "signs":
-        outside = not_signs(targets)
-    if outside is not None and outside.any():
-        raise ValueError(f"{name}: expected {expected}, got {first_of(targets, outside)}")
+    if any(least < low or most > high for least, most in known_extremes(targets)):
+        refuse(targets, (targets < low) | (targets > high), name, expected)
 
 
-def safe_extremes(targets: Array) -> Any:
-    """Return smallest and largest value of each block; NaN stands for neither."""
-    if targets.dtype.kind != "f":
-        return extremes(targets)
-    if not any(least != least for least, _ in extremes(targets)):
-        return extremes(targets)
-    known = targets[~np.isnan(targets)]
-    return extremes(known) if known.size else ()
+def check_signs(targets: Array, name: str) -> None:
+    """Refuse labels that are neither -1 and 1 nor 0 and 1."""
+    minus, zero = targets == -1, targets == 0
+    other = ~(minus | zero | (targets == 1) | (targets != targets))
+    if other.any():
+        refuse(targets, other, name, SIGNS)
+    if minus.any() and zero.any():
+        refuse(targets, zero, name, f"{SIGNS}, not both")
 
 
-def not_signs(targets: Array) -> Array:
-    """Return where targets are neither -1 nor 1, or, where none is -1, neither 0 nor 1."""
-    other = -1 if (targets == -1).any() else 0
-    wrong: Array = (targets != 1) & (targets != other) & (targets == targets)
-    return wrong
+def known_extremes(targets: Array) -> Iterable[tuple[float, float]]:
+    """Return smallest and largest value of each block, NaN left out."""
+    if targets.dtype.kind == "f" and any(least != least for least, _ in extremes(targets)):
+        targets = targets[~np.isnan(targets)]
+    return extremes(targets) if targets.size else ()
 
 
-def first_of(values: Array, wrong: Array) -> str:
-    """Name the first value at which `wrong` is true, and its place."""
+def refuse(values: Array, wrong: Array, name: str, expected: str) -> NoReturn:
+    """Raise a ValueError that names the first value at which `wrong` is true, and its place."""
     where = tuple(int(index) for index in np.argwhere(wrong)[0])
     place = where[0] if len(where) == 1 else where
-    return f"{values[where].item()} at index {place}"
+    raise ValueError(f"{name}: expected {expected}, got {values[where].item()} at index {place}")
 
 
 def check_labels(labels: Array, name: str, n_classes: int | None) -> None:

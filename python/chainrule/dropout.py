@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,8 +10,9 @@ from . import _core
 from .arrays import Array, as_floats, as_generator, as_number
 from .base_layer import Layer
 from .errors import label_of, labelled, no_forward_yet
-from .multipliers import as_schedule, multipliers_at
-from .settings import is_flag, is_schedule, is_share, is_word
+from .multipliers import as_schedule
+from .schedules import multipliers
+from .settings import Settings, is_flag, is_schedule, is_share, is_word
 
 _dropout_forward = _core.dropout_forward
 _multiply = _core.multiply
@@ -62,7 +62,7 @@ class Layer_Dropout(Layer):
     schedule: Any = None
     training_share: float | None = None
 
-    settings: ClassVar[Mapping[str, Callable[[Any], bool]]] = {
+    settings: ClassVar[Settings] = {
         "rate": is_share,
         "key": is_word,
         "step": is_word,
@@ -98,7 +98,7 @@ class Layer_Dropout(Layer):
         """
         if self.schedule is None:
             return np.full(len(t), float(self.rate))
-        kept: Array = 1 - (1 - self.rate) * multipliers_at(self.schedule, t, "schedule")
+        kept: Array = 1 - (1 - self.rate) * multipliers(self.schedule, t)
         if not (kept > 0).all():
             raise ValueError(
                 "schedule: expected multipliers that leave a dropped share below 1, "

@@ -1,4 +1,4 @@
-"""Layers: dense, scale and input; dropout is in dropout.py.
+"""Layers: dense and input; scale is in scale.py, dropout in dropout.py.
 
 ``output = inputs . weights + biases`` with inputs (n, d), weights (d, m), biases (1, m).
 State is plain NumPy arrays in the layer's ``__dict__``; the compiled functions keep none.
@@ -7,7 +7,7 @@ State is plain NumPy arrays in the layer's ``__dict__``; the compiled functions 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -27,86 +27,22 @@ from .arrays import (
 from .base_layer import Layer
 from .dropout import Layer_Dropout
 from .errors import label_of, labelled, no_forward_yet
+from .parameter_layer import BIASES, FACTORS, WEIGHTS, ParameterLayer, as_rows
 from .parameters import (
-    NOTEBOOK_NAMES,
     Parameter,
-    Slot,
     assign_parameters,
     checked_parameters,
     copy_parameters,
     default_dtype,
     initial_parameters,
-    slots_named,
 )
-from .settings import is_factor, is_flag, is_number
+from .scale import Layer_Scale
+from .settings import Settings, is_number
 
 __all__ = ["Layer_Dense", "Layer_Dropout", "Layer_Input", "Layer_Scale"]
 
 _dense_forward = _core.dense_forward
 _dense_backward = _core.dense_backward
-_regularize = _core.regularize
-
-SUMMED_ROWS = 4096  # a guess: blocks small enough to stay in cache
-FACTORS = ("learning_rate_factor", "weight_decay_factor", "epsilon_factor")
-
-
-class ParameterLayer(Layer):
-    """What dense and scale layers share: factors, the values' ways in and out, penalties.
-
-    Attributes
-    ----------
-    learning_rate_factor, weight_decay_factor, epsilon_factor : float or tuple
-        What an optimizer multiplies its rate, weight decay and epsilon by; one for each
-        parameter, or one number. One `weight_decay_factor` leaves biases alone.
-    """
-
-    learning_rate_factor: Any = 1.0
-    weight_decay_factor: Any = 1.0
-    epsilon_factor: Any = 1.0
-    weight_regularizer_l1: float = 0
-    weight_regularizer_l2: float = 0
-
-    # The sizes of each parameter: a number, or the attribute that tells it.
-    parameter_shapes: ClassVar[Mapping[str, tuple[int | str, ...]]] = {}
-    settings: ClassVar[Mapping[str, Callable[[Any], bool]]] = {
-        "weight_regularizer_l1": is_number,
-        "weight_regularizer_l2": is_number,
-        "learning_rate_factor": is_factor,
-        "weight_decay_factor": is_factor,
-        "epsilon_factor": is_factor,
-        "trainable": is_flag,
-    }
-    mathematics: ClassVar[tuple[str, ...]] = ("forward", "backward")
-
-    if TYPE_CHECKING:
-        weights: Array
-    else:
-        weights = Parameter()
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Dtype of the parameters: float32 or float64."""
-        return self.weights.dtype
-
-    def _set_factors(self, *values: Any) -> None:
-        for name, value in zip(FACTORS, values, strict=True):
-            factor = as_factor(value, name)
-            if factor != 1.0:
-                setattr(self, name, factor)
-
-    def _add_penalty(self, slot: Slot, gradient: Array) -> None:
-        """Add ``l1 * sign(w) + 2 * l2 * w`` to a gradient, with +1 for the sign of 0."""
-        l1, l2 = slot.strengths(self)
-        if l1 or l2:
-            values = as_floats(self.__dict__[slot.name], slot.name, gradient.dtype)
-            _regularize(gradient, values, l1, l2)
-
-    def _settings_text(self, *names: str) -> str:
-        return "".join(
-            f", {name}={value}" if isinstance(value, tuple | list) else f", {name}={value:g}"
-            for name in names
-            if (value := getattr(self, name)) != getattr(type(self), name)
-        )
 
 
 class Layer_Dense(ParameterLayer):
@@ -170,7 +106,7 @@ class Layer_Dense(ParameterLayer):
         "weights": ("n_inputs", "n_neurons"),
         "biases": (1, "n_neurons"),
     }
-    settings: ClassVar[Mapping[str, Callable[[Any], bool]]] = {
+    settings: ClassVar[Settings] = {
         **ParameterLayer.settings,
         "bias_regularizer_l1": is_number,
         "bias_regularizer_l2": is_number,
@@ -394,147 +330,6 @@ class Layer_Dense(ParameterLayer):
         return f"{name}({sizes}{strengths}{bias}{factors}, dtype={self.dtype})"
 
 
-WEIGHTS, BIASES = slots_named(NOTEBOOK_NAMES)
-
-
-class Layer_Scale(ParameterLayer):
-    """A learned factor for each column: ``output = inputs * weights``.
-
-    Parameters
-    ----------
-    n : int
-        Number of columns, at least 1.
-    dtype : float32 or float64, optional
-        Without it as for `Layer_Dense`.
-    learning_rate_factor, weight_decay_factor, epsilon_factor : float or pair
-        As for `Layer_Dense`.
-
-    Attributes
-    ----------
-    weights : ndarray (1, n)
-        Ones at first.
-    inputs, output : set by `forward`
-    dweights, dinputs : set by `backward`
-    weight_regularizer_l1, weight_regularizer_l2 : float
-        Strengths of penalties on the factors, 0 unless set.
-
-    Raises
-    ------
-    TypeError, ValueError
-        A size below 1, a negative factor, another dtype.
-    """
-
-    parameter_names: ClassVar[tuple[str, ...]] = ("weights",)
-    parameter_shapes: ClassVar[Mapping[str, tuple[int | str, ...]]] = {"weights": (1, "n_inputs")}
-
-    inputs: Any
-    output: Array
-    dweights: Array
-    dinputs: Array
-
-    def __init__(
-        self,
-        n: int,
-        *,
-        dtype: DTypeLike | None = None,
-        learning_rate_factor: Any = 1.0,
-        weight_decay_factor: Any = 1.0,
-        epsilon_factor: Any = 1.0,
-    ) -> None:
-        with labelled(type(self).__name__):
-            count = as_count(n, "n", 1)
-            found = default_dtype() if dtype is None else as_float_dtype(dtype)
-            self._set_factors(learning_rate_factor, weight_decay_factor, epsilon_factor)
-        self.weights = np.ones((1, count), dtype=found)
-
-    @property
-    def n_inputs(self) -> int:
-        """Number of columns, n."""
-        return int(self.weights.shape[1])
-
-    @property
-    def n_neurons(self) -> int:
-        """Number of columns, n."""
-        return int(self.weights.shape[1])
-
-    def forward(self, inputs: Any, training: bool = False) -> Array:
-        """Compute, keep and return ``output = inputs * weights``, a fresh array.
-
-        Parameters
-        ----------
-        inputs : array_like (samples, n)
-            Converted to the layer's dtype where needed. One sample (n,) is taken as one row.
-
-        Raises
-        ------
-        TypeError
-            `inputs` are not real numbers.
-        ValueError
-            Another shape.
-        """
-        with labelled(label_of(self)):
-            weights = as_floats(self.weights, "weights")
-            rows = self._rows(inputs, weights)
-        with np.errstate(all="ignore"):
-            output: Array = rows * weights
-        self.inputs = inputs
-        self.output = output
-        return output
-
-    def backward(self, dvalues: Any) -> Array:
-        """Compute and keep `dweights` and `dinputs`; return `dinputs`.
-
-        ``dweights = sum over samples of dvalues * inputs`` (1, n), summed in float64;
-        ``dinputs = dvalues * weights``.
-
-        Raises
-        ------
-        ValueError
-            No `forward` came before, or another shape.
-        """
-        if "inputs" not in self.__dict__:
-            raise no_forward_yet(self)
-        with labelled(label_of(self)):
-            weights = as_floats(self.weights, "weights")
-            inputs = self._rows(self.inputs, weights)
-            values = as_floats(dvalues, "dvalues", weights.dtype)
-            if values.shape != inputs.shape:
-                raise ValueError(f"dvalues: expected {inputs.shape}, got {values.shape}")
-        with np.errstate(all="ignore"):
-            dweights = sum_of_products(values, inputs)
-            self._add_penalty(WEIGHTS, dweights)
-            dinputs: Array = values * weights
-        self.dweights = dweights
-        self.dinputs = dinputs
-        return dinputs
-
-    def get_parameters(self) -> tuple[Array]:
-        """Return a copy of the weights, in a tuple."""
-        return (self.weights.copy(),)
-
-    def set_parameters(self, weights: Any) -> None:
-        """Copy the values into the layer's array, in place.
-
-        Raises
-        ------
-        ValueError
-            Another shape; then nothing has changed.
-        """
-        assign_parameters(self, checked_parameters(self, (weights,)))
-
-    def _rows(self, inputs: Any, weights: Array) -> Array:
-        rows = as_rows(inputs, weights.shape[1], weights.dtype)
-        if rows.ndim != 2 or rows.shape[1] != weights.shape[1]:
-            raise ValueError(f"inputs: expected (n, {weights.shape[1]}), got {rows.shape}")
-        return rows
-
-    def __repr__(self) -> str:
-        if "weights" not in self.__dict__:
-            return f"{type(self).__name__}(not initialised)"
-        factors = self._settings_text(*FACTORS)
-        return f"{type(self).__name__}({self.n_inputs}{factors}, dtype={self.dtype})"
-
-
 class Layer_Input(Layer):
     """The model's door: ``output`` is the input itself."""
 
@@ -557,30 +352,11 @@ class Layer_Input(Layer):
         return f"{type(self).__name__}()"
 
 
-def sum_of_products(a: Array, b: Array) -> Array:
-    """Return ``sum over rows of a * b`` (1, n) in their dtype, summed in float64 in blocks."""
-    total = np.zeros((1, a.shape[1]), dtype=np.float64)
-    for first in range(0, len(a), SUMMED_ROWS):
-        rows = slice(first, first + SUMMED_ROWS)
-        products = np.multiply(a[rows], b[rows], dtype=np.float64)
-        total += np.add.reduce(products, axis=0, keepdims=True)
-    return total.astype(a.dtype, copy=False)
-
-
 def one_of_two(value: Any, name: str, other: Any, other_name: str) -> Any:
     """Return what one of two names of an argument was given; refuse both."""
     if value is not None and other is not None:
         raise TypeError(f"{name}: expected {name} or {other_name}, got both")
     return other if value is None else value
-
-
-def as_factor(value: Any, name: str) -> float | tuple[float, ...]:
-    """Return a factor of at least 0, or a tuple of one for each parameter."""
-    if not isinstance(value, tuple | list):
-        return as_number(value, name)
-    if len(value) != 2:
-        raise ValueError(f"{name}: expected a number or a pair (weights, biases), got {value!r}")
-    return tuple(as_number(each, name) for each in value)
 
 
 def dtype_for(weights: Any, dtype: DTypeLike | None) -> np.dtype[Any]:
@@ -591,26 +367,6 @@ def dtype_for(weights: Any, dtype: DTypeLike | None) -> np.dtype[Any]:
     if isinstance(given, np.dtype) and given.kind == "f" and given.itemsize in (4, 8):
         return given.newbyteorder("=")
     return default_dtype()
-
-
-def as_rows(inputs: Any, d: int, dtype: np.dtype[Any]) -> Array:
-    """Return inputs as floats (n, d): one sample (d,) is one row; other ranks stay.
-
-    Raises
-    ------
-    ValueError
-        One dimension of another length.
-    """
-    array = as_floats(inputs, "inputs", dtype)
-    if array.ndim != 1:
-        return array
-    if len(array) == d:
-        return array.reshape(1, d)
-    hint = ""
-    if d == 1:
-        column = "x[:, None]" if isinstance(inputs, np.ndarray) else "np.asarray(x)[:, None]"
-        hint = f"; {len(array)} samples of one value each are a column: {column}"
-    raise ValueError(f"inputs: expected (n, {d}), got {array.shape}{hint}")
 
 
 def no_biases(weights: Array) -> Array:

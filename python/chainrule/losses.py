@@ -121,7 +121,6 @@ class Loss_Poisson(CompiledLoss):
     """
 
     core_name = "poisson"
-    target_domain = "not_negative"
     joins: ClassVar[Mapping[str, str]] = {"exponential": "exponential_poisson"}
     missing_layer = "add Activation_Exponential()"
 
@@ -212,7 +211,6 @@ class Loss_Hinge(CompiledLoss):
     """
 
     core_name = "hinge"
-    target_domain = "signs"
 
     @property
     def output_domain(self) -> str:

@@ -1,8 +1,4 @@
-"""Schedules at work: from the share of the training done to a multiplier.
-
-``t = (iterations - schedule_start) / schedule_steps``; a schedule is a function of t in [0, 1),
-array in, array of multipliers out.
-"""
+"""An optimizer's schedules at work: ``t = (iterations - schedule_start) / schedule_steps``."""
 
 from __future__ import annotations
 
@@ -10,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import Array, as_count, as_real
+from .arrays import Array, as_count
+from .schedules import multipliers
 
 
 def as_schedule(value: Any, name: str) -> Any:
@@ -29,32 +26,6 @@ def as_schedule(value: Any, name: str) -> Any:
     if value is not None and not callable(value):
         raise TypeError(f"{name}: expected a function of an array of shares, got {value!r}")
     return value
-
-
-def multipliers_at(schedule: Any, shares: Array, name: str) -> Array:
-    """Return what a schedule gives for shares (k,) of the training: k float64 from 0.
-
-    Raises
-    ------
-    TypeError
-        No numbers.
-    ValueError
-        Another number of values, a negative one, NaN or infinity.
-    """
-    values = as_real(schedule(shares), name).astype(np.float64)
-    if values.shape != shares.shape:
-        raise ValueError(
-            f"{name}: expected one multiplier for each of {len(shares)} shares, "
-            f"got an array {values.shape}"
-        )
-    bad = ~((values >= 0) & (values < np.inf))
-    if bad.any():
-        first = int(np.argmax(bad))
-        raise ValueError(
-            f"{name}: expected multipliers of at least 0, got {values[first]} "
-            f"for the share {shares[first]:g}"
-        )
-    return values
 
 
 def shares_of(optimizer: Any, start: int, count: int) -> Array:
@@ -95,7 +66,7 @@ def _multipliers(optimizer: Any, name: str, start: int, count: int) -> Array:
     schedule = getattr(optimizer, name, None)
     if schedule is None:
         return np.ones(count)
-    return multipliers_at(schedule, shares_of(optimizer, start, count), name)
+    return multipliers(schedule, shares_of(optimizer, start, count), name)
 
 
 def begin_schedule(optimizer: Any, steps: int) -> None:
