@@ -96,7 +96,8 @@ def test_values(
 ) -> None:
     """Some roundings of the terms, of p, y and parameters, and m of their sum.
 
-    Terms that cancel in a sum (p and y log p) are in what errors of y make of it.
+    Terms that cancel in a sum (p and y log p) are in what errors of y make of it. Where softmax
+    gives 1, the clip 1 - 1e-7 is off by u.
     """
     name, arguments = row["name"], drawn(row, rng, shape, dtype)
     losses = team(call, name, "forward", *arguments)
@@ -113,7 +114,8 @@ def test_values(
     wide = widened(arguments)
     expected = exact_losses(*wide)
     size = np.abs(expected) + 2 * sensitivity(exact_losses, wide)
-    assert_within(losses, expected, gamma(ROUNDINGS + shape[1], dtype) * size)
+    clip = unit(dtype) if row["joins"] == "softmax" else 0
+    assert_within(losses, expected, gamma(ROUNDINGS + shape[1], dtype) * size + clip)
 
 
 @each_row
