@@ -5,12 +5,20 @@ notebooks, computed by a compiled core. Two ways share one mathematics: the clas
 layer (``layer.forward``, ``layer.backward``), and the compiled plan (`Model.train`).
 """
 
-from . import datasets
+from . import datasets, schedules
 from .activations import (
+    Activation_ELU,
+    Activation_Exponential,
+    Activation_GELU,
+    Activation_LeakyReLU,
     Activation_Linear,
+    Activation_Mish,
     Activation_ReLU,
+    Activation_SELU,
     Activation_Sigmoid,
+    Activation_SiLU,
     Activation_Softmax,
+    Activation_Softplus,
     Activation_Tanh,
 )
 from .callbacks import Callback, EarlyStopping, LearningRateSchedule
@@ -19,13 +27,19 @@ from .errors import ModelFileError
 from .history import History
 from .layers import Layer_Dense, Layer_Dropout, Layer_Input
 from .losses import (
+    Activation_Sigmoid_Loss_BinaryCrossentropy,
     Activation_Softmax_Loss_CategoricalCrossentropy,
     Loss,
     Loss_BinaryCrossentropy,
     Loss_CategoricalCrossentropy,
     Loss_HalfSquaredError,
+    Loss_Hinge,
+    Loss_Huber,
+    Loss_LogCosh,
     Loss_MeanAbsoluteError,
     Loss_MeanSquaredError,
+    Loss_Poisson,
+    Loss_Quantile,
 )
 from .metrics import Accuracy, Accuracy_Categorical, Accuracy_Regression
 from .model import Model
@@ -38,16 +52,28 @@ from .runtime import (
     set_num_threads,
     show_config,
 )
+from .scores import Accuracy_AUC, Accuracy_R2
 
 __all__ = [
     "Accuracy",
+    "Accuracy_AUC",
     "Accuracy_Categorical",
+    "Accuracy_R2",
     "Accuracy_Regression",
+    "Activation_ELU",
+    "Activation_Exponential",
+    "Activation_GELU",
+    "Activation_LeakyReLU",
     "Activation_Linear",
+    "Activation_Mish",
     "Activation_ReLU",
+    "Activation_SELU",
+    "Activation_SiLU",
     "Activation_Sigmoid",
+    "Activation_Sigmoid_Loss_BinaryCrossentropy",
     "Activation_Softmax",
     "Activation_Softmax_Loss_CategoricalCrossentropy",
+    "Activation_Softplus",
     "Activation_Tanh",
     "Callback",
     "EarlyStopping",
@@ -60,8 +86,13 @@ __all__ = [
     "Loss_BinaryCrossentropy",
     "Loss_CategoricalCrossentropy",
     "Loss_HalfSquaredError",
+    "Loss_Hinge",
+    "Loss_Huber",
+    "Loss_LogCosh",
     "Loss_MeanAbsoluteError",
     "Loss_MeanSquaredError",
+    "Loss_Poisson",
+    "Loss_Quantile",
     "Model",
     "ModelFileError",
     "Optimizer_Adagrad",
@@ -75,6 +106,7 @@ __all__ = [
     "get_num_threads",
     "gradcheck",
     "numerical_gradient",
+    "schedules",
     "set_num_threads",
     "show_config",
 ]

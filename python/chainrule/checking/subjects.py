@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..losses import Activation_Softmax_Loss_CategoricalCrossentropy, is_joint
+from ..losses import Activation_Softmax_Loss_CategoricalCrossentropy
 from ..model import Model
 from ..training.layerwise import forward_pass
 from .kinks import (
@@ -108,7 +108,9 @@ class ModelSubject:
     def __init__(self, model: Any, inputs: FloatArray, y: NDArray[Any]) -> None:
         self.nudge: Nudge = unchanged
         self.model, self.inputs, self.y = model, inputs, y
-        self.joint = is_joint(self.layers[-1], model.loss)
+        self.joint = bool(
+            hasattr(model.loss, "joint_with") and model.loss.joint_with(self.layers[-1])
+        )
 
     @property
     def layers(self) -> list[Any]:

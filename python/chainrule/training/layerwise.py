@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..activations import Activation
 from ..arrays import Array
+from ..base_activation import Activation
+from ..base_loss import Loss, penalty_of
+from ..compiled_loss import CompiledLoss
 from ..errors import label_of, relabelled
 from ..history import History
 from ..layers import Layer_Dense, Layer_Dropout, Layer_Input
-from ..losses import Activation_Softmax_Loss_CategoricalCrossentropy, Loss, is_joint, penalty_of
 from ..metrics import Accuracy
 from .request import StepRecord, TrainingRequest
 
@@ -97,9 +98,9 @@ def backward_pass(
     With sample weights w each row of the loss's gradient is multiplied by ``w n / sum w``.
     """
     remaining = layers
-    if is_joint(layers[-1], loss):
-        joint = Activation_Softmax_Loss_CategoricalCrossentropy()
-        values = weighted_rows(joint.backward(output, y), weight)
+    joint = loss.joint_with(layers[-1]) if isinstance(loss, CompiledLoss) else None
+    if joint:
+        values = weighted_rows(loss.joint_backward(joint, output, y), weight)
         layers[-1].dinputs = values
         remaining = layers[:-1]
     else:

@@ -17,8 +17,9 @@ from ..arrays import (
     as_targets,
     check_finite,
 )
+from ..compiled_loss import CompiledLoss
 from ..layers import Layer_Dense, Layer_Dropout
-from ..losses import CompiledLoss, Loss_CategoricalCrossentropy
+from ..losses import Loss_CategoricalCrossentropy
 from .layerwise import keeps_shape, output_width
 from .request import TrainingRequest
 
