@@ -365,7 +365,7 @@ class Model:
         """Write the whole model, with its training state, to a file; see `load`.
 
         A kill at any moment leaves the old file or the new one. Attributes that users added
-        are not kept.
+        are not kept; an object of a class of the user's own is kept with all its attributes.
 
         Parameters
         ----------
@@ -374,7 +374,9 @@ class Model:
         Raises
         ------
         TypeError
-            A class of the user's own; `save_parameters` serves any model.
+            An attribute of a class of the user's own that is no plain setting (a number, text,
+            bool or None, a list, tuple or dict of them, a real array), a schedule that is a
+            function; `save_parameters` serves any model.
         ValueError
             A setting that is not finite; arrays that overlap in part.
         OSError
@@ -384,10 +386,10 @@ class Model:
 
         with self._used_by("save"):
             self._prepare(parts=())
-            saving.save_model(self, path)
+            saving.save_model(self, path, Model)
 
     @staticmethod
-    def load(path: Any) -> Model:
+    def load(path: Any, custom: Any = ()) -> Model:
         """Return the model that `save` wrote; training goes on with the same bits.
 
         With ``shuffle=True`` go on without `rng`: the generator came with the model. The same
@@ -396,17 +398,22 @@ class Model:
         Parameters
         ----------
         path : str or path-like
+        custom : sequence of classes
+            Classes of the user's own that the file may name. Their objects get their attributes
+            from the file's plain settings; no constructor runs. A subclass of `Model` that is not
+            among them comes back as a `Model`.
 
         Raises
         ------
         ModelFileError
-            The file is damaged, no model file, or written by another version.
+            The file is damaged, no model file, written by a later version, or names a class that
+            `custom` does not have.
         OSError
             The file cannot be read.
         """
         from . import saving
 
-        model: Model = saving.load_model(path)
+        model: Model = saving.load_model(path, Model, check_part, custom)
         return model
 
     def save_parameters(self, path: Any) -> None:
