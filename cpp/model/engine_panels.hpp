@@ -107,7 +107,7 @@ template <class T> class PanelsEngine final : public Engine<T> {
     bool skinny() const { return net_.batch_size <= few_samples; }
     void fetch_strip(const Tile& tile, const Strip& strip) const;
     void strip_gradient(const Tile& tile, const Strip& strip, Index samples, T* gradient);
-    void strip_update(const StageRules& rules, const Tile& tile, const Strip& strip, const T* gradient);
+    void strip_update(const StepRules& rules, const Tile& tile, const Strip& strip, const T* gradient);
     void strip_regularize(const Tile& tile, const Strip& strip, T* gradient);
     void strip_squares(const Tile& tile, const Strip& strip, const T* gradient);
     template <class Body> void for_each_strip(const Tile& tile, Index input_panels_each, const Body& body) const;

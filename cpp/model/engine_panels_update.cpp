@@ -93,12 +93,12 @@ template <class T> void PanelsEngine<T>::strip_gradient(const Tile& tile, const 
     }
 }
 
-template <class T> void PanelsEngine<T>::strip_update(const StageRules& rules, const Tile& tile, const Strip& strip, const T* gradient) {
+template <class T> void PanelsEngine<T>::strip_update(const StepRules& rules, const Tile& tile, const Strip& strip, const T* gradient) {
     const StageMemory<T>& memory = stages_[tile.stage];
     const Stage& stage = net_.stages[tile.stage];
     const Index offset = tile.panel * memory.panel + strip.first_row<T>() * lanes<T>;
     PanelUpdateJob<T> job = {};
-    job.rule = strip.biases() ? rules.biases : rules.weights;
+    job.rule = strip.biases() ? rules.biases(tile.stage) : rules.weights(tile.stage);
     job.rows = strip.rows;
     job.vectors = tile.vectors;
     job.columns = stage.n_neurons - tile.panel * lanes<T>;
@@ -159,7 +159,7 @@ template <class T> void PanelsEngine<T>::update(const StepRules& rules, double c
     for_each_tile(worker, [&](const Tile& tile) {
         for_each_strip(tile, strip_panels, [&](const Strip& strip) {
             strip_gradient(tile, strip, samples, gradient);
-            strip_update(rules.stages[tile.stage], tile, strip, gradient);
+            strip_update(rules, tile, strip, gradient);
         });
     });
 }
@@ -195,7 +195,7 @@ void PanelsEngine<T>::clipped_update(const StepRules& rules, double clip_norm, I
             const T* const place = kept(tile, strip);
             const Index count = strip.rows * tile.vectors * lanes<T>;
             for (Index e = 0; e < count; ++e) gradient[e] = place[e] * factor;
-            strip_update(rules.stages[tile.stage], tile, strip, gradient);
+            strip_update(rules, tile, strip, gradient);
         });
     });
 }
