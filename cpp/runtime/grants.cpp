@@ -122,7 +122,7 @@ int new_threads_had(int wanted) { return TrialThreads().had(wanted); }
 int new_threads_had(int wanted) { return wanted; }
 #endif
 
-// A refusal is believed for so long: a trial takes some 15 microseconds a thread.
+// A refusal is believed for so long: a trial takes some 35 microseconds a thread.
 constexpr auto refusal = std::chrono::seconds(2);
 
 // What the calling thread knows: OpenMP keeps the threads of a team for whoever opened it, but those that the next one does
