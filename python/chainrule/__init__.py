@@ -21,11 +21,11 @@ from .activations import (
     Activation_Softplus,
     Activation_Tanh,
 )
-from .callbacks import Callback, EarlyStopping, LearningRateSchedule
+from .callbacks import Callback, LearningRateSchedule
 from .checking import gradcheck, numerical_gradient
 from .errors import ModelFileError
 from .history import History
-from .layers import Layer_Dense, Layer_Dropout, Layer_Input
+from .layers import Layer_Dense, Layer_Dropout, Layer_Input, Layer_Scale
 from .losses import (
     Activation_Sigmoid_Loss_BinaryCrossentropy,
     Activation_Softmax_Loss_CategoricalCrossentropy,
@@ -42,7 +42,9 @@ from .losses import (
     Loss_Quantile,
 )
 from .metrics import Accuracy, Accuracy_Categorical, Accuracy_Regression
+from .mlp import mlp
 from .model import Model
+from .monitoring import Checkpoint, EarlyStopping, ReduceLearningRateOnPlateau
 from .optimizers import Optimizer_Adagrad, Optimizer_Adam, Optimizer_RMSprop, Optimizer_SGD
 from .runtime import (
     __version__,
@@ -76,11 +78,13 @@ __all__ = [
     "Activation_Softplus",
     "Activation_Tanh",
     "Callback",
+    "Checkpoint",
     "EarlyStopping",
     "History",
     "Layer_Dense",
     "Layer_Dropout",
     "Layer_Input",
+    "Layer_Scale",
     "LearningRateSchedule",
     "Loss",
     "Loss_BinaryCrossentropy",
@@ -99,12 +103,14 @@ __all__ = [
     "Optimizer_Adam",
     "Optimizer_RMSprop",
     "Optimizer_SGD",
+    "ReduceLearningRateOnPlateau",
     "__version__",
     "available_targets",
     "cpu_target",
     "datasets",
     "get_num_threads",
     "gradcheck",
+    "mlp",
     "numerical_gradient",
     "schedules",
     "set_num_threads",

@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arrays import Array, as_floats
-from .catalogue import Part
+from .base_layer import Layer
 from .compiled import Compiled, core_rows
 from .errors import label_of, labelled, no_forward_yet
 
 ROWS = core_rows("activations")
 
 
-class Activation(Part):
+class Activation(Layer):
     """Base of the activations.
 
     Attributes

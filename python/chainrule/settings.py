@@ -70,6 +70,11 @@ def is_factor(value: Any) -> bool:
     return is_number(value) and value >= 0
 
 
+def is_schedule(value: Any) -> bool:
+    """A schedule of chainrule's own, or null."""
+    return value is None or (isinstance(value, dict) and isinstance(value.get("class"), str))
+
+
 def is_numbers(value: Any) -> bool:
     """A list of finite numbers."""
     return isinstance(value, tuple | list) and all(is_number(each) for each in value)
@@ -103,3 +108,13 @@ def one_of(*words: str) -> Check:
 
     is_word_of.__doc__ = f"One of {', '.join(words)}."
     return is_word_of
+
+
+def or_none(check: Check) -> Check:
+    """Return the check that also lets null pass."""
+
+    def is_absent_or(value: Any) -> bool:
+        return value is None or check(value)
+
+    is_absent_or.__doc__ = f"{str(check.__doc__).rstrip('.')}, or null."
+    return is_absent_or
