@@ -36,7 +36,8 @@ MATRICES = [
     (2003, 130),
 ]
 # A formula of at most 16 roundings beside two elementary functions of 4 ulp = 8 u each: its
-# result is off by so many u, and so may be its argument.
+# result is off by so many u, and so may be its argument. A subnormal intermediate result is off by
+# half the smallest number, which dvalues and up to three factors x (gelu_tanh) multiply.
 ROUNDINGS = 32
 
 each_row = pytest.mark.parametrize("row", ROWS, ids=row_id)
@@ -84,7 +85,7 @@ def test_forward(row: Row, count: int, dtype: Any, team: Team, rng: np.random.Ge
     if row["name"] not in FOUR_ULP:
         slope = relative_slope(lambda x: exact(row, "forward", x), wider(inputs))
         bound = gamma(ROUNDINGS, dtype) * (np.abs(expected) + slope)
-    assert_within(output, expected, bound + smallest(dtype))
+    assert_within(output, expected, bound + smallest(dtype) * (1 + np.abs(wider(inputs))))
 
 
 @each_row
@@ -97,7 +98,8 @@ def test_backward(row: Row, count: int, dtype: Any, team: Team, rng: np.random.G
     expected = exact(row, "backward", dvalues, saved)
     slope = relative_slope(lambda x: exact(row, "backward", dvalues, x), wider(saved))
     bound = gamma(ROUNDINGS, dtype) * (np.abs(expected) + slope)
-    assert_within(dinputs, expected, bound + smallest(dtype))
+    factors = (1 + np.abs(wider(dvalues))) * (1 + np.abs(wider(saved))) ** 3
+    assert_within(dinputs, expected, bound + smallest(dtype) * factors)
 
 
 @pytest.mark.parametrize("shape", RANKS, ids=shape_id)
@@ -128,7 +130,8 @@ def test_infinities_give_limits_and_nan_passes(row: Row, dtype: Any) -> None:
     np.testing.assert_array_equal(np.isnan(actual), np.isnan(inputs))
     np.testing.assert_allclose(actual, output, rtol=gamma(ROUNDINGS, dtype), atol=smallest(dtype))
     actual = call(row, "backward", ones, saved_of(row, inputs))
-    np.testing.assert_allclose(actual, dinputs, rtol=gamma(ROUNDINGS, dtype), atol=smallest(dtype))
+    # far below 0 the slope of an exponential is what alpha leaves of output + alpha
+    np.testing.assert_allclose(actual, dinputs, rtol=gamma(ROUNDINGS, dtype), atol=2 * unit(dtype))
 
 
 @each_row
