@@ -42,6 +42,7 @@ from .losses import (
     Loss_Quantile,
 )
 from .metrics import Accuracy, Accuracy_Categorical, Accuracy_Regression
+from .mlp import mlp
 from .model import Model
 from .monitoring import Checkpoint, EarlyStopping, ReduceLearningRateOnPlateau
 from .optimizers import Optimizer_Adagrad, Optimizer_Adam, Optimizer_RMSprop, Optimizer_SGD
@@ -109,6 +110,7 @@ __all__ = [
     "datasets",
     "get_num_threads",
     "gradcheck",
+    "mlp",
     "numerical_gradient",
     "schedules",
     "set_num_threads",

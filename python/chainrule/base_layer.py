@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from .catalogue import Part
+from .neighbours import Neighbour
 
 NEIGHBOURS = ("prev", "next")
 
@@ -25,8 +26,8 @@ class Layer(Part):
 
     kind: ClassVar[str] = "layer"
     trainable: bool = True
-    prev: Any = None
-    next: Any = None
+    prev: Any = Neighbour(-1)
+    next: Any = Neighbour(+1)
     optimizer_token: int | None = None
 
     def __getstate__(self) -> dict[str, Any]:

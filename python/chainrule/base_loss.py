@@ -111,7 +111,7 @@ class Loss(Accumulator, Part):
         TypeError, ValueError
             Targets that do not fit, or lie outside the domain: names the first and its place.
         """
-        shape = np.shape(y)[:1] + (() if n_outputs is None else (n_outputs,))
+        shape = () if n_outputs is None else (*np.shape(y)[:1], n_outputs)
         return shaped_targets(y, name, shape, dtype)
 
     def joint_with(self, last_layer: Any) -> str | None:

@@ -6,6 +6,7 @@ A layer of the user's own is never judged, and neither is a loss of the user's o
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 from .catalogue import own_class
@@ -20,7 +21,14 @@ FITTING = {
 }
 
 
-def check_last_layer(loss: Any, last_layer: Any, labels: bool = False) -> None:
+def warn(text: str) -> None:
+    """Warn at the line that called `check_last_layer`."""
+    warnings.warn(text, stacklevel=3)
+
+
+def check_last_layer(
+    loss: Any, last_layer: Any, labels: bool = False, tell: Callable[[str], None] = warn
+) -> None:
     """Refuse a last layer whose outputs the loss cannot take; warn of one that hardly fits.
 
     Parameters
@@ -28,6 +36,8 @@ def check_last_layer(loss: Any, last_layer: Any, labels: bool = False) -> None:
     loss, last_layer : object
     labels : bool
         The targets are class labels.
+    tell : callable
+        Gets the texts of warnings.
 
     Raises
     ------
@@ -51,16 +61,12 @@ def check_last_layer(loss: Any, last_layer: Any, labels: bool = False) -> None:
                 f"{loss.missing_layer}"
             )
         if labels and codomain == "shares" and isinstance(loss, Loss_CategoricalCrossentropy):
-            warnings.warn(
+            tell(
                 f"{name}: the outputs of {layer} do not add up to 1, so that labels say nothing "
-                "of the other classes; Activation_Softmax() does",
-                stacklevel=2,
+                "of the other classes; Activation_Softmax() does"
             )
     elif loss.output_domain == "logits" and codomain != "any":
-        warnings.warn(
-            f"{name}: expected outputs of any sign, got those of {layer}; leave it out",
-            stacklevel=2,
-        )
+        tell(f"{name}: expected outputs of any sign, got those of {layer}; leave it out")
 
 
 def codomain_of(layer: Any) -> str | None:

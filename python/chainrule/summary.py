@@ -8,7 +8,7 @@ import numpy as np
 
 from .errors import label_of
 from .parameters import slots_of
-from .training.layerwise import output_width
+from .shapes import output_width
 from .training.specification import plan_text
 
 

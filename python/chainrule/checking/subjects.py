@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ..losses import Activation_Softmax_Loss_CategoricalCrossentropy
 from ..model import Model
-from ..training.layerwise import forward_pass
+from ..training.passes import forward_pass
 from .kinks import (
     PARAMETER_STRENGTHS,
     Branch,

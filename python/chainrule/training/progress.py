@@ -31,6 +31,15 @@ def step_line(step: int, record: StepRecord) -> str:
     return f"step: {step}, {accuracy_text(record.accuracy)}{losses}"
 
 
+def bar_loss(record: StepRecord) -> str:
+    """Return ``loss: 0.693``, for a regularised model ``data_loss: ...``.
+
+    The regularisation of a step that nothing else is due after need not be known.
+    """
+    name = "loss" if record.regularization_loss == 0 else "data_loss"
+    return f"{name}: {record.data_loss:.3g}"
+
+
 def training_line(values: dict[str, float]) -> str:
     """Return ``training, acc: ..., loss: ... (data_loss: ..., reg_loss: ...), lr: ...``."""
     losses = losses_text(
@@ -83,8 +92,7 @@ class Bar:
 
     def _show(self, count: int, record: StepRecord) -> None:
         epoch = max(count - 1, 0) // self._steps + 1
-        loss = record.data_loss + record.regularization_loss
-        text = f"epoch {epoch}, {accuracy_text(record.accuracy)}loss: {loss:.3g}"
+        text = f"epoch {epoch}, {accuracy_text(record.accuracy)}{bar_loss(record)}"
         self._bar.set_postfix_str(text, refresh=False)
         self._bar.update(count - self._count)
         self._count = count
