@@ -12,7 +12,7 @@ from ..history import History
 from ..layers import Layer_Dropout
 from ..multipliers import begin_schedule
 from ..optimizer_state import claim_layers
-from ..optimizers import Optimizer
+from ..base_optimizer import Optimizer
 from .passes import learning
 from .precision import fit_accuracy
 from .request import TrainingRequest

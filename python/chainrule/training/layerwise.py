@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..history import History
 from ..layers import Layer_Dropout
 from ..multipliers import shares_of
-from ..optimizers import Optimizer
+from ..base_optimizer import Optimizer
 from ..parameters import slots_of
 from .beginning import begin_schedules, begin_steps, scheduled_dropouts
 from .evaluation import evaluate
