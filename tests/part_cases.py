@@ -107,11 +107,34 @@ STEP = 2.0**-20
 
 
 def relative_slope(function: Callable[[Array], Array], x: Array) -> Array:
-    """|x f'(x)| element by element: what a relative error of x makes of f, as a factor of it."""
+    """|x f'(x)|: what relative errors of x, one everywhere, make of f, as a factor of them."""
     above, below = function(x * (1 + STEP)), function(x * (1 - STEP))
     with np.errstate(invalid="ignore"):
         slope = np.abs(above - below) / (2 * STEP)
     return np.where(np.isfinite(slope), slope, 0)
+
+
+def sensitivity(function: Callable[..., Array], arguments: list[Any]) -> Array:
+    """What a relative error in each column of the arrays, and in each number, makes of f at most.
+
+    The sum of |x df/dx| over the columns x and the numbers, as a factor of the error.
+    """
+    total: Any = 0
+    for k, argument in enumerate(arguments):
+        columns = argument.shape[1] if isinstance(argument, np.ndarray) else 1
+        for j in range(columns):
+
+            def moved(factor: Any, k: int = k, j: int = j) -> Array:
+                changed = list(arguments)
+                if isinstance(changed[k], np.ndarray):
+                    changed[k] = changed[k].copy()
+                    changed[k][:, j] *= factor
+                else:
+                    changed[k] = changed[k] * factor
+                return function(*changed)
+
+            total = total + np.abs(moved(1 + STEP) - moved(1 - STEP)) / (2 * STEP)
+    return np.asarray(total)
 
 
 def slopes(make: Callable[[], Array], array: Array, direction: Array) -> tuple[Array, Array]:

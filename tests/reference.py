@@ -93,8 +93,8 @@ def leaky_relu_forward(inputs: Array, negative_slope: float) -> Array:
 
 
 def leaky_relu_backward(dvalues: Array, output: Array, negative_slope: float) -> Array:
-    """dinputs = dvalues where output > 0, else negative_slope * dvalues."""
-    return np.where(output > 0, dvalues, negative_slope * dvalues)
+    """dinputs = negative_slope * dvalues where output <= 0, else dvalues."""
+    return np.where(output <= 0, negative_slope * dvalues, dvalues)
 
 
 def elu_forward(inputs: Array, alpha: float) -> Array:

@@ -119,7 +119,8 @@ struct Gelu : Elementwise {
     static constexpr Index cost = 60;
     template <class T> static CHAINRULE_INLINE Vec<T> forward(const Vec<T>& x, const double*) { return not_far_below(x) * normal_distribution(x); }
     template <class T> static CHAINRULE_INLINE Vec<T> backward(const Vec<T>& dvalues, const Vec<T>& x, const double*) {
-        return dvalues * fma(not_far_out(x), normal_density(x), normal_distribution(x));
+        const Normal<T> at = normal(x);
+        return dvalues * fma(not_far_out(x), at.density, at.distribution);
     }
 };
 
@@ -159,9 +160,10 @@ struct Mish : Elementwise {
                                 *derivative = "dvalues * (t + inputs * (1 - t^2) / (1 + exp(-inputs)))";
     static constexpr bool needs_inputs = true;
     static constexpr Index cost = 40;
-    template <class T> static CHAINRULE_INLINE Vec<T> forward(const Vec<T>& x, const double*) { return not_far_below(x) * hyperbolic_tangent_of_softplus(x); }
+    template <class T> static CHAINRULE_INLINE Vec<T> forward(const Vec<T>& x, const double*) { return not_far_below(x) * hyperbolic_tangent_of_softplus(x).value; }
     template <class T> static CHAINRULE_INLINE Vec<T> backward(const Vec<T>& dvalues, const Vec<T>& x, const double*) {
-        return dvalues * fma(not_far_out(x) * sigmoid(x), one_minus_square_of_tangent_of_softplus(x), hyperbolic_tangent_of_softplus(x));
+        const TanhOfSoftplus<T> tangent = hyperbolic_tangent_of_softplus(x);
+        return dvalues * fma(not_far_out(x), tangent.slope, tangent.value);
     }
 };
 

@@ -32,7 +32,7 @@ template <class... Parts> struct Tables<List<Parts...>> {
 
     template <class T> static constexpr ActivationKernels<T> of_activations[] = {activation_kernels<Parts, T>()...};
     template <class T> static constexpr LossKernel<T> of_losses[] = {loss<Parts, T>...};
-    template <class T> static constexpr RuleKernels<T> of_rules[] = {{update<Parts, T>, update_panels<Parts, T>, update_skinny<Parts, T>}...};
+    template <class T> static constexpr RuleKernels<T> of_rules[] = {{update<Parts, T>, update_panels<Parts, T>}...};
 };
 
 constexpr Catalogue catalogue = {

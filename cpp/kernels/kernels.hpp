@@ -94,6 +94,7 @@ struct Catalogue {
 // output = init + sum over k, in order, of a(., k) * b(k, .), one fused multiply-add each.
 //   product:    a is (rows, inner), b is (inner, cols)
 //   product_tn: a is (inner, rows), b is (inner, cols)
+//   product_tn_few: the same for few samples (inner), of whole vectors
 //   product_nt: a is (rows, inner), b is (cols, inner); lane-wise partial sums, added in a fixed tree
 //   lane_sums_nt: the same, but the partial sums are not yet added
 // Partial sums of element (r, c) are the vector at data[r * row + c * vec]: the output of lane_sums_nt, and init of both.
@@ -111,6 +112,8 @@ template <class T> struct Product {
     Grid<const T> saved = {nullptr, 0, 0};  // what the derivative is written in, with the strides of `output`
     const double* parameters = nullptr;     // of either activation
 };
+
+constexpr Index few_samples = 4;
 
 // Loss, gradient and accuracy of `rows` samples. Any result whose pointer is null is left out.
 template <class T> struct LossJob {
@@ -152,7 +155,6 @@ template <class T> struct UpdateJob {
 
 // Updates a block of weights (rows, columns) that stands in panels and writes the transposed copy beside it.
 template <class T> struct PanelUpdateJob {
-    using Number = T;
     UpdateRule rule;
     Index rows, vectors;         // `vectors` panels side by side
     Index columns;               // neurons from the first vector on: lanes beyond them stay 0, in the states too
@@ -163,19 +165,6 @@ template <class T> struct PanelUpdateJob {
     T* transposed;               // null: none; for each `lanes` rows a panel, with row j of vector v at (v * lanes + j) * lanes
     Index transposed_panel;
 };
-
-// The same for few samples: the gradient inputs^T . dvalues of a row is made where it is used.
-template <class T> struct SkinnyUpdateJob {
-    using Number = T;
-    UpdateRule rule;
-    Index rows, vectors, columns, samples;  // samples <= few_samples
-    Grid<const T> inputs;          // (samples, rows)
-    Grid<const T> dvalues;         // (samples, vectors * lanes)
-    T* parameter;                  // row r of vector v at v * panel + r * lanes
-    Index panel;
-    T* states[most_states];        // same layout as parameter
-};
-constexpr Index few_samples = 4;
 
 // Numbers that samples may come in.
 enum class Number : int { float32, float64, uint8, int8, uint16, int16, uint32, int32, uint64, int64 };
@@ -208,7 +197,6 @@ template <class T> struct ActivationKernels {
 template <class T> struct RuleKernels {
     void (*update)(const UpdateJob<T>&) noexcept;
     void (*update_panels)(const PanelUpdateJob<T>&) noexcept;
-    void (*update_skinny)(const SkinnyUpdateJob<T>&) noexcept;
 };
 
 template <class T> using LossKernel = void (*)(const LossJob<T>&) noexcept;
@@ -229,6 +217,7 @@ template <class T> struct Kernels {
 
     void (*product)(const Product<T>&) noexcept;
     void (*product_tn)(const Product<T>&) noexcept;
+    void (*product_tn_few)(const Product<T>&) noexcept;
     void (*product_nt)(const Product<T>&) noexcept;
     void (*lane_sums_nt)(const Product<T>&) noexcept;
     void (*transpose)(Index rows, Index cols, Grid<const T> source, Grid<T> output) noexcept;

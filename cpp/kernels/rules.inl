@@ -139,14 +139,13 @@ template <class Part, class T> struct Optimizer {
 
 // One vector of the parameter, at `offset` of it and of its states.
 template <class Part, class T, class Width>
-CHAINRULE_INLINE Vec<T> update_vector(const Optimizer<Part, T>& optimizer, const Vec<T>& gradient, T* parameter, T* const* states, Index offset, Width width) {
+CHAINRULE_INLINE void update_vector(const Optimizer<Part, T>& optimizer, const Vec<T>& gradient, T* parameter, T* const* states, Index offset, Width width) {
     State<T> s;
     s.w = load(parameter + offset, width);
     _Pragma("GCC unroll 3") for (int i = 0; i < Part::states.count; ++i) s.array[i] = load(states[i] + offset, width);
     optimizer.step(s, gradient);
     store(parameter + offset, s.w, width);
     _Pragma("GCC unroll 3") for (int i = 0; i < Part::states.count; ++i) store(states[i] + offset, s.array[i], width);
-    return s.w;
 }
 
 // A step from zeros is zero, so that lanes without a neuron stay 0; only L1 moves them, and is taken back.
@@ -160,10 +159,10 @@ template <class T> void clear_padding(T* parameter, T* const* states, int count,
     clear(parameter);
     for (int i = 0; i < count; ++i) clear(states[i]);
 }
-template <class Part, class Job> void keep_padding_neutral(const Job& job) {
-    const Index last = job.vectors - 1, neurons = job.columns - last * lanes<typename Job::Number>;
-    if (job.rule.l1 == 0 || neurons >= lanes<typename Job::Number>) return;
-    typename Job::Number* states[most_states] = {};
+template <class Part, class T> void keep_padding_neutral(const PanelUpdateJob<T>& job) {
+    const Index last = job.vectors - 1, neurons = job.columns - last * lanes<T>;
+    if (job.rule.l1 == 0 || neurons >= lanes<T>) return;
+    T* states[most_states] = {};
     for (int i = 0; i < Part::states.count; ++i) states[i] = job.states[i] + last * job.panel;
     clear_padding(job.parameter + last * job.panel, states, Part::states.count, job.rows, neurons);
 }
@@ -173,52 +172,26 @@ template <class Part, class T> void update(const UpdateJob<T>& job) noexcept {
     for_each_vector<T>(job.n, [&](Index i, auto width) { update_vector(optimizer, load(job.gradient + i, width), job.parameter, job.states, i, width); });
 }
 
+// Rows of a panel, (rows, lanes), into the transposed copy beside it: `neurons` rows of `lanes` inputs.
+template <class T> void transpose_rows(const T* panel, Index rows, Index neurons, T* transposed) {
+    Vec<T> x[lanes<T>];
+    load_square(x, panel, lanes<T>, rows, lanes<T>);
+    transpose_square(x);
+    store_square(x, transposed, lanes<T>, at_most(neurons, lanes<T>), lanes<T>);
+}
+
 template <class Part, class T> void update_panels(const PanelUpdateJob<T>& job) noexcept {
     const Optimizer<Part, T> optimizer(job.rule);
     for (Index v = 0; v < job.vectors; ++v) {
-        const T* const gradient = job.gradient + v * job.rows * lanes<T>;
-        const Index panel = v * job.panel, left = job.columns - v * lanes<T>;
-        if (!job.transposed || left <= 0) {
-            for (Index i = 0; i < job.rows * lanes<T>; i += lanes<T>) update_vector(optimizer, load(gradient + i), job.parameter, job.states, panel + i, All{});
-            continue;
-        }
-        T* transposed = job.transposed + v * lanes<T> * lanes<T>;
-        for (Index first = 0; first < job.rows; first += lanes<T>, transposed += job.transposed_panel) {
-            const Index rows = at_most(job.rows - first, lanes<T>), at = first * lanes<T>;
-            Vec<T> x[lanes<T>];
-            _Pragma("GCC unroll 16") for (int r = 0; r < lanes<T>; ++r)
-                x[r] = r < rows ? update_vector(optimizer, load(gradient + at + r * lanes<T>), job.parameter, job.states, panel + at + r * lanes<T>, All{}) : Vec<T>{};
-            transpose_square(x);
-            store_square(x, transposed, lanes<T>, at_most(left, lanes<T>), lanes<T>);
-        }
-    }
-    keep_padding_neutral<Part>(job);
-}
-
-template <int samples, class Part, class T> void update_skinny_samples(const SkinnyUpdateJob<T>& job) {
-    const Optimizer<Part, T> optimizer(job.rule);
-    for (Index v = 0; v < job.vectors; ++v) {
-        Vec<T> dvalues[samples];
-        _Pragma("GCC unroll 4") for (int s = 0; s < samples; ++s) dvalues[s] = load(job.dvalues.data + s * job.dvalues.row + v * job.dvalues.vec);
+        const T* gradient = job.gradient + v * job.rows * lanes<T>;
+        const Index neurons = job.columns - v * lanes<T>;
         for (Index first = 0; first < job.rows; first += lanes<T>) {
-            const T* const inputs = job.inputs.data + first / lanes<T> * job.inputs.vec;
-            const Index count = at_most(job.rows - first, lanes<T>), place = v * job.panel + first * lanes<T>;
-            for (Index r = 0; r < count; ++r) {
-                Vec<T> gradient = {};
-                _Pragma("GCC unroll 4") for (int s = 0; s < samples; ++s) gradient = fma(broadcast(inputs[s * job.inputs.row + r]), dvalues[s], gradient);
-                update_vector(optimizer, gradient, job.parameter, job.states, place + r * lanes<T>, All{});
-            }
+            const Index rows = at_most(job.rows - first, lanes<T>), place = v * job.panel + first * lanes<T>;
+            for (Index i = 0; i < rows * lanes<T>; i += lanes<T>, gradient += lanes<T>)
+                update_vector(optimizer, load(gradient), job.parameter, job.states, place + i, All{});
+            if (job.transposed && neurons > 0)
+                transpose_rows(job.parameter + place, rows, neurons, job.transposed + first / lanes<T> * job.transposed_panel + v * lanes<T> * lanes<T>);
         }
     }
     keep_padding_neutral<Part>(job);
-}
-
-template <class Part, class T> void update_skinny(const SkinnyUpdateJob<T>& job) noexcept {
-    static_assert(few_samples == 4);
-    switch (job.samples) {
-        case 1: return update_skinny_samples<1, Part>(job);
-        case 2: return update_skinny_samples<2, Part>(job);
-        case 3: return update_skinny_samples<3, Part>(job);
-        case 4: return update_skinny_samples<4, Part>(job);
-    }
 }

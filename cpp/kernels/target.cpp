@@ -62,6 +62,7 @@ template <class T> constexpr Kernels<T> kernels = {
     {Tables<Rules>::of_rules<T>},
     product<T>,
     product_tn<T>,
+    product_tn_few<T>,
     product_nt<T>,
     lane_sums_nt<T>,
     transpose<T>,

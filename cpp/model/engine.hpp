@@ -39,7 +39,9 @@ struct StageRules {
 struct StepRules {
     std::vector<StageRules> stages;
     UpdateRule scale;
-    bool same_for_all = false;  // one rule serves every element of every stage
+    bool same_for_all = false;  // the first stage's weights speak for every element of every stage
+    const UpdateRule& weights(std::size_t stage) const { return stages[same_for_all ? 0 : stage].weights; }
+    const UpdateRule& biases(std::size_t stage) const { return same_for_all ? stages[0].weights : stages[stage].biases; }
 };
 
 // Samples of one step, still in the user's arrays.

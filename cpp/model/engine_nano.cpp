@@ -405,11 +405,11 @@ template <class T> void NanoEngine<T>::clip(double clip_norm) {
 template <class T> void NanoEngine<T>::update(const StepRules& rules, double clip_norm, Index, Worker, Barrier&) {
     if (net_.clips) clip(clip_norm);
     if (dscaled_) step_scale(rules.scale);
-    if (rules.same_for_all) return step(rules.stages.front().weights, 0, count_);
+    if (rules.same_for_all) return step(rules.weights(0), 0, count_);
     for (std::size_t s = 0; s < stages_.size(); ++s) {
         const Stage& stage = net_.stages[s];
-        if (stage.biases.present && stage.biases.learns) step(rules.stages[s].biases, stages_[s].offset, stage.n_neurons);
-        if (stage.weights.learns) step(rules.stages[s].weights, stages_[s].offset + stage.n_neurons, stages_[s].count - stage.n_neurons);
+        if (stage.biases.present && stage.biases.learns) step(rules.biases(s), stages_[s].offset, stage.n_neurons);
+        if (stage.weights.learns) step(rules.weights(s), stages_[s].offset + stage.n_neurons, stages_[s].count - stage.n_neurons);
     }
 }
 

@@ -10,7 +10,7 @@
 //   sums        what the activation was given, where its derivative needs that; else it takes the outputs' place
 //
 // With few samples (skinny) a step is one walk over the weights forward and one back: dinputs are dot products with the
-// weights as they stand, so there is no transposed copy, and each gradient is made where it is spent.
+// weights as they stand, so there is no transposed copy, and each gradient is a row of them times few values.
 //
 // Lanes beyond the last neuron hold weight 0 and gradient 0, also after an update; what they compute is never read.
 
@@ -102,13 +102,12 @@ template <class T> class PanelsEngine final : public Engine<T> {
     void multiply(const Panels<T>& values, const Panels<T>& mask, const Panels<T>& output, Index row, Index rows);
     void plan_tiles();
     void skinny_dinputs(std::size_t s, Index row, Index rows);
-    void skinny_update(const StageRules& rules, const Tile& tile, Index samples);
     void clipped_update(const StepRules& rules, double clip_norm, Index samples, Worker worker, Barrier& barrier);
     static bool few(const Batch& batch) { return batch.rows <= few_samples; }
     bool skinny() const { return net_.batch_size <= few_samples; }
     void fetch_strip(const Tile& tile, const Strip& strip) const;
     void strip_gradient(const Tile& tile, const Strip& strip, Index samples, T* gradient);
-    void strip_update(const StageRules& rules, const Tile& tile, const Strip& strip, const T* gradient);
+    void strip_update(const StepRules& rules, const Tile& tile, const Strip& strip, const T* gradient);
     void strip_regularize(const Tile& tile, const Strip& strip, T* gradient);
     void strip_squares(const Tile& tile, const Strip& strip, const T* gradient);
     template <class Body> void for_each_strip(const Tile& tile, Index input_panels_each, const Body& body) const;

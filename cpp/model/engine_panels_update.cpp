@@ -85,6 +85,7 @@ template <class T> void PanelsEngine<T>::strip_gradient(const Tile& tile, const 
     const Grid<const T> inputs = strip.biases() ? Grid<const T>{&one, 0, 0} : constant(at(inputs_of(tile.stage, true), 0, strip.input_panel));
     const Grid<const T> dvalues = constant(at(stages_[tile.stage].dvalues.grid(), 0, tile.panel));
     const Grid<T> output = {gradient, lanes<T>, strip.rows * lanes<T>};
+    if (samples <= few_samples) return kernel_.product_tn_few({strip.rows, samples, tile.vectors * lanes<T>, inputs, dvalues, {nullptr, 0, 0}, output, true, false});
     for (Index first = 0; first < samples; first += gradient_samples) {
         const Index count = std::min(samples - first, gradient_samples);
         kernel_.product_tn({strip.rows, count, tile.vectors * lanes<T>, at(inputs, first, 0), at(dvalues, first, 0),
@@ -92,12 +93,12 @@ template <class T> void PanelsEngine<T>::strip_gradient(const Tile& tile, const 
     }
 }
 
-template <class T> void PanelsEngine<T>::strip_update(const StageRules& rules, const Tile& tile, const Strip& strip, const T* gradient) {
+template <class T> void PanelsEngine<T>::strip_update(const StepRules& rules, const Tile& tile, const Strip& strip, const T* gradient) {
     const StageMemory<T>& memory = stages_[tile.stage];
     const Stage& stage = net_.stages[tile.stage];
     const Index offset = tile.panel * memory.panel + strip.first_row<T>() * lanes<T>;
     PanelUpdateJob<T> job = {};
-    job.rule = strip.biases() ? rules.biases : rules.weights;
+    job.rule = strip.biases() ? rules.biases(tile.stage) : rules.weights(tile.stage);
     job.rows = strip.rows;
     job.vectors = tile.vectors;
     job.columns = stage.n_neurons - tile.panel * lanes<T>;
@@ -110,35 +111,6 @@ template <class T> void PanelsEngine<T>::strip_update(const StageRules& rules, c
         job.transposed_panel = memory.transposed_panel;
     }
     kernel_.rules[net_.rule].update_panels(job);
-}
-
-// Gradient and update of a tile in one walk over its weights.
-template <class T> void PanelsEngine<T>::skinny_update(const StageRules& rules, const Tile& tile, Index samples) {
-    const StageMemory<T>& memory = stages_[tile.stage];
-    const Stage& stage = net_.stages[tile.stage];
-    const T one = 1;
-    SkinnyUpdateJob<T> job = {};
-    job.vectors = tile.vectors;
-    job.columns = stage.n_neurons - tile.panel * lanes<T>;
-    job.samples = samples;
-    job.dvalues = constant(at(memory.dvalues.grid(), 0, tile.panel));
-    job.panel = memory.panel;
-    const auto step = [&](Index offset) {
-        offset += tile.panel * memory.panel;
-        job.parameter = memory.weights + offset;
-        for (int i = 0; i < net_.rule_entry().states.count; ++i) job.states[i] = memory.states[i] + offset;
-        kernel_.rules[net_.rule].update_skinny(job);
-    };
-    if (tile.bias) {
-        job.rule = rules.biases;
-        job.rows = 1;
-        job.inputs = {&one, 0, 0};
-        step(0);
-    }
-    job.rule = rules.weights;
-    job.rows = std::min(tile.last_input_panel * lanes<T>, stage.n_inputs) - tile.first_input_panel * lanes<T>;
-    job.inputs = constant(at(inputs_of(tile.stage, true), 0, tile.first_input_panel));
-    step((1 + tile.first_input_panel * lanes<T>) * lanes<T>);
 }
 
 template <class T> void PanelsEngine<T>::strip_regularize(const Tile& tile, const Strip& strip, T* gradient) {
@@ -185,10 +157,9 @@ template <class T> void PanelsEngine<T>::update(const StepRules& rules, double c
     if (columns.first < columns.last) scale_update(rules.scale, columns);
     alignas(line_bytes) T gradient[strip_panels * lanes<T> * most_vectors * lanes<T>];
     for_each_tile(worker, [&](const Tile& tile) {
-        if (skinny()) return skinny_update(rules.stages[tile.stage], tile, samples);
         for_each_strip(tile, strip_panels, [&](const Strip& strip) {
             strip_gradient(tile, strip, samples, gradient);
-            strip_update(rules.stages[tile.stage], tile, strip, gradient);
+            strip_update(rules, tile, strip, gradient);
         });
     });
 }
@@ -224,7 +195,7 @@ void PanelsEngine<T>::clipped_update(const StepRules& rules, double clip_norm, I
             const T* const place = kept(tile, strip);
             const Index count = strip.rows * tile.vectors * lanes<T>;
             for (Index e = 0; e < count; ++e) gradient[e] = place[e] * factor;
-            strip_update(rules.stages[tile.stage], tile, strip, gradient);
+            strip_update(rules, tile, strip, gradient);
         });
     });
 }

@@ -145,8 +145,7 @@ template <class T> void Plan<T>::prepare_rules(const Stretch& stretch) {
     const double iterations = static_cast<double>(schedule.iterations);
     rate_ = schedule.decay != 0 ? schedule.learning_rate * (1.0 / (1.0 + schedule.decay * iterations)) : schedule.learning_rate;
     if (stretch.factors.rate) rate_ *= stretch.factors.rate[at];
-    double decay = rate_ * schedule.weight_decay;
-    if (stretch.factors.weight_decay) decay *= stretch.factors.weight_decay[at];
+    const double decay = rate_ * (stretch.factors.weight_decay ? schedule.weight_decay * stretch.factors.weight_decay[at] : schedule.weight_decay);
     StepRules& rules = rules_[steps_taken_ % 2];
     rules.same_for_all = alike_ && decay == 0;
     if (net_.scale_learns()) prepare_rule(net_.scale, decay, rules.scale);

@@ -88,8 +88,8 @@ class Layer_Dropout(Layer):
         self.key = int(key)
         self.step = 0
 
-    def kept_shares(self, t: Array) -> Array:
-        """Return the kept share at each share t of the training: ``1 - (1 - rate) * schedule(t)``.
+    def dropped_factors(self, t: Array) -> Array:
+        """Return what the schedule multiplies the dropped share by at each share t of the training.
 
         Raises
         ------
@@ -97,13 +97,24 @@ class Layer_Dropout(Layer):
             The schedule gives no number from 0, or one that leaves nothing.
         """
         if self.schedule is None:
-            return np.full(len(t), float(self.rate))
-        kept: Array = 1 - (1 - self.rate) * multipliers(self.schedule, t)
-        if not (kept > 0).all():
+            return np.ones(len(t))
+        factors: Array = multipliers(self.schedule, t)
+        dropped = (1 - self.rate) * factors
+        if not (dropped < 1).all():
             raise ValueError(
                 "schedule: expected multipliers that leave a dropped share below 1, "
-                f"got a dropped share of {1 - kept.min():g}"
+                f"got a dropped share of {dropped.max():g}"
             )
+        return factors
+
+    def kept_shares(self, t: Array) -> Array:
+        """Return the kept share at each share t of the training: ``1 - (1 - rate) * schedule(t)``.
+
+        The parameters and errors are those of `dropped_factors`.
+        """
+        if self.schedule is None:
+            return np.full(len(t), float(self.rate))
+        kept: Array = 1 - (1 - self.rate) * self.dropped_factors(t)
         return kept
 
     def _kept_share(self) -> float:

@@ -28,7 +28,7 @@ from .training.passes import backward_pass, forward_pass, joint_loss
 from .training.precision import recall_accuracy
 from .training.progress import validation_line
 from .training.request import as_batch
-from .training.specification import plan_text
+from .training.network import plan_text
 from .training.targets import model_dtype
 from .training.weights import checked_weights
 

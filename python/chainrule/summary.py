@@ -9,7 +9,7 @@ import numpy as np
 from .errors import label_of
 from .parameters import slots_of
 from .shapes import output_width
-from .training.specification import plan_text
+from .training.network import plan_text
 
 
 def summary_text(model: Any) -> str:

@@ -19,7 +19,7 @@ from .layerwise import LayerwiseRunner
 from .plan_runner import PlanRunner
 from .progress import Bar, someone_is_looking, step_line, training_line, validation_line
 from .request import Runner, TrainingRequest
-from .structure import NoPlan
+from .network import NoPlan
 from .watch import Watch
 
 __all__ = ["Loop", "runner_for"]

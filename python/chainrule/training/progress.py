@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
+from importlib.util import find_spec
 from typing import Any
 
 from .request import Runner, StepRecord
@@ -63,6 +64,18 @@ def someone_is_looking() -> bool:
     return stream is not None and hasattr(stream, "isatty") and bool(stream.isatty())
 
 
+def bar_class() -> Any:
+    """Return tqdm's bar: of widgets in Jupyter, of text elsewhere and where ipywidgets is missing.
+
+    There `tqdm.auto` would fall back to text too, after a warning.
+    """
+    if find_spec("ipywidgets") is None:
+        from tqdm.std import tqdm
+    else:
+        from tqdm.auto import tqdm
+    return tqdm
+
+
 class Bar:
     """A tqdm bar over all steps, updated at most ten times a second; or none at all."""
 
@@ -72,9 +85,7 @@ class Bar:
         self._count = 0
         self._next = 0.0
         if shown:
-            from tqdm.auto import tqdm
-
-            self._bar = tqdm(total=total, unit="step", mininterval=BAR_PAUSE)
+            self._bar = bar_class()(total=total, unit="step", mininterval=BAR_PAUSE)
 
     @property
     def shown(self) -> bool:
