@@ -12,7 +12,7 @@ import sys
 from typing import Any
 
 from ..history import COLUMNS, History
-from .beginning import Beginning, begin_schedules, begin_steps
+from .beginning import Beginning, begin_steps
 from .best_epoch import BestEpoch
 from .interrupts import Interrupts
 from .layerwise import LayerwiseRunner
@@ -29,7 +29,7 @@ STRETCH = 0.02  # seconds a runner may go without Python
 
 def runner_for(model: Any, request: TrainingRequest) -> Runner:
     """Return the compiled plan's runner where there can be one, else the layer-wise one."""
-    begin_steps(model, request)
+    begin_steps(model, request.epochs * request.steps)
     if request.mixes_targets:  # a plan has targets of one form
         return LayerwiseRunner(model, request)
     try:
@@ -192,7 +192,7 @@ class Loop:
             runner.stop()
         left = self.request.epochs * self.request.steps - self.count
         if left > 0 and not runner.done:
-            begin_schedules(self.model, left)  # of an optimizer that a callback has put there
+            begin_steps(self.model, left)  # a callback may have put another optimizer there
         runner.read_back()
 
     def _logs(self) -> dict[str, float]:
