@@ -172,9 +172,7 @@ def test_weights_of_classes_are_weights_of_their_samples(
     for given, expected in ((None, weight), (own, own * weight)):
         model, by_hand = net(), net()
         settings: dict[str, Any] = {"epochs": 2, "batch_size": 8, "validation_data": (X, LABELS)}
-        a = model.train(
-            X, forms[form], class_weight=class_weight, sample_weight=given, **settings
-        )
+        a = model.train(X, forms[form], class_weight=class_weight, sample_weight=given, **settings)
         b = by_hand.train(X, forms[form], sample_weight=expected, **settings)
         np.testing.assert_array_equal(a.loss, b.loss)
         np.testing.assert_array_equal(a.validation_loss, b.validation_loss)  # not weighed
@@ -194,9 +192,7 @@ def test_two_classes_may_be_zeros_and_ones(way: str, shape: str) -> None:
     X, _ = data()
     y = (LABELS == 2).astype(np.float64)
     forms = {"column": y[:, None], "flat": y, "flags": y.astype(bool)}
-    model, by_hand = (
-        binary_net(Loss_BinaryCrossentropy(), Activation_Sigmoid()) for _ in range(2)
-    )
+    model, by_hand = (binary_net(Loss_BinaryCrossentropy(), Activation_Sigmoid()) for _ in range(2))
     a = model.train(X, forms[shape], epochs=2, class_weight={0: 3, True: 0.25})
     b = by_hand.train(X, forms[shape], epochs=2, sample_weight=np.where(y, 0.25, 3.0))
     np.testing.assert_array_equal(a.loss, b.loss)

@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from ..base_optimizer import Optimizer
 from ..history import History
 from ..layers import Layer_Dropout
 from ..multipliers import begin_schedule
 from ..optimizer_state import claim_layers
-from ..base_optimizer import Optimizer
 from .passes import learning
 from .precision import fit_accuracy
 from .request import TrainingRequest
+
 
 def begin_steps(model: Any, steps: int) -> None:
     """Let the optimizer claim the layers' arrays, and its schedules begin, for so many steps.

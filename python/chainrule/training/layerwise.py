@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..base_optimizer import Optimizer
 from ..history import History
 from ..layers import Layer_Dropout
 from ..multipliers import shares_of
-from ..base_optimizer import Optimizer
 from ..parameters import slots_of
 from .beginning import scheduled_dropouts
 from .evaluation import evaluate
