@@ -24,11 +24,11 @@ from .training import preflight
 from .training.ends import check_ends
 from .training.evaluation import evaluate
 from .training.loop import Loop
+from .training.network import plan_text
 from .training.passes import backward_pass, forward_pass, joint_loss
 from .training.precision import recall_accuracy
 from .training.progress import validation_line
 from .training.request import as_batch
-from .training.network import plan_text
 from .training.targets import model_dtype
 from .training.weights import checked_weights
 

@@ -18,7 +18,7 @@ from ..layers import Layer_Dropout
 from ..multipliers import shares_of
 from ..base_optimizer import Optimizer
 from ..parameters import slots_of
-from .beginning import begin_schedules, begin_steps, scheduled_dropouts
+from .beginning import scheduled_dropouts
 from .evaluation import evaluate
 from .meter import Meter
 from .passes import backward_pass, forward_pass, learning, lowest_learning
@@ -51,7 +51,6 @@ class LayerwiseRunner:
         self.epoch = 1
         self.step = 0
         self.nonfinite: tuple[int, int] | None = None
-        begin_steps(model, request)
         self._meter = Meter(model)
         self._order: NDArray[np.int64] | None = None
         self._rows: list[tuple[float, ...]] = []
@@ -167,14 +166,7 @@ class LayerwiseRunner:
         """Nothing to do: the classes' own arrays were changed."""
 
     def read_back(self) -> None:
-        """Give the schedules of a new optimizer a beginning; the rest is read in each step."""
-        if not self.done and isinstance(self.model.optimizer, Optimizer):
-            begin_schedules(self.model, self.left)
-
-    @property
-    def left(self) -> int:
-        """Batches that are left."""
-        return (self.request.epochs - self.epoch + 1) * self.request.steps - self.step
+        """Nothing to do: the classes' own attributes are read in each step."""
 
     def stop(self) -> None:
         """End the training after the steps done."""

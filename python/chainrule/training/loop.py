@@ -12,14 +12,14 @@ import sys
 from typing import Any
 
 from ..history import COLUMNS, History
-from .beginning import Beginning
+from .beginning import Beginning, begin_schedules, begin_steps
 from .best_epoch import BestEpoch
 from .interrupts import Interrupts
 from .layerwise import LayerwiseRunner
+from .network import NoPlan
 from .plan_runner import PlanRunner
 from .progress import Bar, someone_is_looking, step_line, training_line, validation_line
 from .request import Runner, TrainingRequest
-from .network import NoPlan
 from .watch import Watch
 
 __all__ = ["Loop", "runner_for"]
@@ -29,6 +29,7 @@ STRETCH = 0.02  # seconds a runner may go without Python
 
 def runner_for(model: Any, request: TrainingRequest) -> Runner:
     """Return the compiled plan's runner where there can be one, else the layer-wise one."""
+    begin_steps(model, request)
     if request.mixes_targets:  # a plan has targets of one form
         return LayerwiseRunner(model, request)
     try:
@@ -189,6 +190,9 @@ class Loop:
                 hook(len(self.history), dict(logs))
         if self.model.stop_training:
             runner.stop()
+        left = self.request.epochs * self.request.steps - self.count
+        if left > 0 and not runner.done:
+            begin_schedules(self.model, left)  # of an optimizer that a callback has put there
         runner.read_back()
 
     def _logs(self) -> dict[str, float]:
