@@ -85,6 +85,8 @@ def claim(optimizer: Any, layer: Any) -> None:
     how = ownership(optimizer, layer)
     if how == "own":
         layer.optimizer_token = optimizer.token  # the very object: an update compares identities
+        for slot in slots_of(layer):
+            forget_steps(layer, slot, optimizer.states)
         return
     came_back = getattr(layer, "optimizer_token", None) is not None and optimizer.iterations > 0
     steps = dict.fromkeys(names_of(layer), 0)
@@ -166,8 +168,7 @@ def state_arrays(
     kinds = optimizer.states if kinds is None else kinds
     held = getattr(layer, slot.name)
     check_states(layer, slot, kinds)
-    if all(getattr(layer, slot.state(kind), None) is None for kind in kinds):
-        set_steps(layer, slot, 0)
+    forget_steps(layer, slot, kinds)
     result = []
     for kind in kinds:
         name = slot.state(kind)
@@ -212,6 +213,13 @@ def set_steps(layer: Any, slot: Slot, steps: int) -> None:
     counts[slot.name] = steps
 
 
+def forget_steps(layer: Any, slot: Slot, kinds: Iterable[str]) -> None:
+    """Count from 0 where a rule keeps arrays and none of them is there."""
+    names = [slot.state(kind) for kind in kinds]
+    if names and all(getattr(layer, name, None) is None for name in names):
+        set_steps(layer, slot, 0)
+
+
 # --- a checked step -----------------------------------------------------------------------------
 
 
@@ -240,7 +248,7 @@ def checked_update(optimizer: Any, layer: Any) -> None:
     pairs: list[tuple[Array, Array]] = []  # what the layer holds, what the core takes
     parts: list[tuple[Any, ...]] = []
     for slot, factor, decay_factor, hyper in zip(slots, factors, decays, hypers, strict=True):
-        made_states(layer, slot, rule.states)
+        make_states(layer, slot, rule.states)
         names = (slot.name, *map(slot.state, rule.states))
         held = [getattr(layer, name) for name in names]
         ready = ready_arrays(held, names)
@@ -259,13 +267,11 @@ def checked_update(optimizer: Any, layer: Any) -> None:
             set_steps(layer, slot, part[5])
 
 
-def made_states(layer: Any, slot: Slot, kinds: tuple[str, ...]) -> None:
-    """Give the layer the state arrays that it lacks, as zeros; all of them new: at step 0."""
-    missing = [kind for kind in kinds if getattr(layer, slot.state(kind), None) is None]
-    if kinds and len(missing) == len(kinds):
-        set_steps(layer, slot, 0)
-    for kind in missing:
-        setattr(layer, slot.state(kind), np.zeros_like(getattr(layer, slot.name), subok=False))
+def make_states(layer: Any, slot: Slot, kinds: tuple[str, ...]) -> None:
+    """Give the layer the state arrays that it lacks, as zeros."""
+    for name in map(slot.state, kinds):
+        if getattr(layer, name, None) is None:
+            setattr(layer, name, np.zeros_like(getattr(layer, slot.name), subok=False))
 
 
 def ready_arrays(held: list[Array], names: tuple[str, ...]) -> list[Array]:
