@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -94,6 +95,20 @@ def test_the_line_of_a_batch_that_is_no_step_repeats_the_last_one(
     net().train(X, y, batch_size=4, sample_weight=weight, print_every=1)
     lines = capsys.readouterr().out.splitlines()
     assert lines[2] == lines[1].replace("step: 0", "step: 1") and lines[3] != lines[2]
+
+
+def test_the_line_of_a_regularised_model_knows_its_penalty_there(
+    way: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    X, y = data(n=24)
+    weight = np.ones(24)
+    weight[8:12] = 0
+    model = net(strengths=(0.0, 1e-2))
+    model.train(X, y, batch_size=4, sample_weight=weight, print_every=2)
+    found = re.findall(r"step: (\d), .*reg_loss: (\S+)\)", capsys.readouterr().out)
+    assert [step for step, _ in found] == ["0", "2", "4", "5"]
+    penalty = sum(1e-2 * (layer.weights**2).sum() for layer in model.trainable_layers)
+    assert [float(text) for _, text in found] == pytest.approx([penalty] * 4, abs=3e-3)
 
 
 @pytest.mark.parametrize(
