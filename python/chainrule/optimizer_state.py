@@ -184,9 +184,7 @@ def state_arrays(
     return result
 
 
-def check_states(
-    layer: Any, slot: Slot, kinds: Iterable[str], *, in_place: bool = False
-) -> None:
+def check_states(layer: Any, slot: Slot, kinds: Iterable[str], *, in_place: bool = False) -> None:
     """Refuse state arrays that do not fit their parameter, or cannot be changed `in_place`."""
     shape = np.shape(getattr(layer, slot.name))
     with labelled(label_of(layer)):

@@ -97,13 +97,16 @@ def load_model(path: Any, base: type, check_part: CheckPart, custom: Any = ()) -
 
     with reading(source):
         document, tensors = model_file.read(source, expected)
-        model = build_model(upgraded(document), tensors, base, classes)
+        document = upgraded(document)
+        model = build_model(document, tensors, base, classes)
         for kind, part in parts_of(model):
             try:
                 check_part(part, kind)
             except TypeError as error:
                 raise ValueError(str(error)) from None
     base.finalize(model)  # type: ignore[attr-defined]
+    if document["learners"] is not None:
+        model.trainable_layers = [model.layers[place - 1] for place in document["learners"]]
     return model
 
 

@@ -17,6 +17,7 @@ from .passes import learning
 from .precision import fit_accuracy
 from .request import TrainingRequest
 
+
 def begin_steps(model: Any, request: TrainingRequest) -> None:
     """Let the optimizer claim the layers' arrays, and its schedules begin where they are to.
 
