@@ -89,13 +89,12 @@ def claim(optimizer: Any, layer: Any) -> None:
             forget_steps(layer, slot, optimizer.states)
         return
     came_back = getattr(layer, "optimizer_token", None) is not None and optimizer.iterations > 0
-    steps = dict.fromkeys(names_of(layer), 0)
     if how == "fresh":
         drop_arrays(layer)
-    else:
-        for slot in slots_of(layer):
-            if any(getattr(layer, slot.state(kind), None) is not None for kind in state_kinds()):
-                steps[slot.name] = int(optimizer.iterations)
+    steps = {
+        slot.name: int(optimizer.iterations) if has_arrays(layer, slot) else 0
+        for slot in slots_of(layer)
+    }
     try:
         layer.optimizer_token = own_token(optimizer)
         layer.optimizer_steps = steps
@@ -133,10 +132,13 @@ def claim_layers(optimizer: Any, layers: Iterable[Any]) -> None:
 def is_untouched(layer: Any) -> bool:
     """Tell whether no optimizer has left anything on the layer."""
     return getattr(layer, "optimizer_token", None) is None and not any(
-        getattr(layer, slot.state(kind), None) is not None
-        for slot in slots_of(layer)
-        for kind in state_kinds()
+        has_arrays(layer, slot) for slot in slots_of(layer)
     )
+
+
+def has_arrays(layer: Any, slot: Slot) -> bool:
+    """Tell whether an optimizer has left arrays of a parameter."""
+    return any(getattr(layer, slot.state(kind), None) is not None for kind in state_kinds())
 
 
 def drop_arrays(layer: Any) -> None:

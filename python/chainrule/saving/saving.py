@@ -56,7 +56,9 @@ def as_custom(custom: Any) -> Custom:
     ValueError
         Two classes of one name.
     """
-    given = [custom] if isinstance(custom, type) else list(custom)
+    if not isinstance(custom, Iterable) or isinstance(custom, str | type):
+        custom = [custom]
+    given = list(custom)
     for each in given:
         if not isinstance(each, type):
             raise TypeError(f"custom: expected classes, got {each!r}")
