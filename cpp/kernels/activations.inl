@@ -129,18 +129,18 @@ struct GeluTanh : Elementwise {
     static constexpr const char *name = "gelu_tanh", *formula = "inputs / 2 * (1 + tanh(u)), u = sqrt(2 / pi) * (inputs + 0.044715 * inputs^3)",
                                 *derivative = "dvalues * (s + inputs * s * (1 - s) * 2 * du), s = (1 + tanh(u)) / 2";
     static constexpr bool needs_inputs = true;
-    static constexpr Index cost = 36;
+    static constexpr Index cost = 52;
     static constexpr double twice_root = 1.5957691216057307117597842397375, cubic = 0.044715;
     template <class T> static CHAINRULE_INLINE Vec<T> share(const Vec<T>& x) {
         return sigmoid(broadcast(T(twice_root)) * fma(broadcast(T(cubic)) * x, x * x, x));
     }
     template <class T> static CHAINRULE_INLINE Vec<T> forward(const Vec<T>& x, const double*) { return not_far_below(x) * share(x); }
     template <class T> static CHAINRULE_INLINE Vec<T> backward(const Vec<T>& dvalues, const Vec<T>& x, const double*) {
-        const Vec<T> one = broadcast(T(1)), s = share(x);
+        const Vec<T> s = share(x), rest = share(Vec<T>{} - x);  // 1 - s would cancel where s is near 1
         // beyond +-20 s is 0 or 1 to the last bit, and x^2 could overflow
         const Vec<T> near = larger(broadcast(T(-20)), smaller(broadcast(T(20)), x));
-        const Vec<T> slope = broadcast(T(twice_root)) * fma(broadcast(T(3 * cubic)) * near, near, one);
-        return dvalues * fma(near * slope, s * (one - s), s);
+        const Vec<T> slope = broadcast(T(twice_root)) * fma(broadcast(T(3 * cubic)) * near, near, broadcast(T(1)));
+        return dvalues * fma(near * slope, s * rest, s);
     }
 };
 

@@ -23,8 +23,8 @@ class Part:
     Attributes
     ----------
     kind : str
-        ``"layer"``, ``"activation"``, ``"loss"``, ``"optimizer"``, ``"accuracy"`` or
-        ``"schedule"``.
+        ``"layer"``, ``"activation"``, ``"loss"``, ``"joint"`` (the last two in one),
+        ``"optimizer"``, ``"accuracy"`` or ``"schedule"``.
     core_name : str
         Its name in the compiled catalogue; empty where the core does not know it.
     settings : mapping

@@ -14,6 +14,7 @@ from .accumulation import Accumulator
 from .arrays import Array, as_real
 from .catalogue import Part
 from .errors import label_of, labelled
+from .frames import flattened
 from .settings import Settings, is_flag, is_number_or_none
 
 __all__ = ["Accuracy", "Accuracy_Categorical", "Accuracy_Regression"]
@@ -105,7 +106,7 @@ def same_shape(predictions: Any, y: Any) -> tuple[Array, Array]:
     if targets.shape != predicted.shape:
         hint = ""
         if targets.shape == (*predicted.shape, 1):
-            hint = "; flatten the labels: y.ravel()"
+            hint = f"; flatten the labels: {flattened(y, 'y')}"
         elif targets.ndim == 1 and predicted.ndim == 2:
             hint = "; labels need a last layer that predicts classes: add Activation_Softmax()"
         raise ValueError(f"y: expected {predicted.shape}, got {targets.shape}{hint}")
