@@ -6,6 +6,7 @@ import copy
 import gc
 import pickle
 import weakref
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ def test_layers_know_their_neighbours() -> None:
     model = net(dropout=True)
     layers = model.layers
     assert layers[0].prev is model.input_layer and isinstance(model.input_layer, Layer_Input)
-    for before, after in zip(layers[:-1], layers[1:], strict=True):
+    for before, after in pairwise(layers):
         assert before.next is after and after.prev is before
     assert layers[-1].next is model.loss
     assert model.output_layer_activation is layers[-1]
@@ -105,7 +106,9 @@ def test_own_layers_stand_between_them() -> None:
     assert set(vars(own)) == {"weights", "biases"}  # they get no attributes
 
 
-@pytest.mark.parametrize("copier", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+@pytest.mark.parametrize(
+    "copier", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))]
+)
 def test_a_copy_of_one_layer_leaves_the_others_behind(copier: Any) -> None:
     model = net()
     layer = model.layers[0]
@@ -122,7 +125,7 @@ def test_a_copy_of_one_layer_leaves_the_others_behind(copier: Any) -> None:
 def test_copies_of_a_model_are_linked_among_themselves(copier: Any) -> None:
     model = net()
     twin = copier(model)
-    for before, after in zip(twin.layers[:-1], twin.layers[1:], strict=True):
+    for before, after in pairwise(twin.layers):
         assert before.next is after and after.prev is before
     assert twin.layers[0].prev is twin.input_layer is not model.input_layer
     assert twin.output_layer_activation is twin.layers[-1]

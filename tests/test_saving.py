@@ -47,11 +47,12 @@ ARRAYS = (
 def classifier(optimizer: Any = None, dtype: Any = np.float64, dropout: bool = True) -> Model:
     """2-8-3, softmax; goes through the compiled plan."""
     model = Model()
-    model.add(Layer_Dense(2, 8, 1e-5, 5e-4, 1e-5, 5e-4, dtype=dtype, rng=1))
+    strengths = (1e-5, 5e-4, 1e-5, 5e-4)
+    model.add(Layer_Dense(2, 8, *strengths, dtype=dtype, init="he_normal", rng=1))
     model.add(Activation_ReLU())
     if dropout:
         model.add(Layer_Dropout(0.1, rng=2))
-    model.add(Layer_Dense(8, 3, dtype=dtype, rng=3))
+    model.add(Layer_Dense(8, 3, dtype=dtype, init="he_normal", rng=3))
     model.add(Activation_Softmax())
     model.set(
         loss=Loss_CategoricalCrossentropy(),

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .activations import Activation_Softmax
-from .arrays import as_count, as_real
+from .arrays import Array, as_count, as_real
 from .catalogue import own_class
 from .frames import check_names
 from .history import History
@@ -24,11 +24,11 @@ from .training import preflight
 from .training.ends import check_ends
 from .training.evaluation import evaluate
 from .training.loop import Loop
+from .training.network import plan_text
 from .training.passes import backward_pass, forward_pass, joint_loss
 from .training.precision import recall_accuracy
 from .training.progress import validation_line
 from .training.request import as_batch
-from .training.network import plan_text
 from .training.targets import model_dtype
 from .training.weights import checked_weights
 
@@ -102,8 +102,9 @@ class Model(Stack):
 
     def _look(self) -> None:
         super()._look()
-        joint = self.loss is not None and joint_loss(self.layers[-1], self.loss) is not None
-        if not joint or own_class(self.layers[-1]) is not Activation_Softmax:
+        last = self.layers[-1]
+        joint = own_class(last) is Activation_Softmax and joint_loss(last, self.loss) is not None
+        if not joint:
             self.softmax_classifier_output = None
         elif self.softmax_classifier_output is None:
             self.softmax_classifier_output = Activation_Softmax_Loss_CategoricalCrossentropy()
@@ -180,14 +181,16 @@ class Model(Stack):
             check_names(X, self.feature_names, "X")
             inputs = as_real(as_rows(self.layers, X, "X"), "X")
             size = None if batch_size is None else as_count(batch_size, "batch_size", 1)
-            dtype = model_dtype(self.layers)
             if size is None or inputs.ndim == 0 or size >= len(inputs):
-                return forward_pass(self.layers, as_batch(inputs, dtype), False)
-            outputs = [
-                forward_pass(self.layers, as_batch(inputs[start : start + size], dtype), False)
-                for start in range(0, len(inputs), size)
-            ]
-            return np.concatenate(outputs)
+                return self._outputs(inputs)
+            starts = range(0, len(inputs), size)
+            return np.concatenate([self._outputs(inputs[start : start + size]) for start in starts])
+
+    def _outputs(self, inputs: Array) -> Any:
+        """Run samples of any real dtype through the layers, as in training."""
+        if inputs.dtype.kind != "f":  # the package's layers convert floats for themselves
+            inputs = as_batch(inputs, model_dtype(self.layers))
+        return forward_pass(self.layers, inputs, False)
 
     def evaluate(
         self,

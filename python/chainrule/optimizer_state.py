@@ -85,15 +85,16 @@ def claim(optimizer: Any, layer: Any) -> None:
     how = ownership(optimizer, layer)
     if how == "own":
         layer.optimizer_token = optimizer.token  # the very object: an update compares identities
+        for slot in slots_of(layer):
+            forget_steps(layer, slot, optimizer.states)
         return
     came_back = getattr(layer, "optimizer_token", None) is not None and optimizer.iterations > 0
-    steps = dict.fromkeys(names_of(layer), 0)
     if how == "fresh":
         drop_arrays(layer)
-    else:
-        for slot in slots_of(layer):
-            if any(getattr(layer, slot.state(kind), None) is not None for kind in state_kinds()):
-                steps[slot.name] = int(optimizer.iterations)
+    steps = {
+        slot.name: int(optimizer.iterations) if has_arrays(layer, slot) else 0
+        for slot in slots_of(layer)
+    }
     try:
         layer.optimizer_token = own_token(optimizer)
         layer.optimizer_steps = steps
@@ -131,10 +132,13 @@ def claim_layers(optimizer: Any, layers: Iterable[Any]) -> None:
 def is_untouched(layer: Any) -> bool:
     """Tell whether no optimizer has left anything on the layer."""
     return getattr(layer, "optimizer_token", None) is None and not any(
-        getattr(layer, slot.state(kind), None) is not None
-        for slot in slots_of(layer)
-        for kind in state_kinds()
+        has_arrays(layer, slot) for slot in slots_of(layer)
     )
+
+
+def has_arrays(layer: Any, slot: Slot) -> bool:
+    """Tell whether an optimizer has left arrays of a parameter."""
+    return any(getattr(layer, slot.state(kind), None) is not None for kind in state_kinds())
 
 
 def drop_arrays(layer: Any) -> None:
@@ -155,19 +159,19 @@ def state_arrays(
 ) -> list[Array]:
     """Return a parameter's state arrays as plain arrays of its dtype, put on the layer.
 
-    Made where they are missing, and then their steps count from 0; converted where they are of
-    another dtype or layout. `kinds` are those of the optimizer's rule unless given.
+    Made where they are missing, and then their steps count from 0; replaced by a plain copy where
+    they are of another dtype or layout or read-only. `kinds` are those of the optimizer's rule
+    unless given.
 
     Raises
     ------
     TypeError, ValueError
-        An array of another shape, a read-only one, or something else; then nothing has changed.
+        An array of another shape, or no array of numbers; then nothing has changed.
     """
     kinds = optimizer.states if kinds is None else kinds
     held = getattr(layer, slot.name)
     check_states(layer, slot, kinds)
-    if all(getattr(layer, slot.state(kind), None) is None for kind in kinds):
-        set_steps(layer, slot, 0)
+    forget_steps(layer, slot, kinds)
     result = []
     for kind in kinds:
         name = slot.state(kind)
@@ -182,15 +186,20 @@ def state_arrays(
     return result
 
 
-def check_states(layer: Any, slot: Slot, kinds: Iterable[str]) -> None:
-    """Refuse state arrays that cannot be updated, or that do not fit their parameter."""
+def check_states(layer: Any, slot: Slot, kinds: Iterable[str], *, in_place: bool = False) -> None:
+    """Refuse state arrays that do not fit their parameter, or cannot be changed `in_place`."""
     shape = np.shape(getattr(layer, slot.name))
     with labelled(label_of(layer)):
         for name in map(slot.state, kinds):
             array = getattr(layer, name, None)
             if array is None:
                 continue
-            check_writeable(array, name)
+            if in_place:
+                check_writeable(array, name)
+                as_floats(array, name)
+            elif not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
+                got = getattr(array, "dtype", type(array).__name__)
+                raise TypeError(f"{name}: expected an array of floats, got {got}")
             if array.shape != shape:
                 raise ValueError(f"{name}: expected {shape}, got {array.shape}")
 
@@ -212,6 +221,13 @@ def set_steps(layer: Any, slot: Slot, steps: int) -> None:
     counts[slot.name] = steps
 
 
+def forget_steps(layer: Any, slot: Slot, kinds: Iterable[str]) -> None:
+    """Count from 0 where a rule keeps arrays and none of them is there."""
+    names = [slot.state(kind) for kind in kinds]
+    if names and all(getattr(layer, name, None) is None for name in names):
+        set_steps(layer, slot, 0)
+
+
 # --- a checked step -----------------------------------------------------------------------------
 
 
@@ -226,7 +242,7 @@ def checked_update(optimizer: Any, layer: Any) -> None:
         check_gradient(layer, slot)
     if ownership(optimizer, layer) != "fresh":
         for slot in slots:
-            check_states(layer, slot, rule.states)
+            check_states(layer, slot, rule.states, in_place=True)
     factors = [slot.factor(layer, "learning_rate_factor") for slot in slots]
     decays = [slot.decay_factor(layer) for slot in slots]
     with labelled(label_of(optimizer)):
@@ -240,7 +256,7 @@ def checked_update(optimizer: Any, layer: Any) -> None:
     pairs: list[tuple[Array, Array]] = []  # what the layer holds, what the core takes
     parts: list[tuple[Any, ...]] = []
     for slot, factor, decay_factor, hyper in zip(slots, factors, decays, hypers, strict=True):
-        made_states(layer, slot, rule.states)
+        make_states(layer, slot, rule.states)
         names = (slot.name, *map(slot.state, rule.states))
         held = [getattr(layer, name) for name in names]
         ready = ready_arrays(held, names)
@@ -259,13 +275,11 @@ def checked_update(optimizer: Any, layer: Any) -> None:
             set_steps(layer, slot, part[5])
 
 
-def made_states(layer: Any, slot: Slot, kinds: tuple[str, ...]) -> None:
-    """Give the layer the state arrays that it lacks, as zeros; all of them new: at step 0."""
-    missing = [kind for kind in kinds if getattr(layer, slot.state(kind), None) is None]
-    if kinds and len(missing) == len(kinds):
-        set_steps(layer, slot, 0)
-    for kind in missing:
-        setattr(layer, slot.state(kind), np.zeros_like(getattr(layer, slot.name), subok=False))
+def make_states(layer: Any, slot: Slot, kinds: tuple[str, ...]) -> None:
+    """Give the layer the state arrays that it lacks, as zeros."""
+    for name in map(slot.state, kinds):
+        if getattr(layer, name, None) is None:
+            setattr(layer, name, np.zeros_like(getattr(layer, slot.name), subok=False))
 
 
 def ready_arrays(held: list[Array], names: tuple[str, ...]) -> list[Array]:
@@ -297,6 +311,7 @@ def check_gradient(layer: Any, slot: Slot) -> None:
     held = getattr(layer, slot.name)
     with labelled(label_of(layer)):
         check_writeable(held, slot.name)
+        as_floats(held, slot.name)
         gradient = getattr(layer, slot.gradient, None)
         if gradient is None:
             raise ValueError(

@@ -91,9 +91,11 @@ def slots_of(layer: Any) -> tuple[Slot, ...]:
 
     What is absent or None is no parameter, but keeps its place in settings given for each.
     """
-    return tuple(
-        slot for slot in slots_named(names_of(layer)) if getattr(layer, slot.name, None) is not None
-    )
+    slots = slots_named(names_of(layer))
+    for slot in slots:
+        if getattr(layer, slot.name, None) is None:
+            return tuple(each for each in slots if getattr(layer, each.name, None) is not None)
+    return slots  # as most have all of them
 
 
 def is_trainable(layer: Any) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, as_count, as_generator, as_number, as_real, check_finite
+from ..arrays import Array, as_count, as_floats, as_generator, as_number, as_real, check_finite
 from ..frames import check_names, column_names
 from ..shapes import check_widths, output_width
 from .ends import check_ends
@@ -45,6 +45,8 @@ def checked_inputs(model: Any, X: Any, name: str) -> Array:
     """
     check_names(X, model.feature_names, name)
     array = as_real(X, name)
+    if array.dtype.kind == "f" and array.dtype.itemsize not in (4, 8):
+        array = as_floats(array, name, model_dtype(model.layers))  # the core gathers no others
     if array.ndim == 0:
         raise ValueError(f"{name}: expected (n, d), got ()")
     if array.ndim == 2 and len(array) == 0:
