@@ -34,9 +34,11 @@ class Rule(NamedTuple):
 
 @functools.cache
 def rule_named(name: str) -> Rule:
-    """Return the core's rule of this name."""
-    row = next(row for row in _core.catalogue()["rules"] if row["name"] == name)
-    return Rule(name, tuple(row["states"]), tuple(row["parameters"]))
+    """Return the core's rule of this name; an unknown one is a ValueError."""
+    rows = {row["name"]: row for row in _core.catalogue()["rules"]}
+    if name not in rows:
+        raise ValueError(f"rule: expected one of {', '.join(rows)}, got {name!r}")
+    return Rule(name, tuple(rows[name]["states"]), tuple(rows[name]["parameters"]))
 
 
 @functools.cache
@@ -121,7 +123,7 @@ def claim_layers(optimizer: Any, layers: Iterable[Any]) -> None:
     if elsewhere and found and all(is_untouched(layer) for layer in found):
         optimizer.told_of_another_model = True
         warnings.warn(
-            f"{label_of(optimizer)}: goes on from its {done} iterations of another model; "
+            f"{type(optimizer).__name__}: goes on from its {done} iterations of another model; "
             "an optimizer of its own would begin anew",
             stacklevel=2,
         )
@@ -172,10 +174,10 @@ def state_arrays(
     held = getattr(layer, slot.name)
     check_states(layer, slot, kinds)
     forget_steps(layer, slot, kinds)
-    result = []
+    result: list[Array] = []
     for kind in kinds:
         name = slot.state(kind)
-        array = getattr(layer, name, None)
+        array: Any = getattr(layer, name, None)
         if array is None:
             array = np.zeros(held.shape, dtype=held.dtype)
         elif type(array) is not np.ndarray or array.dtype != held.dtype or not array.flags.carray:
@@ -245,7 +247,7 @@ def checked_update(optimizer: Any, layer: Any) -> None:
             check_states(layer, slot, rule.states, in_place=True)
     factors = [slot.factor(layer, "learning_rate_factor") for slot in slots]
     decays = [slot.decay_factor(layer) for slot in slots]
-    with labelled(label_of(optimizer)):
+    with labelled(type(optimizer).__name__):
         hypers = [optimizer.hyper(slot.factor(layer, "epsilon_factor")) for slot in slots]
         decay = float(optimizer.decay_in_use)
     if not slots:
