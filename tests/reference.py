@@ -906,7 +906,15 @@ class Optimizer:
         if "epsilon" in settings:
             settings["epsilon"] *= factor_of(layer.epsilon_factor, index)
         layer.steps[kind] = step = layer.steps.get(kind, self.iterations) + 1
-        return (parameter, gradient, arrays, rate, self.rate * decay, step, tuple(settings.values()))
+        return (
+            parameter,
+            gradient,
+            arrays,
+            rate,
+            self.rate * decay,
+            step,
+            tuple(settings.values()),
+        )
 
 
 def factor_of(factor: Factor, index: int) -> float:

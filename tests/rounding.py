@@ -11,6 +11,7 @@ newly listed needs no line here. No constant is fitted.
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -91,7 +92,11 @@ class Forward:
 
         brought = change(function, kept, error)
         own = size + brought + float64(relative_slope(function, kept))
-        return brought + gamma(ROUNDINGS, self.dtype) * own + flushed(self.dtype)
+        return brought + self.roundings(own)
+
+    def roundings(self, size: Array) -> Array:
+        """A formula's own errors of results of a size; a 0 is exact, or a kink would be near."""
+        return gamma(ROUNDINGS, self.dtype) * size + flushed(self.dtype) * (size > 0)
 
     def targets(self, y: Array) -> Array:
         """Targets (n, m) as the loss sees them."""
@@ -164,17 +169,26 @@ class Step:
         if clip_norm is not None:
             self.clip(clip_norm)
 
-    def update(self, optimizer: reference.Optimizer | None = None) -> reference.Spec:
-        """A copy of the network after the optimizer's step; `bounds` then holds its errors."""
+    @functools.cached_property
+    def after(self) -> reference.Spec:
+        """A copy of the network after the optimizer's step."""
+        return self._update[0]
+
+    @functools.cached_property
+    def bounds(self) -> list[dict[str, dict[str, Array]]]:
+        """The errors of each layer's parameters and state arrays after the step, by their kind."""
+        return self._update[1]
+
+    @functools.cached_property
+    def _update(self) -> tuple[reference.Spec, list[dict[str, dict[str, Array]]]]:
         spec = copy.deepcopy(self.spec)
-        spec.optimizer = copy.deepcopy(optimizer or spec.optimizer)
         layers = [layer for layer in spec.layers if isinstance(layer, reference.Dense)]
-        self.bounds: list[dict[str, dict[str, Array]]] = []
+        bounds: list[dict[str, dict[str, Array]]] = []
         for place, layer in enumerate(layers):
             gradients, errors = self.gradients[place], self.gradient_errors[place]
             parts = spec.optimizer.parts(layer, gradients.get("weight"), gradients.get("bias"))
             rule = spec.optimizer.update_rule
-            self.bounds.append(
+            bounds.append(
                 {
                     kind: update_bounds(rule, part, errors[kind], self.dtype)
                     for kind, part in parts.items()
@@ -182,7 +196,7 @@ class Step:
             )
             reference.update(rule, list(parts.values()))
         spec.optimizer.iterations += 1
-        return spec
+        return spec, bounds
 
     def loss_error(self, weight: Array | None) -> tuple[Array, Array]:
         """Gradient of the loss (of the last activation's inputs if joint) and its bound."""
@@ -191,7 +205,8 @@ class Step:
         function = getattr(reference, f"{name}_backward")
         arguments = [p, self.forward.targets(self.y), *numbers]
         gradient = function(*arguments)
-        self.forward.check_clipping()
+        if not self.spec.joint():
+            self.forward.check_clipping()
         bound = change(lambda x: function(x, *arguments[1:]), p, self.forward.error)
         size = float64(gradient) + bound + 2 * float64(sensitivity(function, arguments))
         bound = bound + gamma(ROUNDINGS + p.shape[1], self.dtype) * size
@@ -267,10 +282,8 @@ class Step:
             return found
 
         found, brought = float64(slope(saved)), change(slope, saved, saved_error)
-        own = gamma(ROUNDINGS, self.dtype) * (
-            found + brought + float64(relative_slope(slope, saved))
-        )
-        return error * found + (size + error) * (brought + own + flushed(self.dtype))
+        own = self.forward.roundings(found + brought + float64(relative_slope(slope, saved)))
+        return error * found + (size + error) * (brought + own)
 
     def softmax_error(self, gradient: Array, error: Array, output: Array, after: Array) -> Array:
         size, out = float64(gradient), float64(output)
