@@ -200,7 +200,6 @@ class Case:
     factors: str = "none"
     frozen: int | None = None  # the place of a dense layer
     scheduled: bool = False
-    spread: float = 0.9  # of a neuron's sum, where its inputs are of size 1
 
     @property
     def metric(self) -> str | None:
@@ -257,7 +256,7 @@ def make_dense(case: Case, place: int, rng: np.random.Generator) -> cr.Layer_Den
         d,
         m,
         *REGULARISERS[case.regulariser],
-        weight_scale=case.spread / d**0.5,
+        weight_scale=0.9 / d**0.5,
         dtype=case.dtype,
         rng=rng,
         bias=case.bias,

@@ -19,8 +19,10 @@ from plan_cases import (
     ACTIVATIONS,
     DROPOUTS,
     ENDS,
+    FACTORS,
     REGULARISERS,
     RULES,
+    WALKED_ENDS,
     WAYS,
     Case,
     all_arrays,
@@ -175,7 +177,7 @@ def drawn(count: int) -> list[tuple[Case, Options]]:
     """Choices of everything at once; the first ones contain each value of each kind."""
     rng = np.random.default_rng(20)
     kinds: dict[str, list[Any]] = {
-        "end": list(ENDS),
+        "end": list(WALKED_ENDS),
         "hidden": list(ACTIVATIONS),
         "rule": list(RULES),
         "regulariser": list(REGULARISERS),
@@ -183,7 +185,12 @@ def drawn(count: int) -> list[tuple[Case, Options]]:
         "dtype": [np.float32, np.float64],
         "accuracy": [True, True, False],
         "sizes": [(4, 7, 3), (5, 3), (3, 17, 6, 4), (2, 33, 2)],
-        "batch_size": [9, 8, 11],
+        "bias": [True, True, False],
+        "scale": [False, True],
+        "factors": list(FACTORS),
+        "frozen": [None, None, 0, 1],
+        "scheduled": [False, True],
+        "batch_size": [9, 8, 11, 4, 5, 32],
         "shuffle": [False, True],
         "weighted": [False, True],
         "clip_norm": [None, 0.3, 100.0],
@@ -199,7 +206,8 @@ def drawn(count: int) -> list[tuple[Case, Options]]:
     for k in range(count):
         row = {name: column[k] for name, column in columns.items()}
         options = Options(**{name: value for name, value in row.items() if name in names})
-        found.append((Case(**{n: v for n, v in row.items() if n not in names}), options))
+        settings = {name: value for name, value in row.items() if name not in names}
+        found.append((Case(**settings), options))
     return found
 
 
