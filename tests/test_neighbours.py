@@ -193,7 +193,7 @@ def test_models_from_before_there_were_these_attributes_load() -> None:
     assert repr(model).startswith("Model(") and model.stop_training is False
 
 
-def test_classes_that_mix_something_in_are_models() -> None:
+def test_classes_that_mix_something_in_are_models(tmp_path: Any) -> None:
     class Notes:
         notes: list[str]
 
@@ -210,5 +210,19 @@ def test_classes_that_mix_something_in_are_models() -> None:
     history = model.train(X, y, epochs=2)
     np.testing.assert_array_equal(history.loss, net().train(X, y, epochs=2).loss)
     assert model.plan.startswith("compiled plan") and repr(model).startswith("Mine(")
-    twin = pickle.loads(pickle.dumps(net()))
-    assert type(twin) is Model
+    model.save(tmp_path / "model")  # what a training leaves on it is no setting of the user's
+    plain = Model.load(tmp_path / "model")
+    mine = Model.load(tmp_path / "model", custom=[Mine])
+    assert type(plain) is Model and type(mine) is Mine
+    assert mine.notes == ["mine"]  # type: ignore[attr-defined]
+    for each in (plain, mine):
+        np.testing.assert_array_equal(each.predict(X), model.predict(X))
+
+
+def test_every_attribute_of_a_model_is_there_from_the_beginning() -> None:
+    X, y = data()
+    model = net(dropout=True)
+    model.train(X, y, epochs=2, shuffle=True, rng=1, validation_data=(X, y), best_epoch="loss")
+    model.evaluate(X, y, quiet=True)
+    model.backward(model.forward(X), y)
+    assert set(vars(model)) == set(vars(Model()))

@@ -73,15 +73,14 @@ class Model(Stack):
     feature_names: tuple[str, ...] | None = None
     softmax_classifier_output: Any = None
     _precision: float | None = None  # the accuracy's, from the last training
+    _batch_size: int | None = None  # of the last training
 
     def __init__(self) -> None:
         super().__init__()
-        self.loss: Any = None
-        self.optimizer = None
-        self.accuracy = None
-        self.history = None
-        self.rng = None
+        self.optimizer = self.accuracy = self.softmax_classifier_output = None
+        self.history = self.rng = self.feature_names = None
         self.stop_training = False
+        self._precision = self._batch_size = None
 
     def set(self, *, loss: Any = None, optimizer: Any = None, accuracy: Any = None) -> None:
         """Set loss, optimizer, accuracy; what is not given stays. May be repeated.

@@ -71,10 +71,14 @@ class Stack:
     _layers_seen: list[Any] | None = None  # at the last look
     _learners_seen: list[Any] | None = None
     _watched: bool = False  # somebody has looked for dead units
+    _told: frozenset[str] = frozenset()  # topics of warnings that were given
 
     def __init__(self) -> None:
         self.layers = []
         self.trainable_layers = []
+        self.loss = self.input_layer = self.output_layer_activation = None
+        self._layers_seen = self._learners_seen = None
+        self._watched, self._told = False, frozenset()
 
     def add(self, layer: Any) -> None:
         """Append a layer: any object with `forward` and `backward`.
