@@ -93,6 +93,13 @@ class Activation:
         """Return what the outputs mean as predictions; here the outputs themselves."""
         return outputs
 
+    def regions(self, inputs: Array) -> Array | None:
+        """Return for each input the number of the smooth piece of f that it lies in.
+
+        None where f is smooth everywhere. A gradient check steps round the kinks between them.
+        """
+        return None
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
@@ -130,6 +137,11 @@ class Activation_ReLU(Activation):
             dinputs = self._converted_backward(dvalues, "inputs")
         self.dinputs = dinputs
         return dinputs
+
+    def regions(self, inputs: Array) -> Array:
+        """Return 1 where ``inputs > 0``, else 0."""
+        found: Array = (inputs > 0).astype(np.int8)
+        return found
 
 
 class Activation_Sigmoid(Activation):

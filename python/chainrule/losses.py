@@ -14,7 +14,7 @@ import numpy as np
 
 from . import _core
 from .activations import Activation_Softmax
-from .arrays import Array, as_class_targets, as_floats, as_targets
+from .arrays import Array, as_class_targets, as_floats, as_real, as_targets
 from .errors import label_of, labelled, no_forward_yet
 
 __all__ = [
@@ -26,6 +26,9 @@ __all__ = [
     "Loss_MeanAbsoluteError",
     "Loss_MeanSquaredError",
 ]
+
+
+CLIP = 1e-7  # the cross-entropies clip probabilities to [CLIP, 1 - CLIP]
 
 
 def total_of(sample_losses: Any) -> float:
@@ -61,6 +64,29 @@ class Loss:
     def backward(self, dvalues: Any, y_true: Any) -> Array:
         """Set and return `dinputs`, the gradient of the mean loss. Subclasses define it."""
         raise NotImplementedError(f"{label_of(self)}: expected a backward(dvalues, y_true)")
+
+    def parameters(self) -> tuple[float, ...]:
+        """Return the loss's own numbers, as its compiled functions take them."""
+        return ()
+
+    def regions(self, y_pred: Array, y_true: Array) -> tuple[Array, Array] | None:
+        """Return the smooth piece that each prediction lies in, and which stand apart.
+
+        Both have the predictions' shape: whole numbers, and True where the gradient is not
+        meant to be the slope (a clipped prediction). None where the loss is smooth everywhere.
+        """
+        return None
+
+    def joint_with(self, last_layer: Any) -> str | None:
+        """Return the compiled loss that stands for `last_layer` and this one, if there is one."""
+        return None
+
+    def checked_targets(self, y: Any, name: str, n_outputs: int | None, dtype: Any) -> Array:
+        """Return y as `forward` takes it: real numbers, (n, 1) where there is one output."""
+        array = as_real(y, name)
+        if array.ndim == 1 and n_outputs == 1:
+            array = array.reshape(-1, 1)
+        return np.ascontiguousarray(array)
 
     def calculate(self, output: Any, y: Any, *, include_regularization: bool = False) -> Any:
         """Return the data loss, the mean of the samples' losses.
@@ -200,6 +226,10 @@ class CompiledLoss(Loss):
         self.dinputs = dinputs
         return dinputs
 
+    def checked_targets(self, y: Any, name: str, n_outputs: int | None, dtype: Any) -> Array:
+        """Return targets (n, m) as `dtype`; (n,) serves one output."""
+        return as_targets(y, name, n_outputs, dtype)
+
     def _converted(self, y_pred: Any, y_true: Any, name: str) -> tuple[Array, Array]:
         predictions = as_matrix(y_pred, name)
         return predictions, as_targets(y_true, "y_true", predictions.shape[1], predictions.dtype)
@@ -211,6 +241,15 @@ def as_matrix(values: Any, name: str) -> Array:
     if matrix.ndim != 2:
         raise ValueError(f"{name}: expected (n, m), got {matrix.shape}")
     return matrix
+
+
+def one_hot(y: Array, n_classes: int) -> Array:
+    """Return targets (n, m) of labels (n,); targets are returned as they are."""
+    if y.ndim == 2:
+        return y
+    targets: Array = np.zeros((len(y), n_classes), dtype=np.float64)
+    targets[np.arange(len(y)), y] = 1.0
+    return targets
 
 
 class Loss_HalfSquaredError(CompiledLoss):
@@ -238,6 +277,11 @@ class Loss_MeanAbsoluteError(CompiledLoss):
     _compiled_forward = staticmethod(_core.mean_absolute_error_forward)
     _compiled_backward = staticmethod(_core.mean_absolute_error_backward)
 
+    def regions(self, y_pred: Array, y_true: Array) -> tuple[Array, Array]:
+        """Return the sign of ``p - y``; nothing stands apart."""
+        error = y_pred - y_true
+        return np.sign(error).astype(np.int8), np.zeros(error.shape, dtype=np.bool_)
+
 
 class Loss_BinaryCrossentropy(CompiledLoss):
     """``mean_j -(y log p + (1 - y) log(1 - p))``.
@@ -247,6 +291,11 @@ class Loss_BinaryCrossentropy(CompiledLoss):
 
     _compiled_forward = staticmethod(_core.binary_crossentropy_forward)
     _compiled_backward = staticmethod(_core.binary_crossentropy_backward)
+
+    def regions(self, y_pred: Array, y_true: Array) -> tuple[Array, Array]:
+        """Return 1 where p is clipped, else 0; what is clipped stands apart."""
+        clipped = (y_pred < CLIP) | (y_pred > 1 - CLIP)
+        return clipped.astype(np.int8), clipped
 
 
 class Loss_CategoricalCrossentropy(CompiledLoss):
@@ -258,6 +307,31 @@ class Loss_CategoricalCrossentropy(CompiledLoss):
 
     _compiled_forward = staticmethod(_core.categorical_crossentropy_forward)
     _compiled_backward = staticmethod(_core.categorical_crossentropy_backward)
+
+    def regions(self, y_pred: Array, y_true: Array) -> tuple[Array, Array]:
+        """Return 1 where a p that counts is clipped, else 0; what is clipped stands apart."""
+        clipped = (y_pred < CLIP) | (y_pred > 1 - CLIP)
+        clipped &= one_hot(y_true, y_pred.shape[1]) != 0
+        return clipped.astype(np.int8), clipped
+
+    def joint_with(self, last_layer: Any) -> str | None:
+        """Return ``"softmax_crossentropy"`` after softmax; see `is_joint`."""
+        return "softmax_crossentropy" if is_joint(last_layer, self) else None
+
+    def joint_value(self, inputs: Array, y_true: Array) -> Array:
+        """Return ``sum_j y_j (log sum_k exp z_k - z_j)`` of each row of logits z, unclipped.
+
+        It is what the joint gradient belongs to, in the dtype of `inputs`, by NumPy alone.
+        """
+        targets = one_hot(y_true, inputs.shape[1])
+        shifted = inputs - inputs.max(axis=1, keepdims=True)
+        log_sum = np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+        value: Array = (targets * (log_sum - shifted)).sum(axis=1)
+        return value.astype(inputs.dtype, copy=False)
+
+    def checked_targets(self, y: Any, name: str, n_outputs: int | None, dtype: Any) -> Array:
+        """Return labels (n,) as int64, or targets (n, m) as `dtype`."""
+        return as_class_targets(y, name, n_outputs, dtype)
 
     def _converted(self, y_pred: Any, y_true: Any, name: str) -> tuple[Array, Array]:
         predictions = as_matrix(y_pred, name)
@@ -342,6 +416,10 @@ class Activation_Softmax_Loss_CategoricalCrossentropy:
                 )
         self.dinputs = dinputs
         return dinputs
+
+    def joint_value(self, inputs: Array, y_true: Array) -> Array:
+        """Return the loss of each row of logits, unclipped: what `backward` belongs to."""
+        return self.loss.joint_value(inputs, y_true)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
