@@ -408,11 +408,17 @@ def test_gradcheck_refuses_what_it_cannot_check() -> None:
         gradcheck(3, np.ones((2, 2)))
     with pytest.raises(ValueError, match="expected at least one sample, got shape"):
         gradcheck(Activation_ReLU(), np.ones((0, 2)))
-    with pytest.raises(ValueError, match="expected a model with a loss, and y"):
+    with pytest.raises(TypeError, match="Model: expected y, the targets, beside X; got none"):
         gradcheck(small_model(), np.ones((2, 4)))
     with pytest.raises(TypeError, match="X: expected real numbers"):
         gradcheck(Activation_ReLU(), [["a", "b"]])
     with pytest.raises(ValueError, match="y: expected 2 samples"):
         gradcheck(small_model(), np.ones((2, 4)), [0, 1, 2])
-    with pytest.raises(ValueError, match="Loss_MeanSquaredError: expected y"):
+    with pytest.raises(TypeError, match="Loss_MeanSquaredError: expected y"):
         gradcheck(Loss_MeanSquaredError(), np.ones((2, 4)))
+    with pytest.raises(TypeError, match=r"got the class Layer_Dense; write Layer_Dense\(...\)"):
+        gradcheck(Layer_Dense, np.ones((2, 4)))
+    model = small_model()
+    model.loss = None
+    with pytest.raises(ValueError, match="Model: loss: expected one, got none"):
+        gradcheck(model, np.ones((2, 4)), [0, 1])

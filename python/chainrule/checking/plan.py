@@ -1,0 +1,82 @@
+"""The gradient that `train` follows: parameters before minus after one step of plain SGD.
+
+The step's rate is a power of two that makes the step about as large as the parameters, so that
+subtracting them loses no more than a rounding of the gradient:
+
+    gradient = (before - after) / rate
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..optimizers import Optimizer_SGD
+from ..parameters import is_trainable
+from .copies import Copies
+from .gradients import Parameter
+from .noise import largest
+
+Step = tuple[NDArray[Any], float]  # a gradient, and how far rounding may have moved it
+
+
+def plan_gradients(
+    copies: Copies, gradients: dict[str, NDArray[Any]]
+) -> tuple[dict[str, Step], str, tuple[str, ...]]:
+    """Return the gradients by label, the plan's text, and notes on layers that do not learn.
+
+    `gradients` are those of the layers; they give the rates.
+    """
+    found: dict[str, Step] = {}
+    text, still = "", set()
+    for rate, parameters in _rates(copies, gradients).items():
+        model, before = _trained(copies, rate)
+        text = f"plan: {model.plan}"
+        for parameter in parameters:
+            layer = model.layers[parameter.position]
+            if not is_trainable(layer) or not any(each is layer for each in model.trainable_layers):
+                still.add(parameter.position)
+                continue
+            old, new = before[parameter.label], getattr(layer, parameter.name)
+            with np.errstate(all="ignore"):
+                step = (old - new) / old.dtype.type(rate)
+            eps = float(np.finfo(old.dtype).eps)
+            found[parameter.label] = step, eps * (largest(old) + largest(new)) / rate
+    labels = [f"{type(copies.thing.layers[k]).__name__} {k + 1}" for k in sorted(still)]
+    return found, text, tuple(f"{label}: `train` leaves it as it is" for label in labels)
+
+
+def _rates(copies: Copies, gradients: dict[str, NDArray[Any]]) -> dict[float, list[Parameter]]:
+    """Return the parameters to be read off after a step at each rate."""
+    layers = copies.thing.layers
+    found: dict[float, list[Parameter]] = {}
+    for parameter in copies.parameters:
+        size = largest(getattr(layers[parameter.position], parameter.name))
+        slope = largest(gradients[parameter.label])
+        usable = size > 0 and 0 < slope < np.inf
+        power = int(np.clip(np.round(np.log2(size / slope)), -60, 60)) if usable else 0
+        found.setdefault(2.0**power, []).append(parameter)
+    return found or {1.0: []}
+
+
+def _trained(copies: Copies, rate: float) -> tuple[Any, dict[str, NDArray[Any]]]:
+    """Return a copy of the model after one step, and its parameters before."""
+    copies.outer.rewind()
+    model = copy.deepcopy(copies.thing)
+    for layer in model.layers:
+        if hasattr(layer, "learning_rate_factor"):
+            layer.learning_rate_factor = 1.0
+        if getattr(layer, "schedule", None) is not None:
+            layer.schedule = None
+    model.set(optimizer=Optimizer_SGD(rate))
+    before = {
+        p.label: np.array(getattr(model.layers[p.position], p.name)) for p in copies.parameters
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.train(copies.inputs.copy(), np.array(copies.y), epochs=1, progress=False)
+    return model, before
