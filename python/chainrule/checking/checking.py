@@ -178,7 +178,8 @@ def _model_rows(examined: Examination) -> tuple[list[GradientRow], str, tuple[st
     if examined.unsteady:
         return rows, "", ()
     steps, plan, notes = plan_gradients(copies, repeats.gradients)
-    for label, (gradient, rounding) in steps.items():
+    for label in (p.label for p in copies.parameters if p.label in steps):
+        gradient, rounding = steps[label]
         rows.append(examined.compared(label, gradient, "plan", rounding))
     return rows, plan, notes
 

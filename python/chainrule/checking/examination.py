@@ -15,7 +15,7 @@ from .differences import EPS, SHARE, Differences
 from .gradients import Parameter
 from .kinks import branches_of
 from .noise import Condition, condition_of, largest
-from .repeats import Repeats, shaped
+from .repeats import ADDS, DEPENDS, Repeats, shaped
 from .report import UNKNOWN, WRONG, GradientRow
 
 NOTHING = (0, 0, 0.0, 0.0)
@@ -39,7 +39,7 @@ class Examination:
         self.repeats = Repeats(copies.own)
         self.own = self.repeats.own
         self.samples: dict[str, Sample] = {}
-        self.unsteady = "" if self.repeats.steady else "not compared: see the row above it"
+        self.unsteady = "" if self.repeats.steady else "not compared: the value is not steady"
         if self.unsteady:
             return
         self.eps = _eps([self.own.inputs, *self.own.arrays().values()])
@@ -48,7 +48,8 @@ class Examination:
             self.unsteady = f"the value is {float(twin.terms().sum())}: nothing to compare with"
             return
         self.wide = shaped(twin.gradients(), twin)
-        self.condition: Condition = condition_of(twin, self.wide)
+        told = {k: v for k, v in self.wide.items() if k not in self.repeats.faults}
+        self.condition: Condition = condition_of(twin, told)
         twin.gradients()
         pairs = zip(branches_of(twin), branches_of(self.own), strict=True)
         base = [branch.doubtful(other, self.eps) for branch, other in pairs]
@@ -82,7 +83,8 @@ class Examination:
             row = self.compared(label, gradient, way)
             if not fault:
                 return row
-            return replace(row, fault=fault, hint="\n".join(filter(None, [text, row.hint])))
+            hint = row.hint if ADDS in text or not text.startswith(DEPENDS) else ""
+            return replace(row, fault=fault, hint="\n".join(filter(None, [text, hint])))
         got = self.repeats.found.get(label)
         if got is not None and label in self.samples and got.dtype.kind == "f":
             shape = self.diagnosis(label, 0.0).of_shape(got)
@@ -95,8 +97,7 @@ class Examination:
     ) -> GradientRow:
         """Return the row of one gradient of the right shape; `extra`: see `compare_own`."""
         sample = self.samples[label]
-        rounding = self.condition.gradients.get(label)
-        if rounding is None:
+        if label not in self.wide:
             return GradientRow(label, way, largest(gradient), *NOTHING,
                                "in float64 it has another form", UNKNOWN)  # fmt: skip
         pairs = compare_own(self.differences, label, sample, gradient, self.eps, extra)
@@ -120,7 +121,8 @@ class Examination:
         if not self.whole or gradient.size == 0:
             return []
         wide = self.wide[label]
-        errors = np.abs(np.where(np.isfinite(gradient), gradient - wide, 0.0))
+        with np.errstate(invalid="ignore"):
+            errors = np.nan_to_num(np.abs(gradient - wide), nan=0.0, posinf=0.0)
         index = int(errors.argmax())
         allowed = self.condition.of_gradient(label, max(self.eps, self.condition.eps)) + extra
         allowed += float(np.finfo(gradient.dtype).tiny)

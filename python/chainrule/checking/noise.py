@@ -46,7 +46,7 @@ class Condition:
         return SAFETY * eps * (self.value / h + self.moved / STEP)
 
     def of_gradient(self, label: str, eps: float) -> float:
-        return SAFETY * eps * self.gradients[label]
+        return SAFETY * eps * self.gradients.get(label, 0.0)
 
 
 def largest(array: NDArray[Any]) -> float:
@@ -57,13 +57,14 @@ def largest(array: NDArray[Any]) -> float:
 def condition_of(twin: Subject, gradients: dict[str, FloatArray]) -> Condition:
     """Measure the conditions of a float64 subject, which is left as it was.
 
-    `gradients` are its own, those whose form is right.
+    `gradients` are its own, those whose form is right and that depend on nothing else.
     """
     twin.terms()
     eps = _unit_seen(twin, gradients)
     amplitude = max(AMPLITUDE, 4 * eps if eps > np.finfo(np.float64).eps else 0.0)
     rng = np.random.default_rng(2)
-    found = {name: largest(gradient) for name, gradient in gradients.items()}
+    finite = {k: v for k, v in gradients.items() if np.isfinite(v).all()}
+    found = {name: largest(gradient) for name, gradient in finite.items()}
     base, branches = twin.terms(), branches_of(twin)
     value = largest(base)
     for _ in range(ROUNDS):

@@ -1,7 +1,8 @@
 """Whether a gradient depends on earlier calls: it must not, to the last bit.
 
-The same backward twice, the same batch after another batch, and the same batch on an object whose
-gradient arrays held other numbers before; dropout masks and random numbers stand still.
+The same backward twice, the same batch after another batch, and the same batch on objects that
+began with other numbers in their gradient arrays or with another batch; dropout masks and random
+numbers stand still.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from .subjects import Gradients, Subject
 from .walk import gradient_fault, same_bits
 
 DEPENDS = "depends on earlier calls"
+ADDS = "backward adds to the gradient that was there"
+CHANGES = " changes "
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -35,7 +38,9 @@ class Repeats:
         What each layer got and gave in the first pass, copied.
     faults : dict
         (fault, text) by label. A label that ends in "output" stands for a forward that does not
-        give the same twice: then no difference says anything.
+        give the same twice.
+    steady : bool
+        Whether the value is a function of the arrays, so that differences mean something.
     """
 
     def __init__(self, make: Callable[[], Subject]) -> None:
@@ -44,9 +49,12 @@ class Repeats:
         self.faults: dict[str, tuple[str, str]] = {}
         first = self._first_pass()
         self.own.walk.watched = False
-        self._again(first)
-        self._after_another_batch(first)
-        self._with_other_arrays_before(make, first)
+        self.steady = not any(CHANGES in text for _, text in self.faults.values())
+        if self.steady:
+            self._again(first)
+            self._after_another_batch(first)
+            self._with_other_arrays_before(make, first)
+            self._begun_with_another_batch(make, first)
         self.found = first
         self.gradients = shaped(first, self.own)
         self.writes = [
@@ -65,10 +73,11 @@ class Repeats:
         self.faults.update(faults_of(own, gradients))
         for parameter in own.parameters:
             label = parameter.label
-            if not same_bits(before[label], after_forward[label]):
-                self.faults[label] = (WRONG, f"forward changes {parameter.name}")
-            elif not same_bits(after_forward[label], own.held(parameter)):
-                self.faults[label] = (WRONG, f"backward changes {parameter.name}")
+            steps = [before[label], after_forward[label], np.array(own.held(parameter))]
+            for method, one, other in zip(("forward", "backward"), steps, steps[1:], strict=False):
+                made = one.dtype == object  # there was none before: a layer that builds itself
+                if not made and not same_bits(one, other):
+                    self.faults[label] = (WRONG, f"{method}{CHANGES}{parameter.name}")
         for (k, method), text in own.walk.remarks.items():
             if method == "forward":
                 label = own.walk.labels[k]
@@ -88,17 +97,11 @@ class Repeats:
         for label in self._differing(first, second):
             steps = second[label] - first[label], third[label] - second[label]
             adds = label in third and np.allclose(*steps, rtol=1e-4, atol=0)
-            why = "backward adds to the gradient that was there" if adds else (
-                "backward twice gives two results")  # fmt: skip
-            self._blame(label, why)
+            self._blame(label, ADDS if adds else "backward twice gives two results")
 
     def _after_another_batch(self, first: Arrays) -> None:
         own = self.own
-        with np.errstate(all="ignore"), own.other_batch():
-            try:
-                own.gradients()
-            except Exception:  # these inputs are not the user's
-                pass
+        own.pass_other_batch()
         terms = own.terms()
         if not same_bits(terms, self._terms):
             self._blame_forward()
@@ -114,6 +117,7 @@ class Repeats:
                 label = f"{self.own.walk.labels[k]}: output" if self.own.loss else "output"
                 break
         self.faults[label] = (WRONG, text)
+        self.steady = False
 
     def _with_other_arrays_before(self, make: Callable[[], Subject], first: Arrays) -> None:
         other = make()
@@ -125,7 +129,13 @@ class Repeats:
             if label in marks and same_bits(gradients[label], marks[label]):
                 self.faults[label] = (WRONG, "expected backward to set it, got what was there")
             else:
-                self._blame(label, "backward adds to the gradient that was there")
+                self._blame(label, ADDS)
+
+    def _begun_with_another_batch(self, make: Callable[[], Subject], first: Arrays) -> None:
+        other = make()
+        other.pass_other_batch()
+        for label in self._differing(first, _copies(other.gradients())):
+            self._blame(label, "it keeps something of the first batch that it saw")
 
     def _differing(self, first: Arrays, again: Arrays) -> list[str]:
         return [
@@ -136,14 +146,6 @@ class Repeats:
 
     def _blame(self, label: str, why: str) -> None:
         self.faults[label] = (WRONG, f"{DEPENDS}: {why}")
-
-    @property
-    def steady(self) -> bool:
-        """Whether the value is a function of the arrays, so that differences mean something."""
-        texts = [text for _, text in self.faults.values()]
-        return not any(text.startswith(f"{DEPENDS}: forward") for text in texts) and not any(
-            text.startswith("forward changes") for text in texts
-        )
 
 
 def _copies(gradients: Gradients) -> Arrays:
