@@ -21,6 +21,7 @@ from .report import UNKNOWN, WRONG
 
 ENTRIES = 200
 DIRECTIONS = 8
+RETAKEN = 8
 
 
 @dataclass(frozen=True)
@@ -97,10 +98,12 @@ def compare_wide(
     """
     condition = differences.condition
     rounding = condition.of_gradient(label, condition.eps) + SAFETY * eps * sample.size
-    for slope in sample.usable:
-        allowed = allowances(sample, slope, rounding)
-        got = float(gradient.flat[slope.index])
-        sample.wide.append(Compared(slope.index, slope.value, got, *allowed))
+    sample.wide = _compared(sample, gradient, rounding)
+    doubtful = sorted((each for each in sample.wide if each.fault), key=lambda each: -each.ratio)
+    if _retaken(differences, sample, doubtful[:RETAKEN]):
+        sample.wide = _compared(sample, gradient, rounding)
+        _retaken(differences, sample, [each for each in sample.wide if each.fault])
+        sample.wide = _compared(sample, gradient, rounding)
     rest = np.setdiff1d(np.arange(sample.array.size), drawn(sample.array.size, full))
     if not len(rest) or any(each.fault for each in sample.wide):
         return
@@ -108,6 +111,31 @@ def compare_wide(
     for block in np.array_split(rng.permutation(rest), DIRECTIONS):
         if len(block):
             sample.wide += _beyond(differences, sample, gradient, block, rounding, rng)
+
+
+def _compared(sample: Sample, gradient: NDArray[Any], rounding: float) -> list[Compared]:
+    return [
+        Compared(
+            slope.index,
+            slope.value,
+            float(gradient.flat[slope.index]),
+            *allowances(sample, slope, rounding),
+        )
+        for slope in sample.usable
+    ]
+
+
+def _retaken(differences: Differences, sample: Sample, doubtful: list[Compared]) -> bool:
+    """Take slopes that speak against a gradient again, with other steps; True if one changed."""
+    wanted, changed = {each.index for each in doubtful}, False
+    for place, slope in enumerate(sample.slopes):
+        if slope.index in wanted:
+            again = differences.refined(sample.array, slope)
+            apart = abs(again.value - slope.value)
+            changed = changed or not apart <= slope.uncertain
+            sample.slopes[place] = again
+    sample.size = size_of(sample.slopes)
+    return changed
 
 
 def _beyond(

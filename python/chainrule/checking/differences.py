@@ -3,28 +3,28 @@
     slope(h) = (v(a + h d) - v(a - h d)) / 2h        along d: one entry, or many at once
     result   = slope(h) + (slope(h) - slope(2h)) / 3
 
-The uncertainty is rounding (noise.py) plus a tenth of the extrapolation and of the jump that a
-kink shows between the slopes on both sides. Where it is more than a small share of the array's
-gradient, other steps are tried: smaller ones where the value bends, larger where rounding rules.
+The uncertainty is rounding (noise.py) plus the extrapolation and the jump that a kink shows
+between the slopes on both sides. Where it is more than a small share of the array's gradient,
+other steps are tried: smaller ones where the value bends, larger where rounding rules.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .kinks import Branch, branches_of, crossed
-from .noise import STEP, Condition
+from .noise import EPS, STEP, Condition, largest
 from .subjects import Subject
 
 # A tolerance's largest share of an array's largest gradient. A factor of 1.01 is ten times beyond
 # it; the extrapolated difference is far more exact wherever the value is smooth at a step's scale.
 SHARE = 1e-3
-EPS = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Slope:
     uncertain: float = np.inf
     floor: float = 0.0
     jump: float = 0.0
+    step: float = 0.0
     at_kink: bool = False
 
 
@@ -58,38 +59,38 @@ class Differences:
 
     def entries(self, array: NDArray[Any], indices: NDArray[np.intp]) -> list[Slope]:
         """Return the slopes at flat `indices`."""
-        spread = float(np.sqrt(np.mean(np.square(array)))) if array.any() else 1.0
         places = [(int(k), abs(float(array.flat[k]))) for k in indices]
         slopes = [
             self.along(array, np.array([k]), np.ones(1), STEP * max(1.0, entry))
             for k, entry in places
         ]
         enough = SHARE * size_of(slopes) / 2
-        lucky = 0
-        for place, (slope, (_, entry)) in enumerate(zip(slopes, places, strict=True)):
-            if slope.uncertain > enough:
-                steps = _other_steps(entry, spread, slope)
-                slopes[place], lucky = self._retried(array, slope, steps, enough, lucky)
-        return slopes
+        return [
+            slope if slope.uncertain <= enough else self.refined(array, slope) for slope in slopes
+        ]
 
-    def _retried(
-        self, array: NDArray[Any], known: Slope, steps: list[float], enough: float, lucky: int
-    ) -> tuple[Slope, int]:
-        """Return the slope of the first step that is certain enough, else the most certain.
+    def refined(self, array: NDArray[Any], known: Slope) -> Slope:
+        """Return the most certain slope of several steps, which `known` may be.
 
-        The step that served last comes first; it is returned as well.
+        From the smallest step to the largest, as long as each says what the smaller ones say:
+        where a step is too large for the function, the slope is another one, however certain it
+        looks. A jump that steps of several sizes show and none avoids is a kink.
         """
-        found = [known]
-        for place in sorted(range(len(steps)), key=lambda place: place != lucky):
-            slope = self.along(array, np.array([known.index]), np.ones(1), steps[place])
-            if slope.uncertain <= enough:
-                return slope, place
-            found.append(slope)
-        best = min(found, key=lambda slope: slope.uncertain)
-        jumps = [slope.jump for slope in found if slope.jump]
-        if len(jumps) > 1 and max(jumps) < 1.2 * min(jumps):  # at every step the same: a kink
-            return Slope(known.index, at_kink=True), lucky
-        return best, lucky
+        place = np.array([known.index])
+        steps = _other_steps(array, known)
+        found = [known, *(self.along(array, place, np.ones(1), h) for h in steps)]
+        seen = sorted((s for s in found if np.isfinite(s.uncertain)), key=lambda s: s.step)
+        best = seen[0] if seen else known
+        for slope in seen[1:]:
+            apart = abs(slope.value - best.value)
+            if apart > slope.uncertain + best.uncertain:
+                break
+            if max(slope.uncertain, apart) < best.uncertain:
+                best = replace(slope, uncertain=max(slope.uncertain, apart))
+        for small, large in pairwise(sorted(slope.jump for slope in seen if slope.jump)):
+            if large < 1.2 * small and best.uncertain > 0.3 * small:
+                return Slope(known.index, at_kink=True)
+        return best
 
     def along(
         self, array: NDArray[Any], indices: NDArray[np.intp], direction: NDArray[Any], h: float
@@ -109,14 +110,15 @@ class Differences:
                 sides.append(float((up + down).sum() / width))
         extrapolation = (slopes[0] - slopes[1]) / 3
         jump = abs(2 * sides[0] - sides[1])
-        rounding = self.condition.of_slope(h, self.condition.eps)
-        uncertain = rounding + (abs(extrapolation) + jump) / 10
+        usual = STEP * max(1.0, largest(array.flat[indices]))
+        rounding = self.condition.of_slope(h, usual, self.condition.eps)
+        uncertain = rounding + abs(extrapolation) + jump
         if not np.isfinite(uncertain):
             return Slope(place)
         value = slopes[0] + extrapolation
         clear = jump > max(0.5 * abs(sides[0]), SHARE * abs(value) + 4 * rounding)
-        floor = self.condition.of_slope(h, EPS)
-        return Slope(place, value, uncertain, floor, jump if clear else 0.0)
+        floor = self.condition.of_slope(h, usual, EPS)
+        return Slope(place, value, uncertain, floor, jump if clear else 0.0, h)
 
     def _moved(
         self, array: NDArray[Any], indices: NDArray[np.intp], step: NDArray[Any]
@@ -134,15 +136,17 @@ class Differences:
             array.flat[indices] = before
 
 
-def _other_steps(entry: float, spread: float, known: Slope) -> list[float]:
+def _other_steps(array: NDArray[Any], known: Slope) -> list[float]:
     """Steps to try after `STEP * max(1, entry)`.
 
     At a kink only one on the array's own scale; where nothing changed, only a large one.
     """
+    entry = abs(float(array.flat[known.index]))
+    spread = float(np.sqrt(np.mean(np.square(array)))) if array.any() else 1.0
     usual, own = STEP * max(1.0, entry), STEP * max(entry, spread)
     if known.at_kink:
         return [own] if own < usual else []
     if known.value == 0:
         return [1e4 * own]
-    steps = [own, 100 * own, 100 * usual, 1e4 * own, own / 100, STEP * entry]
+    steps = [own * 10.0**power for power in (-4, -2, 0, 2, 4)] + [100 * usual, STEP * entry]
     return [h for h in dict.fromkeys(steps) if h > 0 and h != usual]

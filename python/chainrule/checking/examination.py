@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from .comparison import Compared, Sample, compare_own, compare_wide, sample_of
 from .copies import Copies
 from .diagnosis import Diagnosis, Facts
-from .differences import EPS, SHARE, Differences
+from .differences import SHARE, Differences
 from .gradients import Parameter
 from .kinks import branches_of
-from .noise import Condition, condition_of, largest
+from .noise import EPS, Condition, condition_of, largest
 from .repeats import ADDS, DEPENDS, Repeats, shaped
 from .report import UNKNOWN, WRONG, GradientRow
 

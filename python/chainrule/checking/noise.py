@@ -26,6 +26,7 @@ ROUNDS = 6
 AMPLITUDE = 2.0**-40
 STEP = 1e-5
 SAFETY = 16.0
+EPS = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Condition:
     """The conditions of a subject, and the unit of rounding that its own arithmetic shows.
 
     `value` is that of the sum of terms where the subject stands, `moved` how much it grows a
-    step of STEP away; `gradients` by label.
+    step of `STEP * max(1, entry)` away; `gradients` by label.
     """
 
     value: float
@@ -41,9 +42,9 @@ class Condition:
     gradients: dict[str, float]
     eps: float
 
-    def of_slope(self, h: float, eps: float) -> float:
-        """How far rounding moves a difference quotient of step h."""
-        return SAFETY * eps * (self.value / h + self.moved / STEP)
+    def of_slope(self, h: float, usual: float, eps: float) -> float:
+        """How far rounding moves a quotient of step h, where `moved` is that of a step `usual`."""
+        return SAFETY * eps * (self.value / h + self.moved / usual)
 
     def of_gradient(self, label: str, eps: float) -> float:
         return SAFETY * eps * self.gradients.get(label, 0.0)
@@ -61,15 +62,14 @@ def condition_of(twin: Subject, gradients: dict[str, FloatArray]) -> Condition:
     """
     twin.terms()
     eps = _unit_seen(twin, gradients)
-    amplitude = max(AMPLITUDE, 4 * eps if eps > np.finfo(np.float64).eps else 0.0)
-    rng = np.random.default_rng(2)
+    amplitude = AMPLITUDE if eps == EPS else 4 * eps
     finite = {k: v for k, v in gradients.items() if np.isfinite(v).all()}
     found = {name: largest(gradient) for name, gradient in finite.items()}
     base, branches = twin.terms(), branches_of(twin)
-    value = largest(base)
-    for _ in range(ROUNDS):
-        with np.errstate(all="ignore"), nudged(twin, _nudge(rng, amplitude)):
-            value = max(value, _change(twin.terms(), base) / amplitude)
+    changes = []
+    for seed in range(ROUNDS):
+        with np.errstate(all="ignore"), nudged(twin, _nudge(seed, amplitude)):
+            changes.append(_change(twin.terms(), base) / amplitude)
             crossed = any(
                 bool(np.any(a.region != b.region))
                 for a, b in zip(branches, branches_of(twin), strict=True)
@@ -78,30 +78,33 @@ def condition_of(twin: Subject, gradients: dict[str, FloatArray]) -> Condition:
         for name in found.keys() & again.keys():
             change = largest(np.asarray(again[name] - gradients[name])) / amplitude
             found[name] = max(found[name], change)
-    moved = _moved_condition(twin, rng, amplitude)
-    return Condition(value, moved, found, eps)
+    value = max([largest(base), *map(abs, changes)])
+    beside = _changes_beside(twin, amplitude) if eps == EPS else changes
+    growth = [abs(b - a) for a, b in zip(changes, beside, strict=True)]
+    return Condition(value, max(filter(np.isfinite, growth), default=0.0), found, eps)
 
 
-def _moved_condition(twin: Subject, rng: np.random.Generator, amplitude: float) -> float:
-    """The value's condition a random step of STEP away."""
+def _changes_beside(twin: Subject, amplitude: float) -> list[float]:
+    """The changes by the same nudges a random step of STEP away."""
     kept = {name: array.copy() for name, array in twin.arrays().items()}
+    rng = np.random.default_rng(2)
     for array in twin.arrays().values():
-        signs = rng.choice([-1.0, 1.0], array.shape)
-        array += STEP * signs * np.maximum(1.0, np.abs(array))
+        array += STEP * rng.choice([-1.0, 1.0], array.shape) * np.maximum(1.0, np.abs(array))
+    changes = []
     try:
         with np.errstate(all="ignore"):
-            base, value = twin.terms(), 0.0
-            for _ in range(2):
-                with nudged(twin, _nudge(rng, amplitude)):
-                    value = max(value, _change(twin.terms(), base) / amplitude)
+            base = twin.terms()
+            for seed in range(ROUNDS):
+                with nudged(twin, _nudge(seed, amplitude)):
+                    changes.append(_change(twin.terms(), base) / amplitude)
     finally:
         for name, array in twin.arrays().items():
             array[...] = kept[name]
-    return value if np.isfinite(value) else 0.0
+    return changes
 
 
 def _change(terms: FloatArray, base: FloatArray) -> float:
-    return abs(float((terms - base).sum()))
+    return float((terms - base).sum())
 
 
 def _unit_seen(twin: Subject, gradients: dict[str, FloatArray]) -> float:
@@ -109,10 +112,13 @@ def _unit_seen(twin: Subject, gradients: dict[str, FloatArray]) -> float:
     walk = twin.walk
     seen = [twin.output, *walk.outputs, *walk.dinputs, *gradients.values()]
     kinds = {each.dtype for each in seen if isinstance(each, np.ndarray) and each.dtype.kind == "f"}
-    return max([float(np.finfo(kind).eps) for kind in kinds] + [float(np.finfo(np.float64).eps)])
+    return max([float(np.finfo(kind).eps) for kind in kinds] + [EPS])
 
 
-def _nudge(rng: np.random.Generator, amplitude: float) -> Nudge:
+def _nudge(seed: int, amplitude: float) -> Nudge:
+    """The nudge of a round: the same numbers each time that it is made."""
+    rng = np.random.default_rng(seed)
+
     def nudge(array: Any) -> Any:
         array = np.asarray(array)
         factors = 1 + amplitude * rng.integers(-2, 3, array.shape)
