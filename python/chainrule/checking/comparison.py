@@ -101,9 +101,8 @@ def compare_wide(
     sample.wide = _compared(sample, gradient, rounding)
     doubtful = sorted((each for each in sample.wide if each.fault), key=lambda each: -each.ratio)
     if _retaken(differences, sample, doubtful[:RETAKEN]):
-        sample.wide = _compared(sample, gradient, rounding)
-        _retaken(differences, sample, [each for each in sample.wide if each.fault])
-        sample.wide = _compared(sample, gradient, rounding)
+        _retaken(differences, sample, doubtful[RETAKEN:])
+    sample.wide = _compared(sample, gradient, rounding)
     rest = np.setdiff1d(np.arange(sample.array.size), drawn(sample.array.size, full))
     if not len(rest) or any(each.fault for each in sample.wide):
         return

@@ -103,7 +103,9 @@ class Differences:
             below = self._moved(array, indices, direction * -step) if above else None
             if above is None or below is None:
                 return Slope(place, at_kink=True)
-            width = above[1] - below[1] if len(indices) == 1 else 2 * step
+            width = 2 * step
+            if len(indices) == 1:
+                width = (above[1] - below[1]) / float(direction[0])
             up, down = above[0] - self.terms, below[0] - self.terms
             with np.errstate(all="ignore"):
                 slopes.append(float((above[0] - below[0]).sum() / width))
@@ -139,7 +141,7 @@ class Differences:
 def _other_steps(array: NDArray[Any], known: Slope) -> list[float]:
     """Steps to try after `STEP * max(1, entry)`.
 
-    At a kink only one on the array's own scale; where nothing changed, only a large one.
+    At a kink only one on the array's own scale; where nothing changed, only larger ones.
     """
     entry = abs(float(array.flat[known.index]))
     spread = float(np.sqrt(np.mean(np.square(array)))) if array.any() else 1.0
@@ -147,6 +149,6 @@ def _other_steps(array: NDArray[Any], known: Slope) -> list[float]:
     if known.at_kink:
         return [own] if own < usual else []
     if known.value == 0:
-        return [1e4 * own]
+        return [100 * own, 1e4 * own]
     steps = [own * 10.0**power for power in (-4, -2, 0, 2, 4)] + [100 * usual, STEP * entry]
     return [h for h in dict.fromkeys(steps) if h > 0 and h != usual]

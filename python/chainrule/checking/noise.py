@@ -5,7 +5,8 @@ delta up to 2 amplitudes. What a gradient or the value changes by, over the ampl
 condition; times the unit of rounding it is what rounding can do in a dtype. (Outputs are nudged
 because a sigmoid that is 1 to the last bit stays so for any nudge of its inputs, yet its
 derivative is uncertain.) The amplitude is far above rounding, so that a condition is not itself
-noise, and so small that hardly a kink is crossed.
+noise, and so small that hardly a kink is crossed. What rounding does within a layer or a loss shows
+in the value: twice the nudge does not change it twice as much.
 """
 
 from __future__ import annotations
@@ -66,10 +67,14 @@ def condition_of(twin: Subject, gradients: dict[str, FloatArray]) -> Condition:
     finite = {k: v for k, v in gradients.items() if np.isfinite(v).all()}
     found = {name: largest(gradient) for name, gradient in finite.items()}
     base, branches = twin.terms(), branches_of(twin)
-    changes = []
+    changes, noise = [], [largest(base)]
     for seed in range(ROUNDS):
+        with np.errstate(all="ignore"), nudged(twin, _nudge(seed, 2 * amplitude)):
+            double = _change(twin.terms(), base)
         with np.errstate(all="ignore"), nudged(twin, _nudge(seed, amplitude)):
-            changes.append(_change(twin.terms(), base) / amplitude)
+            change = _change(twin.terms(), base)
+            changes.append(change / amplitude)
+            noise.append(abs(double - 2 * change) / eps)
             crossed = any(
                 bool(np.any(a.region != b.region))
                 for a, b in zip(branches, branches_of(twin), strict=True)
@@ -78,7 +83,7 @@ def condition_of(twin: Subject, gradients: dict[str, FloatArray]) -> Condition:
         for name in found.keys() & again.keys():
             change = largest(np.asarray(again[name] - gradients[name])) / amplitude
             found[name] = max(found[name], change)
-    value = max([largest(base), *map(abs, changes)])
+    value = max([*noise, *map(abs, changes)])
     beside = _changes_beside(twin, amplitude) if eps == EPS else changes
     growth = [abs(b - a) for a, b in zip(changes, beside, strict=True)]
     return Condition(value, max(filter(np.isfinite, growth), default=0.0), found, eps)
