@@ -82,6 +82,12 @@ def _of_loss(subject: Subject) -> list[Branch]:
     if found is None:
         return []
     region, apart = found
+
+    def find(by: NDArray[Any]) -> NDArray[Any]:
+        beside, flat = regions(y_pred + by, y_true)
+        kept: NDArray[Any] = np.where(flat, region, beside)  # no jump towards a clip
+        return kept
+
     y_from = subject.walk.inputs[-1] if isinstance(subject, ModelSubject) else y_pred
     values = np.array(y_from if np.shape(y_from) == y_pred.shape else y_pred)
     return [
@@ -89,7 +95,7 @@ def _of_loss(subject: Subject) -> list[Branch]:
             values,
             np.array(region),
             np.array(apart, dtype=np.bool_),
-            lambda by: regions(y_pred + by, y_true)[0],
+            find,
             np.abs(y_pred),
         )
     ]
