@@ -80,7 +80,7 @@ def gradcheck(
     at 0, prediction = target of the absolute error, clipped prediction; L1 at 0) are counted
     apart. A difference is extrapolated from the steps h and 2h, h = 1e-5, or others where that
     is too coarse or too fine. The tolerance is 16 times the rounding error that the condition
-    of values and gradient lets expect, plus a tenth of the extrapolation; for float64 it is at
+    of values and gradient lets expect, plus twice the extrapolation; for float64 it is at
     most 0.001 of the array's largest gradient, beyond the rounding of the difference itself.
     """
     _check_kind(model_or_layer)

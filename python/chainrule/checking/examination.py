@@ -146,6 +146,8 @@ class Examination:
                 f"the difference is uncertain by {worst.doubtful:.1e}, more than "
                 f"{SHARE:g} of the gradient{self._why()}"
             )
+        if worst is not None and max(largest(gradient), sample.size) <= worst.allowed:
+            return "0 within rounding: a factor would not be seen in this batch"
         if sample.size and rounding > SHARE * sample.size and self.eps > EPS:
             share = 100 * rounding / sample.size
             return f"float32 rounds it by up to {share:.2g} % of its largest entry; float64 agrees"
