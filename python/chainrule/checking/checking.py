@@ -25,7 +25,7 @@ from .gradients import find_parameters
 from .plan import plan_gradients
 from .randomness import Randomness
 from .report import GradientReport, GradientRow
-from .subjects import is_loss, is_pair
+from .subjects import ModelSubject, is_loss, is_pair
 
 __all__ = ["gradcheck"]
 
@@ -125,6 +125,8 @@ def _own_arrays(
     if y is None or not (is_model or is_loss(thing)):
         return inputs, None
     targets = checked_targets(thing, y, len(inputs), "y") if is_model else as_real(y, "y")
+    if targets.ndim == 0 or len(targets) != len(inputs):
+        raise ValueError(f"y: expected {len(inputs)} samples, as X has, got {targets.shape}")
     return inputs, _as_taken(thing, inputs, targets)
 
 
@@ -132,7 +134,8 @@ def _as_taken(thing: Any, inputs: NDArray[Any], targets: NDArray[Any]) -> NDArra
     """y as the loss takes it: rank 2 where the predictions have rank 2, unless it takes labels."""
     shape, loss = inputs.shape, thing
     if isinstance(thing, Model):
-        shape, loss = np.shape(copied(thing).forward(inputs, training=True)), thing.loss
+        walk = ModelSubject(copied(thing), inputs, None).walk
+        shape, loss = np.shape(walk.forward(inputs)), thing.loss
     elif is_pair(thing):
         loss = thing.loss
     n_outputs = shape[1] if len(shape) == 2 else None

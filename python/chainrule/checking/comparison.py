@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .differences import SHARE, Differences, Slope, size_of
-from .noise import SAFETY, STEP, largest
+from .noise import EPS, SAFETY, STEP, largest
 from .report import UNKNOWN, WRONG
 
 ENTRIES = 200
@@ -54,11 +54,15 @@ class Compared:
 
 @dataclass
 class Sample:
-    """The slopes of one array, and what the gradients of a float64 copy differ by."""
+    """The slopes of one array, and what the gradients of a float64 copy differ by.
+
+    `coarse`: even in the float64 copy the value is computed in less than float64.
+    """
 
     array: NDArray[Any]
     slopes: list[Slope]
     size: float
+    coarse: bool
     wide: list[Compared] = field(default_factory=list)
 
     @property
@@ -76,16 +80,19 @@ def drawn(size: int, full: bool) -> NDArray[np.intp]:
 def sample_of(differences: Differences, array: NDArray[Any], full: bool) -> Sample:
     """Take the slopes of an array."""
     slopes = differences.entries(array, drawn(array.size, full))
-    return Sample(array, slopes, size_of(slopes))
+    return Sample(array, slopes, size_of(slopes), differences.condition.eps > EPS)
 
 
 def allowances(sample: Sample, slope: Slope, rounding: float) -> tuple[float, float]:
-    """Return what a float64 gradient may differ by: at most a share of the largest, and at all.
+    """Return what a float64 gradient may differ by, and what it may differ by without being WRONG.
 
-    The share never counts for less than the rounding of the difference itself.
+    The first is at most a share of the largest, which never counts for less than the rounding of
+    the difference itself. A coarse value needs steps so large that they cross kinks of which
+    nobody tells: there less than half of the largest gradient proves nothing.
     """
     tolerance = slope.uncertain + rounding
-    return min(tolerance, SHARE * sample.size + slope.floor), tolerance
+    allowed = min(tolerance, SHARE * sample.size + slope.floor)
+    return allowed, max(tolerance, sample.size / 2) if sample.coarse else tolerance
 
 
 def compare_wide(

@@ -17,7 +17,7 @@ from ..dropout import Layer_Dropout
 from ..errors import label_of
 from ..model import Model
 from .gradients import Parameter
-from .randomness import Randomness, has_attributes
+from .randomness import Randomness, has_attributes, leaves
 from .subjects import Subject, subject
 
 WIDE = np.dtype(np.float64)
@@ -47,7 +47,8 @@ def copied(thing: Any) -> Any:
 def in_float64(value: Any, memo: dict[int, Any] | None = None, name: str = "") -> Any:
     """Return `value` with float64 in the place of every narrower float; objects are changed.
 
-    Attributes, lists, dicts and tuples are gone through. One array under two names stays one.
+    Attributes, lists, dicts and tuples are gone through. One array under two names stays one;
+    what `memo` holds by its id stays as it stands there.
     """
     memo = {} if memo is None else memo
     if id(value) in memo:
@@ -97,7 +98,8 @@ class Copies:
         """Return a subject in float64, with the dropout masks and dvalues of `own`."""
         is_float = isinstance(self.y, np.ndarray) and self.y.dtype.kind == "f"
         y = self.y.astype(WIDE) if is_float else self.y
-        twin = self._subject(in_float64(copied(self.thing)), self.inputs.astype(WIDE), y)
+        shared = {id(each): (each, each) for each in leaves(self.thing) if has_attributes(each)}
+        twin = self._subject(in_float64(copied(self.thing), shared), self.inputs.astype(WIDE), y)
         twin.walk.masks = {k: mask.astype(WIDE) for k, mask in own.walk.masks.items()}
         return twin
 

@@ -11,6 +11,7 @@ where the value bends, larger where rounding rules.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -26,6 +27,7 @@ from .subjects import Subject
 # A tolerance's largest share of an array's largest gradient. A factor of 1.01 is ten times beyond
 # it; the extrapolated difference is far more exact wherever the value is smooth at a step's scale.
 SHARE = 1e-3
+LEARNT = 8  # entries after which an array's other entries try the step that served most of them
 
 
 @dataclass(frozen=True)
@@ -66,19 +68,26 @@ class Differences:
             for k, entry in places
         ]
         enough = SHARE * size_of(slopes) / 2
-        return [
-            slope if slope.uncertain <= enough else self.refined(array, slope) for slope in slopes
-        ]
+        served: Counter[str] = Counter()
+        for place, slope in enumerate(slopes):
+            if slope.uncertain > enough:
+                learnt = served.most_common(1)[0][0] if served.total() >= LEARNT else ""
+                slopes[place] = self.refined(array, slope, learnt)
+                steps = _other_steps(array, slope)
+                served.update(name for name, h in steps.items() if h == slopes[place].step)
+        return slopes
 
-    def refined(self, array: NDArray[Any], known: Slope) -> Slope:
+    def refined(self, array: NDArray[Any], known: Slope, learnt: str = "") -> Slope:
         """Return the most certain slope of several steps, which `known` may be.
 
         From the smallest step to the largest, as long as each says what the smaller ones say:
         where a step is too large for the function, the slope is another one, however certain it
-        looks. A jump that steps of several sizes show and none avoids is a kink.
+        looks. A jump that steps of several sizes show and none avoids is a kink. `learnt` names
+        the step that served other entries: then only that one is tried.
         """
         place = np.array([known.index])
-        steps = _other_steps(array, known)
+        named = _other_steps(array, known)
+        steps = [named[learnt]] if learnt in named else [*named.values()]
         found = [known, *(self.along(array, place, np.ones(1), h) for h in steps)]
         seen = sorted((s for s in found if np.isfinite(s.uncertain)), key=lambda s: s.step)
         best = seen[0] if seen else known
@@ -139,8 +148,8 @@ class Differences:
             array.flat[indices] = before
 
 
-def _other_steps(array: NDArray[Any], known: Slope) -> list[float]:
-    """Steps to try after `STEP * max(1, entry)`.
+def _other_steps(array: NDArray[Any], known: Slope) -> dict[str, float]:
+    """Steps to try after the usual one, `STEP * max(1, entry)`, each with a name.
 
     At a kink only one on the array's own scale; where nothing changed, only larger ones.
     """
@@ -148,8 +157,9 @@ def _other_steps(array: NDArray[Any], known: Slope) -> list[float]:
     spread = float(np.sqrt(np.mean(np.square(array)))) if array.any() else 1.0
     usual, own = STEP * max(1.0, entry), STEP * max(entry, spread)
     if known.at_kink:
-        return [own] if own < usual else []
-    if known.value == 0:
-        return [100 * own, 1e4 * own]
-    steps = [own * 10.0**power for power in (-4, -2, 0, 1, 2, 3, 4)] + [100 * usual, STEP * entry]
-    return [h for h in dict.fromkeys(steps) if h > 0 and h != usual]
+        return {"own": own} if own < usual else {}
+    powers = (2, 4) if known.value == 0 else (-4, -2, 0, 1, 2, 3, 4)
+    steps = {f"own, {power}": own * 10.0**power for power in powers}
+    if known.value != 0:
+        steps |= {"usual, 2": 100 * usual, "entry": STEP * entry}
+    return {name: h for name, h in steps.items() if h > 0 and h != usual}

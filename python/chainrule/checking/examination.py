@@ -44,8 +44,10 @@ class Examination:
             return
         self.eps = _eps([self.own.inputs, *self.own.arrays().values()])
         twin = copies.wide(self.own)
-        if not np.isfinite(twin.terms()).all():
-            self.unsteady = f"the value is {float(twin.terms().sum())}: nothing to compare with"
+        terms = twin.terms()
+        if not np.isfinite(terms).all():
+            bad = float(terms[~np.isfinite(terms)][0])
+            self.unsteady = f"the value holds {bad}: nothing to compare with"
             return
         self.wide = shaped(twin.gradients(), twin)
         told = {k: v for k, v in self.wide.items() if k not in self.repeats.faults}
@@ -154,7 +156,11 @@ class Examination:
         return ""
 
     def _why(self) -> str:
-        return ": forward computes in less than float64" if self.condition.eps > EPS else ""
+        if self.condition.eps <= EPS:
+            return ""
+        patched = getattr(np.dot, "__module__", "numpy") or "numpy"
+        why = "" if patched.startswith("numpy") else f"; numpy.dot has been replaced by {patched}"
+        return f": forward computes in less than float64{why}"
 
     def diagnosis(self, label: str, rounding: float) -> Diagnosis:
         """Return the diagnosis of one array."""

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import as_number
-
 __all__ = ["numerical_gradient"]
 
 
@@ -55,9 +53,13 @@ def numerical_gradient(
         raise TypeError(f"numerical_gradient: array: expected an ndarray of floats, got {got}")
     if not array.flags.writeable:
         raise ValueError("numerical_gradient: array: expected a writeable array, got a read-only")
-    step = as_number(h, "numerical_gradient: h", least=-np.inf) if h == h else h
+    text = "numerical_gradient: h: expected a positive number, got"
+    try:
+        step = float("no" if isinstance(h, str | bytes) else h)
+    except (TypeError, ValueError):
+        raise TypeError(f"{text} {h!r}") from None
     if not (step > 0 and np.isfinite(step)):
-        raise ValueError(f"numerical_gradient: h: expected a positive number, got {h}")
+        raise ValueError(f"{text} {h}")
     gradient = np.empty(array.shape, dtype=np.float64)
     for index in np.ndindex(array.shape):
         with _moved(array, index, step) as above:

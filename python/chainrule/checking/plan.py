@@ -32,22 +32,28 @@ def plan_gradients(
     `gradients` are those of the layers; they give the rates.
     """
     found: dict[str, Step] = {}
-    text, still = "", set()
+    text, still = "", {}
     for rate, parameters in _rates(copies, gradients).items():
         model, before = _trained(copies, rate)
         text = f"plan: {model.plan}"
         for parameter in parameters:
             layer = model.layers[parameter.position]
-            if not is_trainable(layer) or not any(each is layer for each in model.trainable_layers):
-                still.add(parameter.position)
+            if not is_trainable(layer):
+                still[parameter.position] = "trainable is False"
+                continue
+            if not any(each is layer for each in model.trainable_layers):
+                still[parameter.position] = "it is not in trainable_layers"
                 continue
             old, new = before[parameter.label], getattr(layer, parameter.name)
             with np.errstate(all="ignore"):
                 step = (old - new) / old.dtype.type(rate)
             eps = float(np.finfo(old.dtype).eps)
             found[parameter.label] = step, eps * (largest(old) + largest(new)) / rate
-    labels = [f"{type(copies.thing.layers[k]).__name__} {k + 1}" for k in sorted(still)]
-    return found, text, tuple(f"{label}: `train` leaves it as it is" for label in labels)
+    notes = [
+        f"{type(copies.thing.layers[k]).__name__} {k + 1}: `train` leaves it as it is: {why}"
+        for k, why in sorted(still.items())
+    ]
+    return found, text, tuple(notes)
 
 
 def _rates(copies: Copies, gradients: dict[str, NDArray[Any]]) -> dict[float, list[Parameter]]:

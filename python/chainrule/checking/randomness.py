@@ -7,6 +7,7 @@ are those that a part holds, those that its methods name, `numpy.random` and `ra
 from __future__ import annotations
 
 import random
+import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from ..catalogue import own_class
 
+SHARED = (type, types.FunctionType, types.MethodType, types.ModuleType)
 Source = tuple[Callable[[], Any], Callable[[Any], None]]  # reads its state, sets it
 
 
@@ -37,7 +39,7 @@ def leaves(value: Any, seen: set[int] | None = None) -> Iterator[Any]:
 
 def has_attributes(value: Any) -> bool:
     """Tell whether `value` is an object that keeps its state in a ``__dict__`` of its own."""
-    return hasattr(value, "__dict__") and not isinstance(value, type) and not callable(value)
+    return hasattr(value, "__dict__") and not isinstance(value, SHARED)
 
 
 def _named_by(part: Any) -> Iterator[Any]:

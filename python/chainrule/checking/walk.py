@@ -112,7 +112,7 @@ class Walk:
             result = self._one_forward(k, given)
             if nudge is not unchanged:
                 result = nudge(result)
-                if "output" in vars(layer):
+                if hasattr(layer, "output"):
                     layer.output = result
             self._watch(k, "forward", given, values)
             self.inputs.append(given)
@@ -127,7 +127,7 @@ class Walk:
             layer.output = values * layer.binary_mask
             return layer.output
         with named(self.labels[k], "forward", layer):
-            own = vars(layer).get("forward")
+            own = getattr(layer, "__dict__", {}).get("forward")
             two = takes_training(type(layer).forward) if own is None else _takes_two(own)
             result = layer.forward(values, True) if two else layer.forward(values)
             result = getattr(layer, "output", None) if result is None else result
