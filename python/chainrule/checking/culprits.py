@@ -12,6 +12,7 @@ from .. import _core
 from .copies import Copies
 from .examination import Examination
 from .gradients import find_parameters
+from .report import WRONG
 from .subjects import LayerSubject, LossSubject, ModelSubject
 
 
@@ -66,6 +67,6 @@ def _wrong(copies: Copies, label: str) -> Iterator[str]:
     copies.parameters, _ = find_parameters(copies.own(), [""], set())
     examined = Examination(copies, full=False)
     for row in examined.rows(examined.repeats.gradients):
-        if row.verdict == "WRONG":
+        if row.verdict == WRONG:
             hint = f": {row.hint.splitlines()[0]}" if row.hint else ""
             yield f"{label}: d{row.array} is wrong by itself{hint}"

@@ -14,7 +14,7 @@ from .diagnosis import Diagnosis, Facts
 from .differences import SHARE, Differences
 from .gradients import Parameter
 from .kinks import branches_of
-from .noise import EPS, Condition, condition_of, largest
+from .noise import EPS, SAFETY, Condition, condition_of, largest
 from .repeats import ADDS, DEPENDS, Repeats, shaped
 from .report import UNKNOWN, WRONG, GradientRow
 
@@ -50,8 +50,7 @@ class Examination:
             self.unsteady = f"the value holds {bad}: nothing to compare with"
             return
         self.wide = shaped(twin.gradients(), twin)
-        told = {k: v for k, v in self.wide.items() if k not in self.repeats.faults}
-        self.condition: Condition = condition_of(twin, told)
+        self.condition: Condition = condition_of(twin, self.wide, self.repeats.faults)
         twin.gradients()
         pairs = zip(branches_of(twin), branches_of(self.own), strict=True)
         base = [branch.doubtful(other, self.eps) for branch, other in pairs]
@@ -89,7 +88,7 @@ class Examination:
             return replace(row, fault=fault, hint="\n".join(filter(None, [text, hint])))
         got = self.repeats.found.get(label)
         if got is not None and label in self.samples and got.dtype.kind == "f":
-            shape = self.diagnosis(label, 0.0).of_shape(got)
+            shape = self.diagnosis(label, SAFETY * self.eps * largest(got)).of_shape(got)
             text += f": {shape}" if shape else ""
         size = np.nan if got is None or got.dtype.kind not in "fiu" else largest(got)
         return GradientRow(label, way, size, *NOTHING, text or self.unsteady, fault or UNKNOWN)

@@ -11,7 +11,7 @@ in the value: twice the nudge does not change it twice as much.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -56,10 +56,13 @@ def largest(array: NDArray[Any]) -> float:
     return float(np.max(np.abs(array), initial=0.0))
 
 
-def condition_of(twin: Subject, gradients: dict[str, FloatArray]) -> Condition:
+def condition_of(
+    twin: Subject, gradients: dict[str, FloatArray], unsteady: Collection[str]
+) -> Condition:
     """Measure the conditions of a float64 subject, which is left as it was.
 
-    `gradients` are its own, those whose form is right and that depend on nothing else.
+    `gradients` are its own, those whose form is right. Those that are `unsteady` change for
+    other reasons than a nudge: they count with their size.
     """
     twin.terms()
     eps = _unit_seen(twin, gradients)
@@ -80,7 +83,7 @@ def condition_of(twin: Subject, gradients: dict[str, FloatArray]) -> Condition:
                 for a, b in zip(branches, branches_of(twin), strict=True)
             )
             again = {} if crossed else twin.backward()
-        for name in found.keys() & again.keys():
+        for name in (found.keys() & again.keys()).difference(unsteady):
             change = largest(np.asarray(again[name] - gradients[name])) / amplitude
             found[name] = max(found[name], change)
     value = max([*noise, *map(abs, changes)])
