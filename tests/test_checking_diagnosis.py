@@ -9,18 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule import (
-    Activation_Linear,
-    Activation_Softmax,
-    Activation_Softmax_Loss_CategoricalCrossentropy,
-    Activation_Tanh,
-    Layer_Dense,
-    Loss,
-    Loss_CategoricalCrossentropy,
-    Loss_MeanSquaredError,
-    Model,
-    gradcheck,
-)
+from chainrule import gradcheck
 
 SAMPLES, INPUTS, NEURONS = 5, 4, 3
 SEEDS = range(3)

@@ -26,6 +26,7 @@ from .plan import plan_gradients
 from .randomness import Randomness
 from .report import WRONG, GradientReport, GradientRow
 from .subjects import ModelSubject, is_loss, is_pair
+from .walk import gradient_fault
 
 __all__ = ["gradcheck"]
 
@@ -176,8 +177,12 @@ def _model_rows(examined: Examination) -> tuple[list[GradientRow], str, tuple[st
     if repeats.faults:
         text = "plan: not looked at, because a layer's gradient is not usable"
         return examined.rows(repeats.gradients), text, ()
-    gradients = {**repeats.gradients, **_of_model(copies)}
-    rows = examined.rows(gradients)
+    raw = _of_model(copies)
+    rows = examined.rows({**repeats.gradients, **raw})
+    for k, row in enumerate(rows):
+        if row.array in raw and raw[row.array] is None:
+            text = "the model's own backward leaves no gradient of the right shape"
+            rows[k] = GradientRow(row.array, "layers", np.nan, 0, 0, 0.0, 0.0, text, WRONG)
     if examined.unsteady:
         return rows, "", ()
     steps, plan, notes = plan_gradients(copies, repeats.gradients)
@@ -187,12 +192,17 @@ def _model_rows(examined: Examination) -> tuple[list[GradientRow], str, tuple[st
     return rows, plan, notes
 
 
-def _of_model(copies: Copies) -> dict[str, NDArray[Any]]:
+def _of_model(copies: Copies) -> dict[str, NDArray[Any] | None]:
     """The parameters' gradients that the model's own forward and backward leave."""
     copies.outer.rewind()
     model = copied(copies.thing)
     model.finalize()
     model.backward(model.forward(copies.inputs.copy(), training=True), np.array(copies.y))
-    return {
-        p.label: np.array(getattr(model.layers[p.position], p.gradient)) for p in copies.parameters
-    }
+    found: dict[str, NDArray[Any] | None] = {}
+    for p in copies.parameters:
+        layer = model.layers[p.position]
+        gradient = getattr(layer, p.gradient, None)
+        shape = np.shape(getattr(layer, p.name))
+        fits = not gradient_fault(gradient, p.gradient, shape)
+        found[p.label] = np.array(gradient) if fits else None
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -64,7 +65,9 @@ class Examination:
                 sample, gradient = self.samples[label], self.wide[label]
                 compare_wide(self.differences, label, sample, gradient, self.eps, full)
 
-    def rows(self, gradients: dict[str, NDArray[Any]], way: str = "layers") -> list[GradientRow]:
+    def rows(
+        self, gradients: Mapping[str, NDArray[Any] | None], way: str = "layers"
+    ) -> list[GradientRow]:
         """Return the rows of `gradients`, those of the subject's own passes or other ones."""
         labels = ["inputs", *(p.label for p in self.own.parameters)]
         rest = [label for label in self.repeats.faults if label not in labels]
