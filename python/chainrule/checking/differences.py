@@ -34,8 +34,9 @@ LEARNT = 8  # entries after which an array's other entries try the step that ser
 class Slope:
     """A difference at the flat `index`; `uncertain` is inf where there is none.
 
-    `floor` is the part of `uncertain` that float64 arithmetic cannot go below. At a kink the
-    value says nothing. `jump` is that between both sides' slopes, if there is one.
+    `floor` is what rounding in float64 costs at the usual step: less than that is never asked
+    of a gradient that is tiny beside the value. `jump` is that between both sides' slopes, if
+    there is one. At a kink the value says nothing.
     """
 
     index: int
@@ -129,7 +130,7 @@ class Differences:
             return Slope(place)
         value = slopes[0] + extrapolation
         clear = jump > max(0.5 * abs(sides[0]), SHARE * abs(value) + 4 * rounding)
-        floor = self.condition.of_slope(h, usual, EPS)
+        floor = self.condition.of_slope(min(h, usual), usual, EPS)
         return Slope(place, value, uncertain, floor, jump if clear else 0.0, h)
 
     def _moved(
