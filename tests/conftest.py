@@ -16,6 +16,11 @@ import pytest
 Team = Callable[..., Any]
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Sigmoids before the categorical loss are tried on purpose; their warning has its own test."""
+    config.addinivalue_line("filterwarnings", "ignore:.*do not add up to 1:UserWarning")
+
+
 @pytest.fixture(autouse=True, scope="session")
 def ctrl_c_interrupts() -> None:
     """A shell's background job ignores SIGINT, and with it every Ctrl-C a test would send."""

@@ -17,7 +17,7 @@ import pytest
 
 import chainrule as cr
 import reference
-from chainrule.training import structure
+from chainrule.training import network
 
 Array = np.ndarray[Any, Any]
 
@@ -186,9 +186,9 @@ def refuse_plans(patch: pytest.MonkeyPatch) -> None:
     """Let every model be trained layer by layer."""
 
     def refuse(layers: Any) -> None:
-        raise structure.NoPlan("asked for by the test")
+        raise network.NoPlan("asked for by the test")
 
-    patch.setattr(structure, "check_parameters", refuse)
+    patch.setattr(network, "check_parameters", refuse)
 
 
 @contextmanager

@@ -9,37 +9,66 @@ import numpy as np
 import pytest
 
 import chainrule
+from chainrule.catalogue import classes
 
+FACTORS = "learning_rate_factor=1.0, weight_decay_factor=1.0, epsilon_factor=1.0"
+SCHEDULES = "schedule=None, weight_decay_schedule=None"
 CONSTRUCTORS = {
     "Layer_Dense": (
-        "(n_inputs, n_neurons, weight_regularizer_l1=0, weight_regularizer_l2=0, "
+        "(n_inputs=None, n_neurons=None, weight_regularizer_l1=0, weight_regularizer_l2=0, "
         "bias_regularizer_l1=0, bias_regularizer_l2=0, *, weight_scale=None, init='notebook', "
-        "dtype=None, rng=None)"
+        f"dtype=None, rng=None, bias=True, weights=None, biases=None, {FACTORS}, inputs=None, "
+        "neurons=None)"
     ),
-    "Layer_Dropout": "(rate, *, rng=None)",
+    "Layer_Dropout": "(rate, *, rng=None, schedule=None)",
     "Layer_Input": "()",
+    "Layer_Scale": f"(n, *, dtype=None, {FACTORS})",
     "Activation_ReLU": "()",
     "Activation_Sigmoid": "()",
     "Activation_Tanh": "()",
     "Activation_Linear": "()",
     "Activation_Softmax": "()",
+    "Activation_LeakyReLU": "(negative_slope=0.01)",
+    "Activation_ELU": "(alpha=1.0)",
+    "Activation_SELU": "()",
+    "Activation_GELU": "(approximate='none')",
+    "Activation_SiLU": "()",
+    "Activation_Mish": "()",
+    "Activation_Softplus": "()",
+    "Activation_Exponential": "()",
     "Loss": "()",
     "Loss_HalfSquaredError": "()",
     "Loss_MeanSquaredError": "()",
     "Loss_MeanAbsoluteError": "()",
-    "Loss_BinaryCrossentropy": "()",
-    "Loss_CategoricalCrossentropy": "()",
+    "Loss_BinaryCrossentropy": "(from_logits=False)",
+    "Loss_CategoricalCrossentropy": "(label_smoothing=0.0)",
+    "Loss_Huber": "(delta=1.0)",
+    "Loss_LogCosh": "()",
+    "Loss_Poisson": "()",
+    "Loss_Quantile": "(quantiles)",
+    "Loss_Hinge": "()",
     "Activation_Softmax_Loss_CategoricalCrossentropy": "()",
-    "Optimizer_SGD": "(learning_rate=1.0, decay=0.0, momentum=0.0, *, nesterov=False)",
-    "Optimizer_Adagrad": "(learning_rate=1.0, decay=0.0, epsilon=1e-07)",
-    "Optimizer_RMSprop": "(learning_rate=0.001, decay=0.0, epsilon=1e-07, rho=0.9)",
+    "Activation_Sigmoid_Loss_BinaryCrossentropy": "()",
+    "Optimizer_SGD": (
+        "(learning_rate=1.0, decay=0.0, momentum=0.0, *, nesterov=False, weight_decay=0.0, "
+        f"{SCHEDULES})"
+    ),
+    "Optimizer_Adagrad": (
+        f"(learning_rate=1.0, decay=0.0, epsilon=1e-07, *, weight_decay=0.0, {SCHEDULES})"
+    ),
+    "Optimizer_RMSprop": (
+        "(learning_rate=0.001, decay=0.0, epsilon=1e-07, rho=0.9, *, weight_decay=0.0, "
+        f"{SCHEDULES})"
+    ),
     "Optimizer_Adam": (
         "(learning_rate=0.001, decay=0.0, epsilon=1e-07, beta_1=0.9, beta_2=0.999, *, "
-        "weight_decay=0.0)"
+        f"weight_decay=0.0, amsgrad=False, epsilon_hat=False, {SCHEDULES})"
     ),
     "Accuracy": "()",
     "Accuracy_Categorical": "(*, binary=False)",
     "Accuracy_Regression": "()",
+    "Accuracy_AUC": "()",
+    "Accuracy_R2": "()",
     "Model": "()",
     "History": "()",
     "Callback": "()",
@@ -47,6 +76,11 @@ CONSTRUCTORS = {
         "(monitor='validation_loss', patience=10, min_delta=0.0, restore_best_weights=True)"
     ),
     "LearningRateSchedule": "(function)",
+    "Checkpoint": "(path, *, every=1, best_only=False, monitor='validation_loss')",
+    "ReduceLearningRateOnPlateau": (
+        "(monitor='validation_loss', factor=0.1, patience=10, min_delta=0.0, cooldown=0, "
+        "least=0.0)"
+    ),
 }
 
 LAYER = {
@@ -63,6 +97,7 @@ LOSS = {
     "calculate_accumulated": "(*, include_regularization=False)",
     "new_pass": "()",
 }
+JOINT = {"forward": "(inputs, y_true)", "backward": "(dvalues, y_true)"}
 OPTIMIZER = {"pre_update_params": "()", "update_params": "(layer)", "post_update_params": "()"}
 ACCURACY = {
     "init": "(y, reinit=False)",
@@ -75,17 +110,16 @@ METHODS: dict[str, dict[str, str]] = {
     "Layer_Dense": {
         **LAYER,
         "get_parameters": "()",
-        "set_parameters": "(weights, biases)",
+        "set_parameters": "(weights, biases=None)",
     },
-    "Layer_Dropout": LAYER,
+    "Layer_Dropout": {**LAYER, "forward": "(inputs, training=True)"},
     "Layer_Input": LAYER,
+    "Layer_Scale": {**LAYER, "get_parameters": "()"},
+    **{kind.__name__: ACTIVATION for kind in classes("activation")},
     "Activation_ReLU": {**ACTIVATION, "backward": "(dvalues=None)"},
-    **{f"Activation_{name}": ACTIVATION for name in ("Sigmoid", "Tanh", "Linear", "Softmax")},
     **{name: LOSS for name in CONSTRUCTORS if name.startswith("Loss")},
-    "Activation_Softmax_Loss_CategoricalCrossentropy": {
-        "forward": "(inputs, y_true)",
-        "backward": "(dvalues, y_true)",
-    },
+    "Activation_Softmax_Loss_CategoricalCrossentropy": JOINT,
+    "Activation_Sigmoid_Loss_BinaryCrossentropy": JOINT,
     **{name: OPTIMIZER for name in CONSTRUCTORS if name.startswith("Optimizer")},
     **{name: ACCURACY for name in CONSTRUCTORS if name.startswith("Accuracy")},
     "Model": {
@@ -93,9 +127,9 @@ METHODS: dict[str, dict[str, str]] = {
         "set": "(*, loss=None, optimizer=None, accuracy=None)",
         "finalize": "()",
         "forward": "(X, training=False)",
-        "backward": "(output, y)",
+        "backward": "(output, y, *, sample_weight=None)",
         "predict": "(X, *, batch_size=None)",
-        "evaluate": "(X, y, *, batch_size=None, quiet=False)",
+        "evaluate": "(X, y, *, batch_size=None, quiet=False, sample_weight=None)",
         "summary": "()",
         "get_parameters": "()",
         "set_parameters": "(parameters)",
@@ -105,7 +139,8 @@ METHODS: dict[str, dict[str, str]] = {
         "train": (
             "(X, y, *, epochs=1, batch_size=None, print_every=None, validation_data=None, "
             "shuffle=False, rng=None, progress=None, callbacks=(), sample_weight=None, "
-            "check_finite=True, on_nonfinite='raise', clip_norm=None)"
+            "check_finite=True, on_nonfinite='raise', clip_norm=None, validation_split=None, "
+            "class_weight=None, best_epoch=None, drop_last=False)"
         ),
     },
     "Callback": {
@@ -144,7 +179,12 @@ def test_functions() -> None:
     assert numerical == "(function, array, h=1e-05)"
     load = inspect.getattr_static(chainrule.Model, "load")
     assert isinstance(load, staticmethod)
-    assert signature(chainrule.Model.load, bound=False) == "(path)"
+    assert signature(chainrule.Model.load, bound=False) == "(path, custom=())"
+    mlp = signature(chainrule.mlp, bound=False)
+    assert mlp == (
+        "(*sizes, activation='relu', output=None, loss=None, optimizer=None, dropout=0.0, "
+        "dtype='float32', seed=None)"
+    )
 
 
 def test_public_names_are_exactly_these() -> None:
@@ -153,14 +193,21 @@ def test_public_names_are_exactly_these() -> None:
         "cpu_target",
         "get_num_threads",
         "gradcheck",
+        "mlp",
         "numerical_gradient",
         "set_num_threads",
         "show_config",
     }
-    others = {"__version__", "datasets", "ModelFileError"}
+    others = {"__version__", "datasets", "schedules", "ModelFileError"}
     assert set(chainrule.__all__) == set(CONSTRUCTORS) | functions | others
     assert all(hasattr(chainrule, name) for name in chainrule.__all__)
     assert chainrule.__version__
+
+
+@pytest.mark.parametrize("kind", ["layer", "activation", "loss", "optimizer", "accuracy"])
+def test_every_part_is_public(kind: str) -> None:
+    for part in classes(kind):
+        assert getattr(chainrule, part.__name__) is part and part.__name__ in CONSTRUCTORS
 
 
 def test_attributes_are_absent_until_first_set() -> None:
@@ -183,7 +230,8 @@ def test_attributes_are_absent_until_first_set() -> None:
     optimizer = chainrule.Optimizer_Adam()
     optimizer.update_params(layer)
     arrays = {"weight_momentums", "bias_momentums", "weight_cache", "bias_cache"}
-    assert set(layer.__dict__) == gradients | arrays
+    beside = {"optimizer_token", "optimizer_steps"}
+    assert set(layer.__dict__) == gradients | arrays | beside
     for name in ("learning_rate", "current_learning_rate", "decay", "iterations"):
         assert name in optimizer.__dict__
     dropout = chainrule.Layer_Dropout(0.5)
@@ -197,7 +245,8 @@ def test_model_attributes() -> None:
     model.add(chainrule.Layer_Dense(3, 2))
     model.set(loss=chainrule.Loss_MeanSquaredError(), optimizer=chainrule.Optimizer_SGD())
     model.finalize()
-    for name in ("layers", "trainable_layers", "loss", "optimizer", "accuracy", "plan"):
+    names = ("layers", "trainable_layers", "loss", "optimizer", "accuracy", "plan", "history")
+    for name in (*names, "rng", "feature_names", "input_layer", "output_layer_activation"):
         assert hasattr(model, name)
     history = model.train(np.ones((4, 3)), np.ones((4, 2)), epochs=2)
     assert isinstance(history, chainrule.History) and model.history is history
@@ -209,4 +258,4 @@ def test_every_class_can_be_subclassed_and_given_attributes(name: str) -> None:
     subclass = type("Mine", (getattr(chainrule, name),), {"extra": 1})
     thing = subclass()
     thing.note = "mine"
-    assert thing.extra == 1 and repr(thing) == "Mine()"
+    assert thing.extra == 1 and repr(thing).startswith("Mine(")

@@ -11,17 +11,25 @@ import pytest
 
 from chainrule import (
     Accuracy_Categorical,
+    Activation_Exponential,
+    Activation_Linear,
     Activation_ReLU,
+    Activation_Sigmoid,
     Activation_Softmax,
+    Activation_Tanh,
     Layer_Dense,
     Layer_Dropout,
+    Layer_Input,
     Loss_BinaryCrossentropy,
     Loss_CategoricalCrossentropy,
     Loss_HalfSquaredError,
+    Loss_MeanSquaredError,
+    Loss_Poisson,
     Model,
     ModelFileError,
     Optimizer_Adam,
 )
+from chainrule.training.preflight import checked_request
 
 X = np.random.default_rng(1).standard_normal((10, 4))
 Y = np.arange(10) % 3
@@ -75,6 +83,7 @@ REFUSED: list[tuple[Any, Any, dict[str, Any], type[Exception], str]] = [
     (X[:0], Y[:0], {}, ValueError, "X: expected at least one sample, got none"),
     (X.astype(complex), Y, {}, TypeError, "X: expected real numbers, got an array of dtype c"),
     (X.astype(object), Y, {}, TypeError, "X: expected real numbers, got an array of dtype object"),
+    (X[:, 0], Y, {}, ValueError, "X: expected (n, d), got (10,)"),
     (np.ma.masked_array(X), Y, {}, TypeError, "X: expected a plain array, got a masked array"),
     (Sparse(), Y, {}, TypeError, "X: expected a dense array, got a sparse Sparse"),
     ([[1.0], [1.0, 2.0]], Y, {}, ValueError, "X: expected a rectangular array of numbers"),
@@ -100,12 +109,13 @@ REFUSED: list[tuple[Any, Any, dict[str, Any], type[Exception], str]] = [
     (X, Y, {"rng": "seed"}, TypeError, "rng: expected a numpy.random.Generator or a seed"),
     (X, Y, {"rng": -1}, ValueError, "rng: expected a seed of at least 0, got -1"),
     (X, Y, {"on_nonfinite": "warn"}, ValueError, "on_nonfinite: expected 'raise', 'stop' or"),
+    (X, Y, {"drop_last": 1}, TypeError, "drop_last: expected True or False, got 1"),
     (X, Y, {"clip_norm": 0}, ValueError, "clip_norm: expected a number above 0, got 0"),
     (X, Y, {"clip_norm": -1}, ValueError, "clip_norm: expected a number of at least 0, got -1"),
     (X, Y, {"callbacks": 5}, TypeError, "callbacks: expected a sequence of callbacks, got 5"),
     (X, Y, {"callbacks": [5]}, TypeError, "callbacks: expected objects with on_train_begin"),
-    (X, Y, {"validation_data": X}, TypeError, "validation_data: expected (X, y), got ndarray"),
-    (X, Y, {"validation_data": (X,)}, TypeError, "validation_data: expected (X, y), got 1 entr"),
+    (X, Y, {"validation_data": X}, TypeError, "validation_data: expected (X, y) or (X, y, weights), got nda"),
+    (X, Y, {"validation_data": (X,)}, TypeError, "validation_data: expected (X, y) or (X, y, weights), got 1 e"),
     (X, Y, {"validation_data": (X[:, :2], Y)}, ValueError, "Layer_Dense 1: inputs: expected"),
     (X, Y, {"validation_data": (NAN, Y)}, ValueError, "validation X: expected finite values"),
     (X, Y, {"validation_data": (X, Y + 9)}, ValueError, "validation y: label 9 at index 0"),
@@ -126,13 +136,6 @@ def test_a_refused_training_changes_nothing(
     with pytest.raises(error, match=re.escape(text)):
         model.train(inputs, y, **settings)
     assert state(model) == before
-
-
-def test_zero_weight_batches_are_found_also_when_shuffled() -> None:
-    weight = np.zeros(10)
-    weight[0] = 1.0
-    with pytest.raises(ValueError, match="sample_weight: expected a sum above 0 in each batch"):
-        net().train(X, Y, batch_size=5, shuffle=True, rng=1, sample_weight=weight)
 
 
 def test_nonfinite_data_are_let_through_on_request() -> None:
@@ -224,14 +227,17 @@ def test_batches_larger_than_the_data_mean_one_batch() -> None:
         model.predict(X, batch_size=0)
 
 
-@pytest.mark.parametrize("kind", [Loss_HalfSquaredError, Loss_BinaryCrossentropy])
-def test_flat_targets_serve_one_output_in_training(kind: Any) -> None:
+@pytest.mark.parametrize(
+    ("kind", "last"),
+    [(Loss_HalfSquaredError, Activation_ReLU), (Loss_BinaryCrossentropy, Activation_Sigmoid)],
+)
+def test_flat_targets_serve_one_output_in_training(kind: Any, last: Any) -> None:
     y = (Y > 0) * 1
     models = []
     for targets in (y, y[:, None], y.astype(np.float32), y.tolist()):
         model = Model()
         model.add(Layer_Dense(4, 1, rng=1))
-        model.add(Activation_ReLU())
+        model.add(last())
         model.set(loss=kind(), optimizer=Optimizer_Adam())
         model.train(X, targets, epochs=3, validation_data=(X, targets))
         models.append(model.layers[0].weights)
@@ -239,16 +245,162 @@ def test_flat_targets_serve_one_output_in_training(kind: Any) -> None:
         np.testing.assert_array_equal(weights, models[0])
 
 
+# One sample
+
+
+@pytest.mark.parametrize("first", [None, Layer_Input, Layer_Dropout, Activation_Tanh])
+def test_one_sample_is_a_row(first: Any) -> None:
+    model = net()
+    if first is not None:
+        model.layers.insert(0, first(0.5) if first is Layer_Dropout else first())
+    expected = model.predict(X[:1])
+    for sample in (X[0], X[0].tolist(), tuple(X[0]), X[0].astype(np.float16).astype(float)):
+        output = model.predict(sample)
+        assert output.shape == (1, 3)
+        np.testing.assert_allclose(output, expected, rtol=2e-3)
+    np.testing.assert_array_equal(model.predict(X[0], batch_size=1), expected)
+    np.testing.assert_array_equal(model.forward(X[0]), expected)
+    with pytest.raises(ValueError, match=r"^X: expected \(n, 4\) or one sample \(4,\), got \(3,\)"):
+        model.predict(X[0, :3])
+
+
+def test_several_values_for_one_input_may_be_samples_or_one_too_long() -> None:
+    pandas = pytest.importorskip("pandas")
+    model = Model()
+    model.add(Layer_Dense(1, 2))
+    model.set(loss=Loss_HalfSquaredError(), optimizer=Optimizer_Adam())
+    values = X[:, 0]
+    hints = {
+        "X[:, None]": values,
+        "np.array(X)[:, None]": values.tolist(),
+        "X.to_numpy()[:, None]": pandas.Series(values),
+    }
+    for hint, given in hints.items():
+        for call in (model.predict, model.forward):
+            with pytest.raises(ValueError, match=re.escape(f"got (10,); as a column: {hint}")):
+                call(given)
+        with pytest.raises(ValueError, match=r"X: expected \(n, d\), got \(10,\); as a column"):
+            model.train(given, np.ones((10, 2)))
+    assert model.predict(values[:, None]).shape == (10, 2)
+    assert model.predict(values[:1]).shape == (1, 2)
+
+
+# What stands at the end
+
+
+ENDS: list[tuple[Any, Any, str]] = [
+    (Loss_CategoricalCrossentropy, Activation_Linear, "probabilities, got Activation_Linear; add A"),
+    (Loss_CategoricalCrossentropy, Activation_ReLU, "yields probabilities, got Activation_ReLU"),
+    (Loss_CategoricalCrossentropy, Activation_Tanh, "yields probabilities, got Activation_Tanh"),
+    (Loss_CategoricalCrossentropy, None, "yields probabilities, got Layer_Dense; add Activation_S"),
+    (Loss_BinaryCrossentropy, Activation_Tanh, "yields probabilities, got Activation_Tanh; add Ac"),
+    (Loss_Poisson, Activation_Linear, "yields rates of at least 0, got Activation_Linear"),
+]
+
+
+@pytest.mark.parametrize(("loss", "last", "text"), ENDS)
+@pytest.mark.parametrize("behind", [None, Layer_Dropout])
+def test_a_last_layer_that_the_loss_cannot_use_is_refused(
+    loss: Any, last: Any, text: str, behind: Any
+) -> None:
+    model = net()
+    model.layers.pop()
+    model.layers += [last()] if last is not None else []
+    model.layers += [Layer_Dropout(0.1)] if behind is not None else []
+    model.set(loss=loss(), accuracy=None)
+    model.accuracy = None
+    y = np.eye(3)[Y]
+    before = state(model)
+    for call in (
+        lambda: model.train(X, y),
+        lambda: model.evaluate(X, y),
+        lambda: model.backward(model.predict(X), y),
+    ):
+        with pytest.raises(ValueError, match=f"{loss.__name__}: expected a last layer that .*{text}"):
+            call()
+    assert state(model)["layers"][0]["weights"] == before["layers"][0]["weights"]
+    assert model.history is None
+
+
+def test_a_last_layer_that_hardly_fits_is_told_once() -> None:
+    model = net()
+    model.layers[-1] = Activation_Sigmoid()
+    model.accuracy = None
+    with pytest.warns(UserWarning, match="do not add up to 1") as found:
+        model.train(X, Y)
+        model.train(X, Y)
+        model.evaluate(X, Y, quiet=True)
+    assert len(found) == 1 and found[0].filename == __file__
+
+
+@pytest.mark.parametrize("last", [Activation_Exponential, Activation_ReLU, Activation_Sigmoid])
+def test_rates_may_come_from_any_layer_without_negative_values(last: Any) -> None:
+    model = net()
+    model.layers[-1] = last()
+    model.set(loss=Loss_Poisson())
+    model.accuracy = None
+    assert np.isfinite(model.train(X, np.eye(3)[Y], epochs=2).loss).all()
+
+
+@pytest.mark.parametrize("loss", [Loss_MeanSquaredError, "own"])
+def test_labels_for_an_accuracy_need_a_layer_that_predicts_classes(loss: Any) -> None:
+    class OwnCrossentropy:
+        def forward(self, y_pred: Any, y_true: Any) -> Any:
+            return np.zeros(len(y_true))
+
+        def backward(self, dvalues: Any, y_true: Any) -> Any:
+            return np.zeros_like(dvalues)
+
+    model = net()
+    model.layers[-1] = Activation_Linear()
+    model.set(loss=OwnCrossentropy() if loss == "own" else loss())
+    text = r"y: expected \(10, 3\), got \(10,\); class labels need Activation_Softmax\(\) as the last"
+    if loss == "own":
+        text = (
+            "Accuracy_Categorical: expected a last layer that predicts classes, as y holds class "
+            r"labels, got Activation_Linear 5; add Activation_Softmax\(\)"
+        )
+    for call in (model.train, model.evaluate):
+        with pytest.raises(ValueError, match=text):
+            call(X, Y)
+
+
 @pytest.mark.parametrize(
-    "dtype", [np.float16, np.float32, np.float64, np.longdouble, np.int8, bool]
+    "dtype",
+    [np.float16, np.float32, np.float64, np.longdouble, bool]
+    + [np.dtype(code) for code in "bhilqBHILQ"],
 )
-def test_training_data_of_any_real_dtype_serve(dtype: Any) -> None:
-    values = (X > 0).astype(dtype)
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_training_data_of_any_real_dtype_serve(dtype: Any, shuffle: bool) -> None:
+    values = np.abs(np.round(3 * X)).astype(dtype)
     model, twin = net(np.float32), None
     twin = copy.deepcopy(model)
-    history = model.train(values, Y.astype(np.uint8), epochs=2, batch_size=4)
-    expected = twin.train(values.astype(np.float32), Y, epochs=2, batch_size=4)
+    settings: dict[str, Any] = {"epochs": 2, "batch_size": 4, "shuffle": shuffle, "rng": 3}
+    held = (values[::2], Y[::2])
+    history = model.train(values, Y.astype(np.uint8), validation_data=held, **settings)
+    floats = values.astype(np.float32)
+    expected = twin.train(floats, Y, validation_data=(floats[::2], Y[::2]), **settings)
     np.testing.assert_array_equal(history.loss, expected.loss)
+    np.testing.assert_array_equal(history.validation_loss, expected.validation_loss)
+    np.testing.assert_array_equal(model.predict(values), twin.predict(floats))
+    assert model.evaluate(values, Y, quiet=True) == twin.evaluate(floats, Y, quiet=True)
+
+
+def test_whole_numbers_are_not_converted_as_a_whole() -> None:
+    """A request holds the very bytes; each batch is converted when it is gathered."""
+    values = np.abs(np.round(50 * X)).astype(np.uint8)
+    model = net(np.float32)
+    request = checked_request(
+        model, values, Y, epochs=1, batch_size=4, validation_data=(values, Y),
+        validation_split=None, shuffle=False, rng=None, sample_weight=None, class_weight=None,
+        best_epoch=None, drop_last=False, check_finite_data=True, on_nonfinite="raise",
+        clip_norm=None, callbacks=[],
+    )  # fmt: skip
+    assert request.X is values
+    assert request.validation is not None and request.validation[0] is values
+    batch, _, _ = request.batch(1, None)
+    assert batch.dtype == np.float32
+    np.testing.assert_array_equal(batch, values[4:8])
 
 
 def test_layouts_of_training_data_change_no_bit() -> None:

@@ -1,6 +1,7 @@
-"""ReLU, sigmoid, tanh, softmax, multiply and dropout against the reference one precision up.
+"""Compiled activations against the reference one precision up; multiply and dropout.
 
-The 4 ulp of exp, tanh and sigmoid over their whole range: test_elementary_functions.py.
+Every activation of the catalogue is tried, by its name and its parameters alone. The 4 ulp of
+elementary functions over their whole range: test_elementary_functions.py.
 """
 
 from __future__ import annotations
@@ -13,20 +14,15 @@ import pytest
 
 import reference as ref
 from chainrule import _core as core
-from tolerance import (
-    assert_within,
-    central_differences,
-    difference_bound,
-    gamma,
-    smallest,
-    unit,
-    wider,
-)
+from part_cases import activation_rows, numbers_for, relative_slope, row_id, slopes
+from tolerance import assert_within, gamma, smallest, unit, wider
 
 Array = np.ndarray[Any, Any]
 Team = Callable[..., Any]
+Row = dict[str, Any]
 
-ELEMENTWISE = ["relu", "sigmoid", "tanh"]
+ROWS = activation_rows()
+FOUR_ULP = {"relu": 0, "sigmoid": 4, "tanh": 4, "exponential": 4, "softplus": 4}
 COUNTS = [0, 1, *range(2, 68, 3), 10007, 120_011]
 RANKS = [(), (5,), (3, 4), (2, 3, 7), (0, 4), (4, 0)]
 MATRICES = [
@@ -39,6 +35,12 @@ MATRICES = [
     (33, 1030),
     (2003, 130),
 ]
+# A formula of at most 16 roundings beside two elementary functions of 4 ulp = 8 u each: its
+# result is off by so many u, and so may be its argument. A subnormal intermediate result is off by
+# half the smallest number, which dvalues and up to three factors x (gelu_tanh) multiply.
+ROUNDINGS = 32
+
+each_row = pytest.mark.parametrize("row", ROWS, ids=row_id)
 
 
 def normal(rng: np.random.Generator, shape: Any, dtype: Any, scale: float = 3.0) -> Array:
@@ -49,50 +51,122 @@ def shape_id(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape)) or "scalar"
 
 
-@pytest.mark.parametrize("name", ELEMENTWISE)
+def call(row: Row, direction: str, *arrays: Array) -> Array:
+    """The compiled function with parameters that suit it."""
+    return getattr(core, f"{row['name']}_{direction}")(*arrays, *numbers_for(row, 1))
+
+
+def exact(row: Row, direction: str, *arrays: Array) -> Array:
+    return getattr(ref, f"{row['name']}_{direction}")(*map(wider, arrays), *numbers_for(row, 1))
+
+
+def saved_of(row: Row, inputs: Array) -> Array:
+    """What the derivative is written in."""
+    return inputs if row["needs_inputs"] else call(row, "forward", inputs)
+
+
+def test_the_reference_knows_what_is_compiled() -> None:
+    names = {row["name"] for row in core.catalogue()["activations"]}
+    assert set(ref.FORWARD) <= names
+    for row in core.catalogue()["activations"]:
+        assert row["name"] not in ref.FORWARD or row["needs_inputs"] == (
+            row["name"] in ref.NEEDS_INPUTS
+        )
+
+
+@each_row
 @pytest.mark.parametrize("count", COUNTS)
-def test_forward(name: str, count: int, dtype: Any, team: Team, rng: np.random.Generator) -> None:
+def test_forward(row: Row, count: int, dtype: Any, team: Team, rng: np.random.Generator) -> None:
     inputs = normal(rng, (1, count), dtype)
-    output = team(getattr(core, f"{name}_forward"), inputs)
+    output = team(call, row, "forward", inputs)
     assert output.dtype == dtype and output is not inputs
-    expected = ref.FORWARD[name](wider(inputs))
-    ulps_allowed = 0 if name == "relu" else 4
-    assert_within(output, expected, ulps_allowed * 2 * unit(dtype) * np.abs(expected))
+    expected = exact(row, "forward", inputs)
+    bound = FOUR_ULP.get(row["name"], 0) * 2 * unit(dtype) * np.abs(expected)
+    if row["name"] not in FOUR_ULP:
+        slope = relative_slope(lambda x: exact(row, "forward", x), wider(inputs))
+        bound = gamma(ROUNDINGS, dtype) * (np.abs(expected) + slope)
+    assert_within(output, expected, bound + smallest(dtype) * (1 + np.abs(wider(inputs))))
 
 
-def backward_magnitude(name: str, dvalues: Array, kept: Array) -> Array:
-    """Sum of the absolute terms of each derivative: dv (1 + o^2), dv (o + o^2), dv."""
-    size, kept = np.abs(dvalues), np.abs(kept)
-    factors = {"relu": 0 * kept, "sigmoid": kept + kept * kept, "tanh": 1 + kept * kept}
-    return size * factors[name]
-
-
-@pytest.mark.parametrize("name", ELEMENTWISE)
+@each_row
 @pytest.mark.parametrize("count", COUNTS)
-def test_backward(name: str, count: int, dtype: Any, team: Team, rng: np.random.Generator) -> None:
-    """``kept`` is the inputs for ReLU, the output for sigmoid and tanh."""
+def test_backward(row: Row, count: int, dtype: Any, team: Team, rng: np.random.Generator) -> None:
     dvalues = normal(rng, (count, 1), dtype)
-    kept = normal(rng, (count, 1), dtype)
-    if name != "relu":
-        kept = getattr(core, f"{name}_forward")(kept)
-    dinputs = team(getattr(core, f"{name}_backward"), dvalues, kept)
-    expected = getattr(ref, f"{name}_backward")(wider(dvalues), wider(kept))
-    magnitude = backward_magnitude(name, wider(dvalues), wider(kept))
-    assert_within(dinputs, expected, gamma(4, dtype) * magnitude)
+    saved = saved_of(row, normal(rng, (count, 1), dtype))
+    dinputs = team(call, row, "backward", dvalues, saved)
+    assert dinputs.dtype == dtype
+    expected = exact(row, "backward", dvalues, saved)
+    slope = relative_slope(lambda x: exact(row, "backward", dvalues, x), wider(saved))
+    bound = gamma(ROUNDINGS, dtype) * (np.abs(expected) + slope)
+    factors = (1 + np.abs(wider(dvalues))) * (1 + np.abs(wider(saved))) ** 3
+    assert_within(dinputs, expected, bound + smallest(dtype) * factors)
 
 
 @pytest.mark.parametrize("shape", RANKS, ids=shape_id)
-@pytest.mark.parametrize("name", ELEMENTWISE)
+@each_row
 def test_elementwise_functions_take_any_rank(
-    name: str, shape: tuple[int, ...], dtype: Any, rng: np.random.Generator
+    row: Row, shape: tuple[int, ...], dtype: Any, rng: np.random.Generator
 ) -> None:
     inputs = normal(rng, shape, dtype)
     flat = np.ascontiguousarray(inputs.reshape(1, -1))
-    output = getattr(core, f"{name}_forward")(inputs)
+    output = call(row, "forward", inputs)
     assert output.shape == shape
-    np.testing.assert_array_equal(output.ravel(), getattr(core, f"{name}_forward")(flat).ravel())
-    dinputs = getattr(core, f"{name}_backward")(inputs, output)
+    np.testing.assert_array_equal(output.ravel(), call(row, "forward", flat).ravel())
+    dinputs = call(row, "backward", inputs, saved_of(row, inputs))
     assert dinputs.shape == shape
+
+
+@each_row
+def test_infinities_give_limits_and_nan_passes(row: Row, dtype: Any) -> None:
+    """In every lane; the finite neighbours keep their values."""
+    limits = np.array([-np.inf, -1e30, -1.0, 1.0, 1e30, np.inf, np.nan])
+    inputs = np.tile(limits.astype(dtype), 11)[None, :]
+    ones = np.ones_like(inputs)
+    with np.errstate(over="ignore", invalid="ignore"):
+        output = exact(row, "forward", inputs)
+        dinputs = exact(row, "backward", ones, wider(inputs) if row["needs_inputs"] else output)
+    output, dinputs = output.astype(dtype), dinputs.astype(dtype)
+    actual = call(row, "forward", inputs)
+    np.testing.assert_array_equal(np.isnan(actual), np.isnan(inputs))
+    np.testing.assert_allclose(actual, output, rtol=gamma(ROUNDINGS, dtype), atol=smallest(dtype))
+    actual = call(row, "backward", ones, saved_of(row, inputs))
+    # far below 0 the slope of an exponential is what alpha leaves of output + alpha
+    np.testing.assert_allclose(actual, dinputs, rtol=gamma(ROUNDINGS, dtype), atol=2 * unit(dtype))
+
+
+@each_row
+def test_an_entrys_bits_do_not_depend_on_its_place(
+    row: Row, dtype: Any, rng: np.random.Generator
+) -> None:
+    inputs = normal(rng, (1, 67), dtype)
+    whole = call(row, "forward", inputs)
+    slope = call(row, "backward", inputs, saved_of(row, inputs))
+    for k in range(67):
+        part = np.ascontiguousarray(inputs[:, k:])
+        np.testing.assert_array_equal(call(row, "forward", part), whole[:, k:])
+        dinputs = call(row, "backward", part, saved_of(row, part))
+        np.testing.assert_array_equal(dinputs, slope[:, k:])
+
+
+@each_row
+def test_gradients_agree_with_central_differences(row: Row, rng: np.random.Generator) -> None:
+    """Off 0, where slopes may jump."""
+    inputs = rng.uniform(0.05, 3, (6, 7)) * rng.choice([-1.0, 1.0], (6, 7))
+    direction = rng.standard_normal((6, 7))
+    expected, error = slopes(lambda: call(row, "forward", inputs), inputs, direction)
+    actual = call(row, "backward", direction, saved_of(row, inputs))
+    assert (np.abs(actual - expected) <= error).all()
+
+
+@each_row
+def test_arguments_are_counted(row: Row, dtype: Any) -> None:
+    inputs = np.ones((2, 3), dtype=dtype)
+    for direction, arrays in (("forward", [inputs]), ("backward", [inputs, inputs])):
+        function = getattr(core, f"{row['name']}_{direction}")
+        numbers = numbers_for(row, 1)
+        for wrong in ((*numbers, 1.0), numbers[1:] if numbers else ("none",)):
+            with pytest.raises(TypeError, match=row["name"]):
+                function(*arrays, *wrong)
 
 
 def test_relu_at_zero_and_beyond(dtype: Any) -> None:
@@ -170,18 +244,11 @@ def test_softmax_rows_do_not_depend_on_the_batch(dtype: Any, rng: np.random.Gene
             np.testing.assert_array_equal(core.softmax_forward(inputs[rows]), whole[rows])
 
 
-@pytest.mark.parametrize(
-    ("name", "third"), [("relu", 0.0), ("sigmoid", 1.0), ("tanh", 2.0), ("softmax", 1.0)]
-)
-def test_gradients_agree_with_central_differences(
-    name: str, third: float, rng: np.random.Generator
-) -> None:
+def test_softmax_gradient_agrees_with_central_differences(rng: np.random.Generator) -> None:
     inputs, direction = rng.standard_normal((6, 7)), rng.standard_normal((6, 7))
-    forward = getattr(core, f"{name}_forward")
-    output = forward(inputs)
-    actual = getattr(core, f"{name}_backward")(direction, inputs if name == "relu" else output)
-    expected = central_differences(lambda: forward(inputs), inputs, direction)
-    assert np.abs(actual - expected).max() <= difference_bound(third, direction, output)
+    expected, error = slopes(lambda: core.softmax_forward(inputs), inputs, direction)
+    actual = core.softmax_backward(direction, core.softmax_forward(inputs))
+    assert (np.abs(actual - expected) <= error).all()
 
 
 # multiply and dropout

@@ -1,9 +1,9 @@
-"""Every update rule against the reference one precision up; in place, any rank, any threads."""
+"""Every rule of the core's list against the reference one precision up; in place, any rank."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -18,133 +18,172 @@ Team = Callable[..., Any]
 SHAPES = [(0, 4), (1, 1), *((1, k) for k in range(2, 68, 5)), (67, 65), (784, 129)]
 RANKS = [(), (7,), (2, 3, 5)]
 
-RATE, MOMENTUM, EPSILON, RHO = 0.3, 0.9, 1e-7, 0.9
-ADAM = (0.01, 0.9, 0.999, 1 - 0.9**3, 1 - 0.999**3, 1e-7, 0.01 * 0.02)
+RATE, DECAY, STEP = 0.3, 0.02, 3
+SHIFT = 2.0**-20  # of an operand, relative, for the slopes of the reference
+SETTINGS = {"epsilon": 1e-7, "beta_2": 0.999, "epsilon_hat": 0.0}
+OTHER_SETTINGS = {"epsilon_hat": 1.0, "epsilon": 0.5}
+USUAL = 0.9  # momentum, rho, beta_1, and whatever a rule may have that is not named here
+
+
+class Rule(NamedTuple):
+    """A rule of the catalogue with numbers for its settings."""
+
+    name: str
+    states: tuple[str, ...]
+    settings: tuple[float, ...]
+    variant: str = ""
+
+    def part(self, arrays: list[Array], decay: float = DECAY, step: int = STEP) -> tuple[Any, ...]:
+        """A part of an update: arrays are the parameter, its gradient and the states."""
+        return (arrays[0], arrays[1], tuple(arrays[2:]), RATE, decay, step, self.settings)
+
+    def operands(self, rng: np.random.Generator, shape: tuple[int, ...], dtype: Any) -> list[Array]:
+        """Parameter, gradient and states; of these only momenta may be negative."""
+        arrays = [rng.standard_normal(shape) for _ in range(2 + len(self.states))]
+        for place, name in enumerate(self.states, 2):
+            if name != "momentums":
+                arrays[place] = np.square(arrays[place])
+        return [np.asarray(array).astype(dtype) for array in arrays]
+
+    def updated(self, update: Callable[..., Any], arrays: list[Array]) -> list[Array]:
+        """Copies of the arrays after a step."""
+        copies = [array.copy() for array in arrays]
+        update(self.name, (self.part(copies),))
+        return copies
+
+    def magnitudes(self, arrays: list[Array]) -> list[Array]:
+        """For each array that changes the sizes of the terms that make it, in the reference.
+
+        Each rounding and each rounded constant is a relative error of an operand's share in the
+        result, of the change, or of the result.
+        """
+        places = (0, *range(2, len(arrays)))
+        after = self.updated(ref.update, arrays)
+        sizes = [np.abs(after[place] - arrays[place]) + np.abs(after[place]) for place in places]
+        for operand, array in enumerate(arrays):
+            above, below = (
+                self.updated(ref.update, [*arrays[:operand], x, *arrays[operand + 1 :]])
+                for x in (array * (1 + SHIFT), array * (1 - SHIFT))
+            )
+            for size, place in zip(sizes, places, strict=True):
+                size += np.abs(above[place] - below[place]) / (2 * SHIFT)
+        return sizes
+
+
+def rules() -> Iterator[Rule]:
+    """Each rule with usual settings, then with one of them another."""
+    for row in core.catalogue()["rules"]:
+        names = row["parameters"]
+        usual = {name: SETTINGS.get(name, USUAL) for name in names}
+        yield Rule(row["name"], row["states"], tuple(usual.values()))
+        for name in names:
+            if name in OTHER_SETTINGS:
+                changed = {**usual, name: OTHER_SETTINGS[name]}
+                yield Rule(row["name"], row["states"], tuple(changed.values()), f", {name}")
+
+
+by_rule = pytest.mark.parametrize("rule", list(rules()), ids=lambda rule: rule.name + rule.variant)
 
 
 def shape_id(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape)) or "scalar"
 
 
-def operands(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any) -> list[Array]:
-    """parameter, gradient, momentums and a cache that is not negative."""
-    w, g, v, c = (np.asarray(rng.standard_normal(shape)).astype(dtype) for _ in range(4))
-    return [w, g, v, np.asarray(c * c)]
-
-
 def relative_step(dtype: Any) -> float:
-    """rate * g / (sqrt(c) + epsilon) with c off by 3 u and each constant by u: below 8 u."""
+    """At most eight roundings on the way from an operand to a result."""
     return gamma(8, dtype)
 
 
-def sgd(w: Array, g: Array, v: Array, c: Array) -> tuple[tuple[Any, ...], list[Array]]:
-    """Arguments and the magnitudes of the terms of w."""
-    return (w, g, RATE), [abs(w) + RATE * abs(g)]
-
-
-def momentum(nesterov: bool) -> Callable[..., tuple[tuple[Any, ...], list[Array]]]:
-    def rule(w: Array, g: Array, v: Array, c: Array) -> tuple[tuple[Any, ...], list[Array]]:
-        velocity = MOMENTUM * abs(v) + RATE * abs(g)
-        return (w, g, v, RATE, MOMENTUM, nesterov), [abs(w) + velocity + RATE * abs(g), velocity]
-
-    return rule
-
-
-def adagrad(w: Array, g: Array, v: Array, c: Array) -> tuple[tuple[Any, ...], list[Array]]:
-    cache = c + g * g
-    return (w, g, c, RATE, EPSILON), [abs(w) + RATE * abs(g) / (cache**0.5 + EPSILON), cache]
-
-
-def rmsprop(w: Array, g: Array, v: Array, c: Array) -> tuple[tuple[Any, ...], list[Array]]:
-    cache = RHO * c + (1 - RHO) * g * g
-    size = abs(w) + RATE * abs(g) / (cache**0.5 + EPSILON)
-    return (w, g, c, RATE, EPSILON, RHO), [size, cache]
-
-
-def adam(w: Array, g: Array, v: Array, c: Array) -> tuple[tuple[Any, ...], list[Array]]:
-    rate, beta_1, beta_2, correction_1, correction_2, epsilon, _ = ADAM
-    mean, cache = beta_1 * abs(v) + (1 - beta_1) * abs(g), beta_2 * c + (1 - beta_2) * g * g
-    step = rate * mean / correction_1 / ((cache / correction_2) ** 0.5 + epsilon)
-    return (w, g, v, c, *ADAM), [abs(w) + step, mean, cache]
-
-
-RULES: dict[str, tuple[str, Callable[..., tuple[tuple[Any, ...], list[Array]]]]] = {
-    "sgd": ("sgd_update", sgd),
-    "momentum": ("sgd_momentum_update", momentum(False)),
-    "nesterov": ("sgd_momentum_update", momentum(True)),
-    "adagrad": ("adagrad_update", adagrad),
-    "rmsprop": ("rmsprop_update", rmsprop),
-    "adam": ("adam_update", adam),
-}
-by_rule = pytest.mark.parametrize("rule", list(RULES))
+def test_the_reference_knows_each_rule_by_the_same_names() -> None:
+    for row in core.catalogue()["rules"]:
+        _, states, settings = ref.RULES[row["name"]]
+        assert (row["states"], row["parameters"]) == (states, settings)
 
 
 @by_rule
 @pytest.mark.parametrize("shape", SHAPES, ids=shape_id)
 def test_one_step(
-    rule: str, shape: tuple[int, ...], dtype: Any, team: Team, rng: np.random.Generator
+    rule: Rule, shape: tuple[int, ...], dtype: Any, team: Team, rng: np.random.Generator
 ) -> None:
-    name, describe = RULES[rule]
-    arrays = operands(rng, shape, dtype)
+    arrays = rule.operands(rng, shape, dtype)
     wide = [wider(a) for a in arrays]
-    _, magnitudes = describe(*[a.copy() for a in wide])
-    arguments, _ = describe(*arrays)
-    wide_arguments, _ = describe(*wide)
+    expected, magnitudes = rule.updated(ref.update, wide), rule.magnitudes(wide)
     gradient = arrays[1].copy()
-    assert team(getattr(core, name), *arguments) is None
-    getattr(ref, name)(*wide_arguments)
+    assert team(core.update, rule.name, (rule.part(arrays),)) is None
     np.testing.assert_array_equal(arrays[1], gradient)
-    changed = [i for i, a in enumerate(arguments) if isinstance(a, np.ndarray) and i != 1]
-    for i, magnitude in zip(changed, magnitudes, strict=True):
+    for place, magnitude in zip([0, *range(2, len(arrays))], magnitudes, strict=True):
         bound = relative_step(dtype) * magnitude + smallest(dtype)
-        assert_within(arguments[i], wide_arguments[i], bound)
+        assert_within(arrays[place], expected[place], bound)
 
 
 @by_rule
 @pytest.mark.parametrize("shape", RANKS, ids=shape_id)
-def test_any_rank(rule: str, shape: tuple[int, ...], dtype: Any, rng: np.random.Generator) -> None:
-    name, describe = RULES[rule]
-    arrays = operands(rng, shape, dtype)
+def test_any_rank(rule: Rule, shape: tuple[int, ...], dtype: Any, rng: np.random.Generator) -> None:
+    arrays = rule.operands(rng, shape, dtype)
     rows = [a.reshape(1, -1).copy() for a in arrays]
-    getattr(core, name)(*describe(*arrays)[0])
-    getattr(core, name)(*describe(*rows)[0])
+    core.update(rule.name, (rule.part(arrays),))
+    core.update(rule.name, (rule.part(rows),))
     for a, b in zip(arrays, rows, strict=True):
         np.testing.assert_array_equal(a.ravel(), b.ravel())
 
 
 @by_rule
 def test_an_entry_does_not_depend_on_its_place(
-    rule: str, dtype: Any, rng: np.random.Generator
+    rule: Rule, dtype: Any, rng: np.random.Generator
 ) -> None:
     """Whole vectors, tails and offsets compute alike, and neighbours are left alone."""
-    name, describe = RULES[rule]
-    arrays = operands(rng, (67,), dtype)
+    arrays = rule.operands(rng, (67,), dtype)
     single = [a.copy() for a in arrays]
-    getattr(core, name)(*describe(*arrays)[0])
+    core.update(rule.name, (rule.part(arrays),))
     untouched = [a.copy() for a in single]
     for i in range(1, 66, 2):
-        getattr(core, name)(*describe(*[a[i : i + 1] for a in single])[0])
+        core.update(rule.name, (rule.part([a[i : i + 1] for a in single]),))
     for whole, part, before in zip(arrays, single, untouched, strict=True):
         np.testing.assert_array_equal(part[1:66:2], whole[1:66:2])
         np.testing.assert_array_equal(part[::2], before[::2])
 
 
 @by_rule
-def test_a_gradient_of_zero_from_rest_changes_nothing(rule: str, dtype: Any) -> None:
+def test_several_parameters_in_one_call_are_as_one_by_one(
+    rule: Rule, rng: np.random.Generator
+) -> None:
+    """Each with its own shape, dtype, step and decay."""
+    cases = [((3, 4), np.float32, 1, 0.0), ((5,), np.float64, 9, 0.5), ((), np.float32, 2, 0.25)]
+    many = [(rule.operands(rng, shape, dtype), step, decay) for shape, dtype, step, decay in cases]
+    alone = [([a.copy() for a in arrays], step, decay) for arrays, step, decay in many]
+    core.update(rule.name, tuple(rule.part(a, decay, step) for a, step, decay in many))
+    for arrays, step, decay in alone:
+        core.update(rule.name, (rule.part(arrays, decay, step),))
+    for (arrays, _, _), (others, _, _) in zip(many, alone, strict=True):
+        for a, b in zip(arrays, others, strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert core.update(rule.name, ()) is None
+
+
+@by_rule
+@pytest.mark.parametrize("epsilon", [None, 0.0])
+def test_a_gradient_of_zero_from_rest_changes_nothing(
+    rule: Rule, epsilon: float | None, dtype: Any
+) -> None:
     """Weight decay aside, and without a division of zero by zero."""
-    name, describe = RULES[rule]
+    row = next(row for row in core.catalogue()["rules"] if row["name"] == rule.name)
+    if epsilon is not None:
+        pairs = zip(row["parameters"], rule.settings, strict=True)
+        settings = tuple(epsilon if name == "epsilon" else value for name, value in pairs)
+        rule = rule._replace(settings=settings)
     w = np.arange(1, 38, dtype=dtype)
-    arguments = list(describe(w, *(np.zeros_like(w) for _ in range(3)))[0])
-    if rule == "adam":
-        arguments[-1] = 0.0
-    getattr(core, name)(*arguments)
+    arrays = [w, *(np.zeros_like(w) for _ in range(1 + len(rule.states)))]
+    for step in (1, 2, 1000):
+        core.update(rule.name, (rule.part(arrays, 0.0, step),))
     np.testing.assert_array_equal(w, np.arange(1, 38, dtype=dtype))
+    assert not any(array.any() for array in arrays[1:])
 
 
-def test_weight_decay_comes_first(dtype: Any) -> None:
+@by_rule
+def test_weight_decay_comes_first(rule: Rule, dtype: Any) -> None:
     w = np.full(19, 2.0, dtype=dtype)
-    state = [np.zeros_like(w) for _ in range(3)]
-    core.adam_update(w, *state, 0.5, 0.9, 0.999, 0.1, 0.001, 1e-7, 0.25)
+    arrays = [w, *(np.zeros_like(w) for _ in range(1 + len(rule.states)))]
+    core.update(rule.name, (rule.part(arrays, 0.25),))
     np.testing.assert_array_equal(w, np.full(19, 1.5, dtype=dtype))
 
 
@@ -152,36 +191,40 @@ def test_one_minus_beta_is_not_rounded_before_the_difference() -> None:
     """In float32 1 - float32(0.999) is off by 1e-5 of its value; the cache shows it bare."""
     w, g = np.zeros((2, 1), dtype=np.float32)
     v, c = np.zeros((2, 1), dtype=np.float32)
-    core.adam_update(w, np.ones_like(g), v, c, 0.1, 0.9, 0.999, 0.1, 0.001, 1e-7, 0.0)
+    adam = (1e-7, 0.9, 0.999, 0.0)
+    core.update("adam", ((w, np.ones_like(g), (v, c), 0.1, 0.0, 1, adam),))
     assert c[0] == np.float32(0.001) and v[0] == np.float32(0.1)
     c[:] = 0
-    core.rmsprop_update(w, np.ones_like(g), c, 0.1, 1e-7, 0.999)
+    core.update("rmsprop", ((w, np.ones_like(g), (c,), 0.1, 0.0, 1, (1e-7, 0.999)),))
     assert c[0] == np.float32(0.001)
 
 
 @by_rule
-def test_a_step_follows_the_reference_for_many_steps(rule: str, rng: np.random.Generator) -> None:
+def test_a_step_follows_the_reference_for_many_steps(rule: Rule, rng: np.random.Generator) -> None:
     """Twenty steps in float64 on the same gradients: errors add up, at most one bound a step."""
-    name, describe = RULES[rule]
-    arrays = operands(rng, (5, 7), np.float64)
-    arrays[3][...] = 1.0  # a cache away from zero keeps the steps' derivatives below 1
-    mine, theirs = [a.copy() for a in arrays], [wider(a) for a in arrays]
+    mine = rule.operands(rng, (5, 7), np.float64)
+    for place, name in enumerate(rule.states, 2):
+        if name != "momentums":
+            mine[place][...] = 1.0  # away from zero: the steps' derivatives stay below 1
+    theirs = [wider(a) for a in mine]
     total = np.zeros((5, 7), dtype=np.longdouble)
-    for _ in range(20):
+    for step in range(1, 21):
         gradient = rng.standard_normal((5, 7))
         mine[1][...], theirs[1][...] = gradient, gradient
-        total += describe(*[a.copy() for a in theirs])[1][0]
-        getattr(core, name)(*describe(*mine)[0])
-        getattr(ref, name)(*describe(*theirs)[0])
+        total += rule.magnitudes(theirs)[0]
+        core.update(rule.name, (rule.part(mine, step=step),))
+        ref.update(rule.name, (rule.part(theirs, step=step),))
     # momentum hands each error on 1 / (1 - 0.9) times
     assert_within(mine[0], theirs[0], 10 * relative_step(np.float64) * total)
 
 
-def test_gradient_may_be_the_parameter_itself(dtype: Any, rng: np.random.Generator) -> None:
+def test_a_gradient_that_is_the_parameter_itself_is_refused_or_comes_out_right(
+    dtype: Any, rng: np.random.Generator
+) -> None:
     """w -= rate * w as in NumPy: each entry is read before it is written."""
     w = rng.standard_normal((37, 3)).astype(dtype)
     expected = wider(w) * (1 - RATE)
-    core.sgd_update(w, w, RATE)
+    core.update("sgd", ((w, w, (), RATE, 0.0, 1, ()),))
     assert_within(w, expected, 3 * unit(dtype) * np.abs(expected) / (1 - RATE) * 2)
 
 
@@ -194,19 +237,25 @@ def test_overlapping_arrays_are_refused_or_come_out_right(shift: int, dtype: Any
         expected[first] -= dtype(0.5) * block[second]
         before = block.copy()
         try:
-            core.sgd_update(block[first], block[second], 0.5)
+            core.update("sgd", ((block[first], block[second], (), 0.5, 0.0, 1, ()),))
         except (ValueError, core.ConversionNeeded):
             expected = before
         np.testing.assert_array_equal(block, expected)
 
 
+def flat(part: tuple[Any, ...]) -> list[Any]:
+    """The arrays of a part, one after the other."""
+    return [part[0], part[1], *part[2]]
+
+
 @by_rule
-def test_a_refused_call_changes_nothing(rule: str, dtype: Any, rng: np.random.Generator) -> None:
+@pytest.mark.parametrize("before", [0, 1], ids=["alone", "after a good one"])
+def test_a_refused_call_changes_nothing(
+    rule: Rule, before: int, dtype: Any, rng: np.random.Generator
+) -> None:
     """Wrong shape, other dtype, read-only, not an array: for each array argument in turn."""
-    name, describe = RULES[rule]
-    count = sum(isinstance(a, np.ndarray) for a in describe(*operands(rng, (3, 4), dtype))[0])
     other = np.float64 if dtype is np.float32 else np.float32
-    for position in range(count):
+    for position in range(2 + len(rule.states)):
         for spoil in (
             lambda a: np.zeros((4, 3), dtype=dtype),
             lambda a: np.zeros((3, 5), dtype=dtype),
@@ -216,43 +265,61 @@ def test_a_refused_call_changes_nothing(rule: str, dtype: Any, rng: np.random.Ge
             lambda a: a.tolist(),
             lambda a: None,
         ):
-            arguments = list(describe(*operands(rng, (3, 4), dtype))[0])
-            arguments[position] = spoil(arguments[position])
-            arrays = [a for a in arguments if isinstance(a, np.ndarray)]
-            before = [a.copy() for a in arrays]
+            good = [rule.part(rule.operands(rng, (5, 2), dtype)) for _ in range(before)]
+            arrays: list[Any] = rule.operands(rng, (3, 4), dtype)
+            arrays[position] = spoil(arrays[position])
+            parts = (*good, rule.part(arrays))
+            held = [a for part in parts for a in flat(part) if isinstance(a, np.ndarray)]
+            copies = [a.copy() for a in held]
             with pytest.raises((ValueError, core.ConversionNeeded)):
-                getattr(core, name)(*arguments)
-            for a, b in zip(arrays, before, strict=True):
+                core.update(rule.name, parts)
+            for a, b in zip(held, copies, strict=True):
                 np.testing.assert_array_equal(a, b)
 
 
 @by_rule
 def test_read_only_arrays_are_refused_unless_only_read(
-    rule: str, dtype: Any, rng: np.random.Generator
+    rule: Rule, dtype: Any, rng: np.random.Generator
 ) -> None:
-    name, describe = RULES[rule]
-    arguments = describe(*operands(rng, (3, 4), dtype))[0]
-    arguments[1].flags.writeable = False
-    getattr(core, name)(*arguments)
-    for position, argument in enumerate(arguments):
-        if position == 1 or not isinstance(argument, np.ndarray):
-            continue
-        argument.flags.writeable = False
-        before = argument.copy()
+    arrays = rule.operands(rng, (3, 4), dtype)
+    arrays[1].flags.writeable = False
+    core.update(rule.name, (rule.part(arrays),))
+    for position in (0, *range(2, len(arrays))):
+        arrays[position].flags.writeable = False
+        copies = [a.copy() for a in arrays]
         with pytest.raises(core.ConversionNeeded):
-            getattr(core, name)(*arguments)
-        np.testing.assert_array_equal(argument, before)
-        argument.flags.writeable = True
+            core.update(rule.name, (rule.part(arrays),))
+        for a, b in zip(arrays, copies, strict=True):
+            np.testing.assert_array_equal(a, b)
+        arrays[position].flags.writeable = True
 
 
-def test_shape_errors_name_the_array(dtype: Any) -> None:
-    parameter, gradient = np.zeros((3, 4), dtype=dtype), np.zeros((3, 5), dtype=dtype)
-    with pytest.raises(ValueError) as caught:
-        core.sgd_update(parameter, gradient, RATE)
-    assert str(caught.value) == "gradient: expected (3, 4), got (3, 5)"
-    with pytest.raises(ValueError) as caught:
-        core.sgd_momentum_update(parameter, parameter.copy(), gradient, RATE, MOMENTUM, False)
-    assert str(caught.value) == "momentums: expected (3, 4), got (3, 5)"
-    with pytest.raises(ValueError) as caught:
-        core.adagrad_update(parameter, parameter.copy(), gradient, RATE, EPSILON)
-    assert str(caught.value) == "cache: expected (3, 4), got (3, 5)"
+@by_rule
+def test_shape_errors_name_the_array(rule: Rule, dtype: Any) -> None:
+    names = ["gradient", *rule.states]
+    for position, name in enumerate(names, 1):
+        arrays = [np.zeros((3, 4), dtype=dtype) for _ in range(1 + len(names))]
+        arrays[position] = np.zeros((3, 5), dtype=dtype)
+        with pytest.raises(ValueError) as caught:
+            core.update(rule.name, (rule.part(arrays),))
+        assert str(caught.value) == f"{name}: expected (3, 4), got (3, 5)"
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda part: ("none", (part,)), "rule: expected one of sgd, "),
+        (lambda part: ("adam", [part]), "parts: expected a tuple"),
+        (lambda part: ("adam", (part[:6],)), "part: expected a tuple of 7"),
+        (lambda part: ("adam", ((*part[:2], (), *part[3:]),)), "states: expected a tuple of 2"),
+        (lambda part: ("adam", ((*part[:6], (0.1,)),)), "settings: expected a tuple of 4"),
+        (lambda part: ("adam", ((*part[:3], "x", *part[4:]),)), "rate: expected"),
+        (lambda part: ("adam", ((*part[:4], None, *part[5:]),)), "decay: expected"),
+    ],
+)
+def test_what_is_no_update_is_named(change: Any, text: str) -> None:
+    arrays = [np.zeros(3) for _ in range(4)]
+    part = (arrays[0], arrays[1], tuple(arrays[2:]), 0.1, 0.0, 1, (1e-7, 0.9, 0.999, 0.0))
+    core.update("adam", (part,))
+    with pytest.raises((TypeError, ValueError), match=text):
+        core.update(*change(part))

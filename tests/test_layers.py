@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 import reference
-from chainrule import Layer_Dense, Layer_Dropout, Layer_Input
+from chainrule import Layer_Dense, Layer_Dropout, Layer_Input, Layer_Scale
+from chainrule.parameters import slots_of
+from chainrule.schedules import Constant, Cosine
 from tolerance import assert_within, gamma, wider
 
 
@@ -334,7 +336,7 @@ class Sparse:
     ("inputs", "error", "text"),
     [
         (np.ones((5, 4)), ValueError, r"expected \(n, 3\), got \(5, 4\)"),
-        (np.ones(3), ValueError, "expected .*got"),
+        (np.ones(4), ValueError, r"expected \(n, 3\), got \(4,\)$"),
         (np.ones((2, 2, 3)), ValueError, "expected .*got"),
         (None, TypeError, "expected real numbers, got NoneType"),
         ("text", TypeError, "expected real numbers, got str"),
@@ -398,7 +400,7 @@ def test_dropout_without_training_copies_and_passes_gradients_on() -> None:
     inputs = np.ones((3, 4))
     layer.forward(inputs, training=True)
     step = layer.step
-    output = layer.forward(inputs)
+    output = layer.forward(inputs, training=False)
     assert output is not inputs and layer.step == step
     np.testing.assert_array_equal(output, inputs)
     np.testing.assert_array_equal(layer.backward(2 * inputs), 2 * inputs)
@@ -419,6 +421,56 @@ def test_dropout_rate_outside_its_range_is_refused(rate: float) -> None:
         Layer_Dropout(rate)
 
 
+def test_a_lone_call_of_a_dropout_layer_drops() -> None:
+    """As the classes do that it takes the place of; a model says which it wants."""
+    layer, twin = Layer_Dropout(0.5, rng=1), Layer_Dropout(0.5, rng=1)
+    inputs = np.ones((40, 8))
+    output = layer.forward(inputs)
+    np.testing.assert_array_equal(output, twin.forward(inputs, True))
+    assert set(np.unique(output)) == {0.0, 2.0} and layer.step == 1
+    layer.forward(inputs, training=False)
+    assert not hasattr(layer, "binary_mask") and layer.step == 1
+
+
+def test_a_schedule_multiplies_the_dropped_share(dtype: Any) -> None:
+    layer = Layer_Dropout(0.4, rng=3, schedule=Cosine())
+    inputs = np.ones((50, 7), dtype=dtype)
+    for step, share in enumerate((0.0, 0.25, 0.5, 0.9)):
+        layer.training_share = share
+        kept = 1 - (1 - layer.rate) * (1 + np.cos(np.pi * share)) / 2
+        expected, mask = reference.dropout_forward(inputs, kept, layer.key, step)
+        np.testing.assert_array_equal(layer.forward(inputs), expected)
+        np.testing.assert_array_equal(layer.binary_mask, mask)
+    np.testing.assert_array_equal(
+        layer.kept_shares(np.array([0.0, 0.5])), [layer.rate, 1 - (1 - layer.rate) * 0.5]
+    )
+    np.testing.assert_array_equal(Layer_Dropout(0.3).kept_shares(np.zeros(2)), [0.7, 0.7])
+    assert repr(layer) == "Layer_Dropout(0.4, schedule=Cosine(end=0.0))"
+
+
+def test_a_scheduled_dropout_needs_a_share_and_leaves_something() -> None:
+    layer = Layer_Dropout(0.5, rng=3, schedule=Constant())
+    with pytest.raises(ValueError, match="Layer_Dropout: training_share: expected the share"):
+        layer.forward(np.ones((2, 2)))
+    assert layer.step == 0 and not hasattr(layer, "output")
+    layer.forward(np.ones((2, 2)), training=False)
+    layer.training_share = 0.5
+    for bad, text in (
+        (lambda t: 2 * np.ones_like(t), "dropped share below 1, got a dropped share of 1"),
+        (lambda t: -np.ones_like(t), "expected finite multipliers of at least 0, got -1.0"),
+        (lambda t: t * np.nan, "multipliers of at least 0, got nan at the share 0.5"),
+        (lambda t: 1.0, r"a multiplier for each share, \(1,\), got \(\)"),
+    ):
+        layer.schedule = bad
+        with pytest.raises(ValueError, match=f"Layer_Dropout: schedule: .*{text}"):
+            layer.forward(np.ones((2, 2)))
+    assert layer.step == 0
+    with pytest.raises(TypeError, match=r"schedule: expected an instance, got the class Cosine"):
+        Layer_Dropout(0.5, schedule=Cosine)
+    with pytest.raises(TypeError, match=r"schedule: expected a function of an array of shares"):
+        Layer_Dropout(0.5, schedule=0.5)
+
+
 def test_input_layer_hands_its_inputs_on() -> None:
     layer = Layer_Input()
     inputs = np.ones((2, 2))
@@ -431,3 +483,169 @@ def test_repr_tells_sizes_strengths_and_dtype() -> None:
     layer = Layer_Dense(4, 2, weight_regularizer_l2=5e-4)
     assert repr(layer) == "Layer_Dense(4, 2, weight_regularizer_l2=0.0005, dtype=float64)"
     assert (layer.n_inputs, layer.n_neurons, layer.dtype) == (4, 2, np.float64)
+
+
+# One sample
+
+
+def test_one_sample_is_taken_as_one_row(dtype: Any) -> None:
+    for layer in (Layer_Dense(3, 2, dtype=dtype, rng=1), Layer_Scale(3, dtype=dtype)):
+        rows = np.array([[1, -2, 0.5]], dtype=dtype)
+        expected = layer.forward(rows)
+        dinputs = layer.backward(expected)
+        dweights = layer.dweights
+        for sample in (rows[0], rows[0].tolist(), rows[0].astype(np.float64)):
+            output = layer.forward(sample)
+            np.testing.assert_array_equal(output, expected)
+            assert layer.inputs is sample and output.shape == expected.shape
+            np.testing.assert_array_equal(layer.backward(expected), dinputs)
+            np.testing.assert_array_equal(layer.dweights, dweights)
+
+
+@pytest.mark.parametrize("make", [lambda: Layer_Dense(1, 3), lambda: Layer_Scale(1)])
+def test_several_values_for_one_input_are_told_how_to_become_a_column(make: Any) -> None:
+    layer = make()
+    text = r"inputs: expected \(n, 1\), got \(5,\); .* a column: "
+    with pytest.raises(ValueError, match=text + r"x\[:, None\]$"):
+        layer.forward(np.ones(5))
+    with pytest.raises(ValueError, match=text + r"np.asarray\(x\)\[:, None\]$"):
+        layer.forward([1.0] * 5)
+    assert layer.forward(np.ones(1)).shape == layer.forward(np.ones(1)[:, None]).shape
+
+
+# Without biases, with given arrays, with a notebook's names
+
+
+def test_without_biases_the_output_is_the_product(rng: np.random.Generator, dtype: Any) -> None:
+    layer = Layer_Dense(5, 3, bias=False, dtype=dtype, rng=2, init="torch")
+    twin = Layer_Dense(5, 3, dtype=dtype, weights=layer.weights.copy())
+    inputs, dvalues = (rng.standard_normal(shape).astype(dtype) for shape in ((7, 5), (7, 3)))
+    np.testing.assert_array_equal(layer.forward(inputs), twin.forward(inputs))
+    np.testing.assert_array_equal(layer.forward(inputs.tolist()), layer.output)
+    np.testing.assert_array_equal(layer.backward(dvalues), twin.backward(dvalues))
+    np.testing.assert_array_equal(layer.dweights, twin.dweights)
+    assert layer.biases is None and layer.dbiases is None
+    assert [slot.name for slot in slots_of(layer)] == ["weights"]
+    weights, biases = layer.get_parameters()
+    assert biases is None and weights is not layer.weights
+    layer.set_parameters(2 * weights)
+    np.testing.assert_array_equal(layer.weights, 2 * weights)
+    with pytest.raises(ValueError, match="biases: expected None, since the layer has none"):
+        layer.set_parameters(weights, np.ones((1, 3)))
+    assert repr(layer) == f"Layer_Dense(5, 3, bias=False, dtype={layer.dtype})"
+
+
+def test_torch_init_without_biases_draws_none() -> None:
+    with_biases, without, after = (np.random.default_rng(3) for _ in range(3))
+    weights = Layer_Dense(4, 2, init="torch", rng=with_biases).weights
+    np.testing.assert_array_equal(
+        Layer_Dense(4, 2, init="torch", rng=without, bias=False).weights, weights
+    )
+    after.uniform(size=8)
+    assert without.random() == after.random()
+
+
+def test_biases_may_be_given_to_a_layer_without() -> None:
+    layer = Layer_Dense(2, 3, bias=False, dtype=np.float32)
+    with pytest.raises(ValueError, match=r"biases: expected \(1, 3\), got \(2,\)"):
+        layer.biases = np.ones(2)
+    assert layer.biases is None
+    layer.biases = [1, 2, 3]
+    assert layer.biases.shape == (1, 3) and layer.biases.dtype == np.float32
+    np.testing.assert_array_equal(layer.forward(np.zeros((1, 2))), [[1, 2, 3]])
+
+
+def test_given_parameters_are_kept_and_nothing_is_drawn(dtype: Any) -> None:
+    weights, biases = np.ones((4, 2), dtype=dtype), np.ones((1, 2), dtype=dtype)
+    np.random.seed(5)  # noqa: NPY002
+    layer = Layer_Dense(weights=weights, biases=biases)
+    assert layer.weights is weights and layer.biases is biases and layer.dtype == dtype
+    assert Layer_Dense(4, 2, weights=weights).biases.shape == (1, 2)
+    lists = Layer_Dense(weights=[[1, 2, 3]], biases=[1, 2, 3], init="notebook")
+    assert lists.weights.dtype == np.float64 and lists.biases.shape == (1, 3)
+    assert Layer_Dense(weights=weights, dtype=np.float32).dtype == np.float32
+    drawn = np.random.random()  # noqa: NPY002
+    np.random.seed(5)  # noqa: NPY002
+    assert np.random.random() == drawn  # noqa: NPY002
+    np.random.seed(5)  # noqa: NPY002
+    given = Layer_Dense(4, 2, biases=[3, 4])
+    np.random.seed(5)  # noqa: NPY002
+    np.testing.assert_array_equal(given.weights, Layer_Dense(4, 2).weights)
+    np.testing.assert_array_equal(given.biases, [[3, 4]])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "text"),
+    [
+        ({"weights": np.ones((2, 3)), "n_inputs": 3}, ValueError, r"weights: expected \(3, 3\), g"),
+        ({"weights": np.ones((2, 3)), "n_neurons": 2}, ValueError, r"weights: expected \(2, 2\)"),
+        ({"weights": np.ones(3)}, ValueError, r"weights: expected \(n_inputs, n_neurons\), got"),
+        ({"weights": np.ones((0, 3))}, ValueError, r"weights: expected \(n_inputs, n_neurons\)"),
+        ({"weights": [["a"]]}, TypeError, "weights: expected real numbers"),
+        ({"weights": np.ones((2, 3)), "init": "torch"}, ValueError, "weights: expected no init"),
+        ({"weights": np.ones((2, 3)), "weight_scale": 1.0}, ValueError, "no weight_scale"),
+        ({"weights": np.ones((2, 3)), "biases": [1]}, ValueError, r"biases: expected \(1, 3\)"),
+        ({"n_inputs": 2, "n_neurons": 2, "biases": [1]}, ValueError, r"biases: expected \(1, 2\)"),
+        (
+            {"n_inputs": 2, "n_neurons": 2, "biases": [1, 2], "bias": False},
+            ValueError,
+            "biases: expected none with bias=False",
+        ),
+        ({"n_inputs": 2}, TypeError, "n_neurons: expected an int of at least 1, got None"),
+        ({"n_inputs": 2, "inputs": 2, "neurons": 2}, TypeError, "n_inputs or inputs, got both"),
+        ({"inputs": 0, "neurons": 2}, ValueError, "n_inputs: expected an int of at least 1"),
+    ],
+)
+def test_sizes_and_given_arrays_that_do_not_agree_are_named(
+    arguments: dict[str, Any], error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error, match=f"Layer_Dense: .*{text}"):
+        Layer_Dense(**arguments)
+
+
+def test_a_notebooks_names_of_the_sizes_serve_too() -> None:
+    np.random.seed(2)  # noqa: NPY002
+    layer = Layer_Dense(inputs=4, neurons=3)
+    np.random.seed(2)  # noqa: NPY002
+    np.testing.assert_array_equal(layer.weights, Layer_Dense(4, 3).weights)
+    assert Layer_Dense(4, neurons=3).n_neurons == 3
+
+
+# Factors
+
+
+def test_factors_are_checked_and_shown() -> None:
+    layer = Layer_Dense(
+        2, 2, learning_rate_factor=0.5, weight_decay_factor=[0, 1], epsilon_factor=(2, 3)
+    )
+    assert layer.learning_rate_factor == 0.5
+    assert layer.weight_decay_factor == (0.0, 1.0) and layer.epsilon_factor == (2.0, 3.0)
+    text = "learning_rate_factor=0.5, weight_decay_factor=(0.0, 1.0), epsilon_factor=(2.0, 3.0)"
+    assert repr(layer) == f"Layer_Dense(2, 2, {text}, dtype=float64)"
+    assert (
+        repr(Layer_Scale(3, epsilon_factor=2)) == "Layer_Scale(3, epsilon_factor=2, dtype=float64)"
+    )
+    weights, biases = slots_of(layer)
+    assert weights.factor(layer, "learning_rate_factor") == 0.5
+    assert biases.factor(layer, "epsilon_factor") == 3.0
+    assert (weights.decay_factor(layer), biases.decay_factor(layer)) == (0.0, 1.0)
+    plain = Layer_Dense(2, 2, weight_decay_factor=0.25)
+    assert (weights.decay_factor(plain), biases.decay_factor(plain)) == (0.25, 0.0)
+    for name in ("learning_rate_factor", "weight_decay_factor", "epsilon_factor"):
+        for kind, sizes in ((Layer_Dense, (2, 2)), (Layer_Scale, (2,))):
+            for bad in (-1, "x", (1, 2, 3), (1, -2), float("nan"), None):
+                with pytest.raises((TypeError, ValueError), match=f"{kind.__name__}: {name}"):
+                    kind(*sizes, **{name: bad})
+
+
+# Neighbours
+
+
+@pytest.mark.parametrize("layer", [Layer_Dense(3, 2), Layer_Dropout(0.5), Layer_Scale(3)])
+def test_a_layer_alone_is_copied_without_its_neighbours(layer: Any) -> None:
+    assert layer.prev is None and layer.next is None and layer.trainable is True
+    layer.prev, layer.next, layer.note = Layer_Input(), Layer_Input(), "mine"
+    for twin in (pickle.loads(pickle.dumps(layer)), copy.deepcopy(layer), copy.copy(layer)):
+        assert twin.prev is None and twin.next is None and twin.note == "mine"
+        assert twin.__dict__.keys() == layer.__dict__.keys() - {"prev", "next"}
+    assert isinstance(layer.prev, Layer_Input)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import pickle
+import re
 import signal
 import threading
 from collections.abc import Callable
@@ -38,6 +39,7 @@ from chainrule import (
     Optimizer_RMSprop,
     Optimizer_SGD,
 )
+from chainrule.training import loop, progress
 from plan_cases import refuse_plans
 
 N, D, H, M = 22, 4, 6, 3
@@ -263,6 +265,28 @@ def test_a_bar_shows_only_where_someone_looks_or_asks(capsys: pytest.CaptureFixt
     assert output.out == "" and "100%" in output.err and "epoch 2" in output.err
 
 
+@pytest.mark.parametrize("strengths", [(), (0.0, 1e-2)], ids=["plain", "regularised"])
+@pytest.mark.parametrize("batch_size", [None, 5])
+def test_a_bar_shows_a_loss_that_is_known(
+    strengths: tuple[float, ...],
+    batch_size: int | None,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Between two epochs nobody has computed the regularisation: it is left out."""
+    monkeypatch.setattr(progress, "BAR_PAUSE", 0.0)
+    monkeypatch.setattr(loop, "STRETCH", 1e-9)
+    X, y = data()
+    model = net(strengths=strengths)
+    history = model.train(X, y, epochs=3, batch_size=batch_size, progress=True)
+    shown = re.findall(r"((?:data_)?loss): ([\w.+-]+)", capsys.readouterr().err)
+    assert {name for name, _ in shown} == {"data_loss" if strengths else "loss"}
+    values = [float(value) for _, value in shown]
+    assert np.isfinite(values).all()
+    if batch_size is None:
+        assert values[-1] == pytest.approx(history.data_loss[-1], rel=5e-3)
+
+
 def test_a_bar_shows_on_a_terminal_unless_lines_are_printed(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -288,6 +312,35 @@ def test_evaluate_prints_and_returns(capsys: pytest.CaptureFixture[str]) -> None
     batched = model.evaluate(X, y, batch_size=5, quiet=True)
     assert capsys.readouterr().out == ""
     np.testing.assert_allclose(batched, (loss, accuracy), rtol=0, atol=drift(1))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_evaluate_returns_numpy_scalars_and_history_floats(loss: str, dtype: Any) -> None:
+    X, y = data(loss)
+    model = net(loss=loss, dtype=dtype)
+    logs: list[dict[str, float]] = []
+
+    class Keep:
+        def on_epoch_end(self, epoch: int, values: dict[str, float]) -> None:
+            logs.append(values)
+
+    history = model.train(X, y, epochs=2, validation_data=(X, y), callbacks=Keep())
+    value, accuracy = model.evaluate(X, y, quiet=True)
+    assert type(value) is dtype and type(accuracy) is np.float64
+    assert value == pytest.approx(history.validation_loss[-1], abs=drift(1, dtype))
+    assert accuracy == pytest.approx(history.validation_accuracy[-1], abs=drift(1, dtype))
+    assert all(type(each) is float for values in logs for each in values.values())
+    assert all(history[name].dtype == np.float64 for name in history.keys())
+    model.accuracy = None
+    assert model.evaluate(X, y, quiet=True)[1] is None
+
+
+def test_a_mean_in_float32_is_rounded_once() -> None:
+    """Sums are double: an epoch's loss does not depend on how its batches' means are rounded."""
+    X, y = data(n=2000)
+    model = net(dtype=np.float32)
+    losses = [model.evaluate(X, y, batch_size=size, quiet=True)[0] for size in (7, 100, 2000)]
+    assert losses[0] == losses[1] == losses[2]
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 7, 21, 22, 1000])
@@ -369,6 +422,38 @@ def test_a_sample_of_weight_zero_counts_for_nothing() -> None:
     a = model.train(X, y, epochs=2, sample_weight=weight)
     b = fewer.train(X[:10], y[:10], epochs=2)
     np.testing.assert_allclose(a.loss, b.loss, rtol=0, atol=drift(2))
+
+
+@pytest.mark.parametrize("batch_size", [None, 5, 7, 11, 22, 30])
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_the_last_smaller_batch_may_be_left_out(batch_size: int | None, shuffle: bool) -> None:
+    X, y = data()
+    model, by_hand = net(optimizer="adam"), net(optimizer="adam")
+    settings: dict[str, Any] = {"batch_size": batch_size, "shuffle": shuffle}
+    history = model.train(X, y, epochs=3, drop_last=True, rng=4, **settings)
+    size = min(batch_size or N, N)
+    rng = np.random.default_rng(4)
+    for epoch in range(3):
+        order = rng.permutation(N) if shuffle else np.arange(N)
+        rows = order[: N // size * size]
+        expected = by_hand.train(X[rows], y[rows], batch_size=size)
+        assert history.loss[epoch] == pytest.approx(expected.loss[0], abs=drift(3 * N))
+        assert history.accuracy[epoch] == expected.accuracy[0]
+    assert model.optimizer.iterations == by_hand.optimizer.iterations == 3 * (N // size)
+    for one, other in zip(model.trainable_layers, by_hand.trainable_layers, strict=True):
+        np.testing.assert_allclose(one.weights, other.weights, rtol=0, atol=drift(3 * N))
+
+
+def test_an_epoch_whose_weights_are_all_left_out_has_no_loss() -> None:
+    """Shuffled, the only samples that weigh may come last."""
+    X, y = data()
+    weight = np.zeros(N)
+    weight[0] = 1
+    history = net().train(
+        X, y, epochs=30, batch_size=15, drop_last=True, shuffle=True, rng=1, sample_weight=weight
+    )
+    missing = np.isnan(history.loss)
+    assert 0 < missing.sum() < 30 and np.isnan(history.accuracy[missing]).all()
 
 
 def test_clip_norm_scales_all_gradients_together() -> None:
@@ -528,7 +613,7 @@ def test_parameters_go_out_as_copies_and_in_in_place() -> None:
     wrong = [parameters[0], (parameters[1][0], np.ones(M + 1))]
     with pytest.raises(ValueError, match=r"Layer_Dense\(6, 3\): biases: expected \(1, 3\)"):
         other.set_parameters(wrong)
-    with pytest.raises(ValueError, match=r"parameters: expected 2 pairs.*got 1"):
+    with pytest.raises(ValueError, match=r"parameters: expected 2 pairs, one per layer .*got 1"):
         other.set_parameters(parameters[:1])
     for now, then in zip(other.get_parameters(), before, strict=True):
         np.testing.assert_array_equal(now[0], then[0])
@@ -552,7 +637,23 @@ def test_summary_and_repr_tell_the_parts(capsys: pytest.CaptureFixture[str]) -> 
     text = capsys.readouterr().out
     assert "Layer_Dense(4, 6)" in text and "(n, 3)" in text
     assert f"{4 * 6 + 6 + 6 * 3 + 3}" in text and "plan: " in text
-    assert repr(model).startswith("Model(Layer_Dense(4, 6, dtype=float64), Activation_Tanh()")
+    assert repr(model) == (
+        "Model(\n"
+        "    Layer_Dense(4, 6, dtype=float64),\n"
+        "    Activation_Tanh(),\n"
+        "    Layer_Dense(6, 3, dtype=float64),\n"
+        "    Activation_Softmax(),\n"
+        "    loss=Loss_CategoricalCrossentropy(),\n"
+        f"    optimizer={model.optimizer!r},\n"
+        "    accuracy=Accuracy_Categorical(),\n"
+        ")"
+    )
+    del model.layers[3:]
+    model.optimizer = model.accuracy = None
+    assert repr(model) == (
+        "Model(Layer_Dense(4, 6, dtype=float64), Activation_Tanh(), "
+        "Layer_Dense(6, 3, dtype=float64), loss=Loss_CategoricalCrossentropy())"
+    )
     assert repr(Model()) == "Model()"
 
 

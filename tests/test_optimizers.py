@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import pickle
 from typing import Any
 
@@ -16,36 +18,48 @@ from chainrule import (
     Optimizer_RMSprop,
     Optimizer_SGD,
 )
+from chainrule.schedules import Cosine
 
 MOMENTUMS = {"weight_momentums", "bias_momentums"}
 CACHES = {"weight_cache", "bias_cache"}
+MAXIMA = {"weight_cache_max", "bias_cache_max"}
 CASES: dict[str, tuple[Any, dict[str, Any], set[str]]] = {
-    "sgd": (lambda: Optimizer_SGD(0.1, 0.1), {"rule": "sgd"}, set()),
-    "momentum": (lambda: Optimizer_SGD(0.1, 0.1, 0.9), {"rule": "sgd", "momentum": 0.9}, MOMENTUMS),
+    "sgd": (Optimizer_SGD, {"rule": "sgd"}, set()),
+    "momentum": (Optimizer_SGD, {"rule": "sgd", "momentum": 0.9}, MOMENTUMS),
     "nesterov": (
-        lambda: Optimizer_SGD(0.1, 0.1, 0.9, nesterov=True),
+        Optimizer_SGD,
         {"rule": "sgd", "momentum": 0.9, "nesterov": True},
         MOMENTUMS,
     ),
-    "adagrad": (lambda: Optimizer_Adagrad(0.1, 0.1), {"rule": "adagrad"}, CACHES),
-    "rmsprop": (
-        lambda: Optimizer_RMSprop(0.1, 0.1, rho=0.8),
-        {"rule": "rmsprop", "rho": 0.8},
-        CACHES,
+    "adagrad": (Optimizer_Adagrad, {"rule": "adagrad", "epsilon": 1e-4}, CACHES),
+    "rmsprop": (Optimizer_RMSprop, {"rule": "rmsprop", "rho": 0.8}, CACHES),
+    "adam": (Optimizer_Adam, {"rule": "adam"}, MOMENTUMS | CACHES),
+    "amsgrad": (
+        Optimizer_Adam,
+        {"rule": "adam", "amsgrad": True, "beta_2": 0.9},
+        MOMENTUMS | CACHES | MAXIMA,
     ),
-    "adam": (lambda: Optimizer_Adam(0.1, 0.1), {"rule": "adam"}, MOMENTUMS | CACHES),
-    "adamw": (
-        lambda: Optimizer_Adam(0.1, 0.1, weight_decay=0.5),
-        {"rule": "adam", "weight_decay": 0.5},
+    "epsilon_hat": (
+        Optimizer_Adam,
+        {"rule": "adam", "epsilon_hat": True, "epsilon": 1e-2},
         MOMENTUMS | CACHES,
     ),
 }
 
 
+@pytest.fixture(params=[0.0, 0.5], ids=["", "decayed"])
+def weight_decay(request: pytest.FixtureRequest) -> float:
+    value: float = request.param
+    return value
+
+
 @pytest.fixture(params=list(CASES))
-def case(request: pytest.FixtureRequest) -> Any:
+def case(request: pytest.FixtureRequest, weight_decay: float) -> Any:
     make, settings, names = CASES[request.param]
-    return make(), reference.Optimizer(learning_rate=0.1, decay=0.1, **settings), names
+    given = {**settings, "weight_decay": weight_decay}
+    expected = reference.Optimizer(learning_rate=0.1, decay=0.1, **given)
+    del given["rule"]
+    return make(0.1, 0.1, **given), expected, names
 
 
 def layer_with_gradients(rng: np.random.Generator, dtype: Any = np.float64) -> Layer_Dense:
@@ -80,20 +94,98 @@ def test_steps_are_those_of_the_reference(case: Any, rng: np.random.Generator, d
     assert layer.weights is weights and layer.weights.dtype == dtype
     assert abs(layer.weights - twin.weights).max() <= bound
     assert abs(layer.biases - twin.biases).max() <= bound
-    assert {name for name in layer.__dict__ if name.endswith(("momentums", "cache"))} == names
+    assert {name for name in vars(layer) if name in MOMENTUMS | CACHES | MAXIMA} == names
+    assert layer.optimizer_steps == {"weights": steps, "biases": steps}
     for name in names:
         assert getattr(layer, name).dtype == dtype
         assert abs(getattr(layer, name) - twin.state[name]).max() <= bound
 
 
-def test_weight_decay_leaves_biases_alone(rng: np.random.Generator) -> None:
+@pytest.mark.parametrize(
+    "factors",
+    [
+        {"learning_rate_factor": 0.5},
+        {"learning_rate_factor": (2.0, 0.25), "weight_decay_factor": 3.0},
+        {"weight_decay_factor": (0.5, 2.0)},
+        {"weight_decay_factor": 0.0, "epsilon_factor": 100.0},
+        {"epsilon_factor": (10.0, 1000.0), "learning_rate_factor": (0.0, 1.0)},
+    ],
+    ids=str,
+)
+def test_factors_multiply_rate_decay_and_epsilon(
+    case: Any, factors: dict[str, Any], rng: np.random.Generator
+) -> None:
+    optimizer, expected, _ = case
     layer = layer_with_gradients(rng)
-    layer.dweights[...] = 0
-    layer.dbiases[...] = 0
-    weights, biases = layer.get_parameters()
-    step(Optimizer_Adam(0.5, weight_decay=0.25), layer)
-    np.testing.assert_array_equal(layer.weights, weights - 0.125 * weights)
-    np.testing.assert_array_equal(layer.biases, biases)
+    for name, factor in factors.items():
+        setattr(layer, name, factor)
+    twin = reference.Dense(layer.weights.copy(), layer.biases.copy(), **factors)
+    for _ in range(4):
+        expected.update(twin, layer.dweights, layer.dbiases)
+        expected.iterations += 1
+        step(optimizer, layer)
+    bound = 4 * 32 * np.finfo(np.float64).eps
+    assert abs(layer.weights - twin.weights).max() <= bound
+    assert abs(layer.biases - twin.biases).max() <= bound
+
+
+def test_weight_decay_leaves_biases_alone_unless_they_have_their_own_factor(
+    case: Any, weight_decay: float, rng: np.random.Generator
+) -> None:
+    optimizer, _, _ = case
+    for factor, share in ((1.0, 0.0), (0.5, 0.0), ((1.0, 0.25), 0.25)):
+        layer = layer_with_gradients(rng)
+        layer.dweights[...] = 0
+        layer.dbiases[...] = 0
+        layer.weight_decay_factor = factor
+        weights, biases = layer.get_parameters()
+        optimizer.iterations = 0
+        step(optimizer, layer)
+        decay = 0.1 * weight_decay
+        first = factor[0] if isinstance(factor, tuple) else factor
+        bound = 2 * np.finfo(np.float64).eps * abs(weights)
+        assert (abs(layer.weights - weights * (1 - decay * first)) <= bound).all()
+        bound = 2 * np.finfo(np.float64).eps * abs(biases)
+        assert (abs(layer.biases - biases * (1 - decay * share)) <= bound).all()
+        if weight_decay == 0.0 or share == 0.0:
+            np.testing.assert_array_equal(layer.biases, biases)
+
+
+def test_a_factor_that_cannot_be_used_is_named(case: Any, rng: np.random.Generator) -> None:
+    optimizer, _, _ = case
+    layer = layer_with_gradients(rng)
+    before = copy.deepcopy(vars(layer))
+    for name, bad in (
+        ("learning_rate_factor", (1.0,)),
+        ("weight_decay_factor", -1.0),
+        ("epsilon_factor", [1.0, "x"]),
+    ):
+        setattr(layer, name, bad)
+        with pytest.raises((TypeError, ValueError), match=rf"{name}: expected"):
+            step(optimizer, layer)
+        delattr(layer, name)
+        for key, value in before.items():
+            np.testing.assert_array_equal(vars(layer)[key], value)
+        assert vars(layer).keys() == before.keys()
+
+
+def test_a_layer_takes_one_compiled_call(
+    case: Any, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from chainrule import _core, base_optimizer
+
+    optimizer, _, names = case
+    calls = []
+
+    def counted(rule: str, parts: Any) -> None:
+        calls.append((rule, len(parts), len(parts[0][2])))
+        _core.update(rule, parts)
+
+    layer = layer_with_gradients(rng)
+    step(optimizer, layer)
+    monkeypatch.setattr(base_optimizer, "_update", counted)
+    step(optimizer, layer)
+    assert calls == [(optimizer.rule, 2, len(names) // 2)]
 
 
 def test_decay_follows_the_formula_and_a_new_rate_acts_at_once() -> None:
@@ -143,12 +235,24 @@ def test_a_gradient_may_be_the_parameter_itself() -> None:
 def test_a_layer_with_slots_and_without_biases_is_updated(case: Any) -> None:
     optimizer, _, _ = case
 
-    class Scale:
-        __slots__ = ("dweights", "weight_cache", "weight_momentums", "weights")
+    class Own:
+        __slots__ = (
+            "dweights",
+            "weight_cache",
+            "weight_cache_max",
+            "weight_momentums",
+            "weights",
+        )
 
-    layer: Any = Scale()
+    layer: Any = Own()
+    plain = Layer_Dense(2, 2, weights=np.ones((2, 2)), bias=False)
     layer.weights, layer.dweights = np.ones((2, 2)), np.ones((2, 2))
-    step(optimizer, layer)
+    plain.dweights = np.ones((2, 2))
+    twin = copy.deepcopy(optimizer)
+    for _ in range(3):
+        step(optimizer, layer)
+        step(twin, plain)
+    np.testing.assert_array_equal(layer.weights, plain.weights)
     assert (layer.weights < 1).all()
 
 
@@ -205,4 +309,138 @@ def test_bad_settings_are_named(make: Any, error: type[Exception], text: str) ->
 def test_repr_names_the_settings() -> None:
     text = "Optimizer_SGD(learning_rate=0.5, decay=0.0, momentum=0.9, nesterov=False)"
     assert repr(Optimizer_SGD(0.5, momentum=0.9)) == text
-    assert repr(Optimizer_Adam()).startswith("Optimizer_Adam(learning_rate=0.001, decay=0.0")
+    text = "Optimizer_Adam(learning_rate=0.001, decay=0.0, epsilon=1e-07, beta_1=0.9, beta_2=0.999"
+    assert repr(Optimizer_Adam()) == f"{text}, weight_decay=0.0)"
+    more = "weight_decay=0.0, amsgrad=True, schedule=Cosine(end=0.0)"
+    assert repr(Optimizer_Adam(amsgrad=True, schedule=Cosine())) == f"{text}, {more})"
+    text = "Optimizer_Adagrad(learning_rate=1.0, decay=0.0, epsilon=1e-07, weight_decay=0.25)"
+    assert repr(Optimizer_Adagrad(weight_decay=0.25)) == text
+
+
+def test_rule_states_and_constants_are_those_of_the_core(case: Any) -> None:
+    from chainrule import _core
+
+    optimizer, expected, names = case
+    row = next(row for row in _core.catalogue()["rules"] if row["name"] == optimizer.rule)
+    assert optimizer.rule == expected.update_rule
+    assert optimizer.states == tuple(row["states"]) == tuple(reference.RULES[optimizer.rule][1])
+    assert {f"weight_{kind}" for kind in row["states"]} == {
+        name for name in names if name.startswith("weight")
+    }
+    values = [getattr(expected, name) for name in row["parameters"]]
+    assert optimizer.hyper() == tuple(values)
+    scaled = [
+        4 * value if name == "epsilon" else value
+        for name, value in zip(row["parameters"], values, strict=True)
+    ]
+    assert optimizer.hyper(4.0) == tuple(scaled)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        Optimizer_Adagrad,
+        Optimizer_RMSprop,
+        Optimizer_Adam,
+        functools.partial(Optimizer_Adam, amsgrad=True),
+        functools.partial(Optimizer_Adam, epsilon_hat=True),
+    ],
+)
+def test_epsilon_may_be_zero_and_nothing_divided_by_nothing_is_no_step(
+    make: Any, dtype: Any
+) -> None:
+    optimizer = make(0.1, epsilon=0)
+    layer = Layer_Dense(2, 1, dtype=dtype, weights=np.ones((2, 1)))
+    layer.dweights = np.array([[0.0], [3.0]], dtype=dtype)
+    layer.dbiases = np.zeros((1, 1), dtype=dtype)
+    for _ in range(3):
+        step(optimizer, layer)
+    assert layer.weights[0, 0] == 1 and layer.weights[1, 0] < 1 and layer.biases[0, 0] == 0
+    assert np.isfinite(layer.weights).all()
+    with pytest.raises(ValueError, match="epsilon: expected a number of at least 0, got -1"):
+        make(epsilon=-1)
+
+
+# What a user's own layers and optimizers may be
+
+
+class Convolution:
+    """Parameters of other names and ranks, and a third one."""
+
+    parameter_names = ("kernel", "offset", "gain")
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        shapes = {"kernel": (2, 3, 1, 4), "offset": (4,), "gain": ()}
+        for name, shape in shapes.items():
+            setattr(self, name, np.asarray(rng.standard_normal(shape)))
+            setattr(self, f"d{name}", np.asarray(rng.standard_normal(shape)))
+
+
+def test_parameters_of_other_names_are_updated_with_arrays_beside_them(
+    case: Any, weight_decay: float, rng: np.random.Generator
+) -> None:
+    optimizer, _, names = case
+    layer: Any = Convolution(rng)
+    kinds = [name.removeprefix("weight_") for name in names if name.startswith("weight_")]
+    twins = {
+        name: Layer_Dense(1, max(getattr(layer, name).size, 1)) for name in layer.parameter_names
+    }
+    for name, twin in twins.items():
+        twin.weights = getattr(layer, name).reshape(1, -1)
+        twin.dweights = getattr(layer, f"d{name}").reshape(1, -1)
+        twin.dbiases = np.zeros_like(twin.biases)
+    others = {name: copy.deepcopy(optimizer) for name in twins}
+    for _ in range(3):
+        step(optimizer, layer)
+        for name, twin in twins.items():
+            step(others[name], twin)
+    for name, twin in twins.items():
+        np.testing.assert_array_equal(getattr(layer, name).reshape(1, -1), twin.weights)
+        for kind in kinds:
+            array = getattr(layer, f"{name}_{kind}")
+            assert array.shape == getattr(layer, name).shape
+            np.testing.assert_array_equal(array.reshape(1, -1), getattr(twin, f"weight_{kind}"))
+    assert layer.optimizer_steps == {"kernel": 3, "offset": 3, "gain": 3}
+
+
+def test_a_factor_for_each_of_three_parameters(rng: np.random.Generator) -> None:
+    layer: Any = Convolution(rng)
+    layer.learning_rate_factor = (0.0, 1.0, 2.0)
+    layer.weight_decay_factor = [1.0, 0.0, 1.0]
+    before = {name: getattr(layer, name).copy() for name in layer.parameter_names}
+    step(Optimizer_SGD(0.5, weight_decay=0.5), layer)
+    expected = {
+        "kernel": before["kernel"] * 0.75,
+        "offset": before["offset"] - 0.5 * layer.doffset,
+        "gain": before["gain"] * 0.75 - 1.0 * layer.dgain,
+    }
+    for name, value in expected.items():
+        bound = 4 * np.finfo(np.float64).eps * (abs(before[name]) + abs(getattr(layer, f"d{name}")))
+        assert (abs(getattr(layer, name) - value) <= bound).all()
+
+
+def test_one_name_may_stand_alone(rng: np.random.Generator) -> None:
+    layer: Any = Convolution(rng)
+    layer.parameter_names = "gain"
+    kernel, gain = layer.kernel.copy(), layer.gain.copy()
+    step(Optimizer_SGD(1.0), layer)
+    np.testing.assert_array_equal(layer.kernel, kernel)
+    np.testing.assert_array_equal(layer.gain, gain - layer.dgain)
+
+
+def test_an_optimizer_of_the_users_own_overrides_the_step(rng: np.random.Generator) -> None:
+    class Halved(Optimizer_SGD):
+        def update_params(self, layer: Any) -> None:
+            layer.dweights = layer.dweights / 2
+            super().update_params(layer)
+
+    class Plain(Optimizer_SGD):
+        def update_params(self, layer: Any) -> None:
+            layer.weights += -self.current_learning_rate * layer.dweights
+
+    for kind, share in ((Halved, 0.5), (Plain, 1.0)):
+        layer = layer_with_gradients(rng)
+        weights, gradient = layer.weights.copy(), layer.dweights.copy()
+        step(kind(0.25), layer)
+        bound = 4 * np.finfo(np.float64).eps * (abs(weights) + abs(gradient))
+        assert (abs(layer.weights - (weights - 0.25 * share * gradient)) <= bound).all()

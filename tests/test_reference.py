@@ -7,6 +7,7 @@ import itertools
 from pathlib import Path
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 
@@ -83,8 +84,8 @@ def test_one_update_gives_the_parameters_of_the_dense_layer_notebook() -> None:
     layer_outputs = ref.dense_forward(inputs, weights, biases)
     drelu = ref.relu_backward(ref.relu_forward(layer_outputs), layer_outputs)
     dweights, dbiases, _ = ref.dense_backward(inputs, drelu, weights)
-    ref.sgd_update(weights, dweights, 0.001)
-    ref.sgd_update(biases, dbiases, 0.001)
+    ref.sgd(weights, dweights, 0.001)
+    ref.sgd(biases, dbiases, 0.001)
     expected = [
         [0.179515, 0.5003665, -0.262746],
         [0.742093, -0.9152577, -0.2758402],
@@ -104,7 +105,7 @@ def test_one_neuron_gives_the_table_of_the_chain_rule_notebook() -> None:
         activations.append(a.item())
         costs.append(ref.mean_squared_error_forward(a, t).item())
         dvalues = ref.sigmoid_backward(ref.mean_squared_error_backward(a, t), a)
-        ref.sgd_update(w, x.T @ dvalues, 0.1)
+        ref.sgd(w, x.T @ dvalues, 0.1)
     table = [0.769, 0.765, 0.761, 0.757, 0.753, 0.749, 0.745, 0.741, 0.737, 0.733]
     assert np.round(activations, 3).tolist() == table
     table = [0.072, 0.070, 0.068, 0.066, 0.064, 0.062, 0.060, 0.058, 0.056, 0.054]
@@ -187,65 +188,230 @@ def test_training_follows_the_loop_of_the_sine_notebook() -> None:
         assert_within(value[0], expected, tolerance[0])
 
 
+# Activations against their definitions in 60 digits, by mpmath
+
+
+def tanh_share(x: Any) -> Any:
+    """(1 + tanh u) / 2 = 1 / (1 + e^(-2 u)): 1 + tanh u would cancel."""
+    u = mpmath.sqrt(2 / mpmath.pi) * (x + mpmath.mpf(0.044715) * x**3)
+    return 1 / (1 + mpmath.exp(-2 * u))
+
+
+SELU = [mpmath.mpf(constant) for constant in (ref.SELU_SCALE, ref.SELU_ALPHA)]
+PARAMETERS = {"leaky_relu": (0.125,), "elu": (0.75,)}
+DEFINITIONS: dict[str, Any] = {
+    "relu": lambda x: max(x, 0),
+    "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)),
+    "tanh": mpmath.tanh,
+    "leaky_relu": lambda x: x if x > 0 else x / 8,
+    "elu": lambda x: x if x > 0 else (mpmath.exp(x) - 1) * 3 / 4,
+    "selu": lambda x: SELU[0] * (x if x > 0 else SELU[1] * (mpmath.exp(x) - 1)),
+    "gelu": lambda x: x * mpmath.erfc(-x / mpmath.sqrt(2)) / 2,
+    "gelu_tanh": lambda x: x * tanh_share(x),
+    "silu": lambda x: x / (1 + mpmath.exp(-x)),
+    "mish": lambda x: x * mpmath.tanh(mpmath.log(1 + mpmath.exp(x))),
+    "softplus": lambda x: mpmath.log(1 + mpmath.exp(x)),
+    "exponential": mpmath.exp,
+}
+ELEMENTWISE = [name for name in ref.ACTIVATIONS if name != "softmax"]
+
+
+def points(dtype: Any) -> Array:
+    """Evenly within 40 of 0, and all sizes of small numbers on both sides."""
+    rng = np.random.default_rng(11)
+    small = np.exp2(rng.uniform(-60, 2, 100)) * rng.choice([-1, 1], 100)
+    return np.concatenate([rng.uniform(-40, 40, 200), [-2.0, 2.0, 0.0], small]).astype(dtype)
+
+
+def as_mpf(value: Any) -> Any:
+    """A NumPy float of any width, exactly: two halves of the mantissa, and the exponent."""
+    mantissa, exponent = np.frexp(value)
+    high = float(mantissa)
+    return mpmath.ldexp(mpmath.mpf(high) + mpmath.mpf(float(mantissa - high)), int(exponent))
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
+@pytest.mark.parametrize("dtype", [np.float64, np.longdouble])
+def test_activation_is_its_definition(name: str, dtype: Any) -> None:
+    """Some 16 roundings, each of the result or of an argument x, which moves f by |x f'(x)|.
+
+    The 3 is gelu_tanh's cube: where x is off by u, x^3 is off by 3 u.
+    """
+    x, parameters = points(dtype), PARAMETERS.get(name, ())
+    output = ref.FORWARD[name](x, *parameters)
+    slope = ref.activation_backward(name, np.ones_like(x), x, output, parameters)
+    eps, tiny = as_mpf(np.finfo(dtype).eps), as_mpf(np.finfo(dtype).tiny)
+    with mpmath.workdps(60):
+        for x_i, output_i, slope_i in zip(x, output, slope, strict=True):
+            exact = DEFINITIONS[name](as_mpf(x_i))
+            bound = 16 * eps * (abs(exact) + 3 * abs(as_mpf(x_i * slope_i))) + tiny
+            assert abs(as_mpf(output_i) - exact) <= bound, (x_i, output_i, exact)
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_activation_at_infinity_is_its_limit(name: str) -> None:
+    """No NaN, no warning: 0 times infinity does not occur; NaN gives NaN."""
+    x, parameters = np.array([-np.inf, -1e300, 1e300, np.inf, np.nan]), PARAMETERS.get(name, ())
+    with np.errstate(over="ignore"):
+        output = ref.FORWARD[name](x, *parameters)
+        slope = ref.activation_backward(name, np.ones(5), x, output, parameters)
+    limits = {
+        "sigmoid": (0, 1),
+        "tanh": (-1, 1),
+        "elu": (-0.75, np.inf),
+        "leaky_relu": (-np.inf, np.inf),
+    }
+    limits["selu"] = (-ref.SELU_SCALE * ref.SELU_ALPHA, np.inf)
+    assert (output[0], output[3]) == limits.get(name, (0, np.inf))
+    slopes = {"leaky_relu": (0.125, 1), "selu": (0, ref.SELU_SCALE), "exponential": (0, np.inf)}
+    slopes |= {"sigmoid": (0, 0), "tanh": (0, 0)}
+    assert (slope[0], slope[3]) == slopes.get(name, (0, 1))
+    np.testing.assert_array_equal(slope[:4:3], slope[1:3])
+    assert np.isnan(output[4]) and (np.isnan(slope[4]) or name in ("relu", "leaky_relu"))
+
+
 # Activations and losses against central differences
 
 
-@pytest.mark.parametrize(("name", "third"), [("relu", 0), ("sigmoid", 1), ("tanh", 2)])
-def test_activation_gradient(name: str, third: float, rng: np.random.Generator) -> None:
-    inputs, direction = rng.standard_normal((4, 5)), rng.standard_normal((4, 5))
-    output = ref.FORWARD[name](inputs)
-    expected = central_differences(lambda: ref.FORWARD[name](inputs), inputs, direction)
-    actual = ref.activation_backward(name, direction, inputs, output)
-    assert np.abs(actual - expected).max() <= difference_bound(third, direction, output)
+THIRD = {
+    "relu": 0.0,
+    "leaky_relu": 0.0,
+    "tanh": 2.0,
+    "mish": 2.0,
+    "exponential": np.exp(4),
+    "selu": 2.0,
+}
 
 
-def test_softmax_gradient(rng: np.random.Generator) -> None:
-    inputs, direction = rng.standard_normal((4, 5)), rng.standard_normal((4, 5))
-    output = ref.softmax_forward(inputs)
-    expected = central_differences(lambda: ref.softmax_forward(inputs), inputs, direction)
-    actual = ref.softmax_backward(direction, output)
-    assert np.abs(actual - expected).max() <= difference_bound(1, direction, output)
+@pytest.mark.parametrize("name", ref.ACTIVATIONS)
+def test_activation_gradient(name: str, rng: np.random.Generator) -> None:
+    """The third derivative is at most 1 within 4 of 0, else in THIRD; no input is near a kink."""
+    inputs = rng.uniform(0.05, 3.5, (4, 5)) * rng.choice([-1.0, 1.0], (4, 5))
+    direction, parameters = rng.standard_normal((4, 5)), PARAMETERS.get(name, ())
+
+    def forward() -> Array:
+        return ref.FORWARD[name](inputs, *parameters)
+
+    output = forward()
+    expected = central_differences(forward, inputs, direction)
+    actual = ref.activation_backward(name, direction, inputs, output, parameters)
+    bound = difference_bound(THIRD.get(name, 1.0), direction, output)
+    assert np.abs(actual - expected).max() <= bound
 
 
 def targets(kind: str, rng: np.random.Generator, n: int, m: int) -> Any:
-    """Labels, soft targets, or real numbers far from the predictions' kinks."""
+    """Labels, soft targets, or 0 and 1: far from the kinks at predictions in [0.2, 0.8]."""
     if kind == "labels":
         return rng.integers(0, m, n)
     if kind == "soft":
         return rng.dirichlet(np.ones(m), n)
-    return rng.integers(0, 2, (n, m)).astype(np.float64)
+    if kind == "any sum":
+        return rng.uniform(0, 1, (n, m))
+    return rng.integers(0, 2, (n, 1 if kind == "one" else m)).astype(np.float64)
 
 
-@pytest.mark.parametrize(
-    ("name", "kind", "third"),
-    [
-        ("half_squared_error", "real", 0),
-        ("mean_squared_error", "real", 0),
-        ("mean_absolute_error", "real", 0),
-        ("binary_crossentropy", "real", 2 / 0.2**3),
-        ("categorical_crossentropy", "labels", 2 / 0.2**3),
-        ("categorical_crossentropy", "soft", 2 / 0.2**3),
-    ],
-)
-def test_loss_gradient(name: str, kind: str, third: float, rng: np.random.Generator) -> None:
+LOSS_CASES: list[tuple[str, str, float, tuple[float, ...]]] = [
+    ("half_squared_error", "real", 0, ()),
+    ("mean_squared_error", "real", 0, ()),
+    ("mean_absolute_error", "real", 0, ()),
+    ("huber", "real", 0, (0.1,)),  # every |p - y| is at least 0.2
+    ("huber", "real", 0, (1.5,)),
+    ("log_cosh", "real", 1, ()),
+    ("poisson", "any sum", 2 / 0.2**3, ()),
+    ("quantile", "one", 0, (0.1, 0.3, 0.6, 0.9)),
+    ("hinge", "real", 0, ()),
+    ("binary_crossentropy", "real", 2 / 0.2**3, ()),
+    ("binary_crossentropy_logits", "any sum", 0.1, ()),
+    ("categorical_crossentropy", "labels", 2 / 0.2**3, (0.0,)),
+    ("categorical_crossentropy", "soft", 2 / 0.2**3, ()),
+    ("categorical_crossentropy", "any sum", 4 * 2 / 0.2**3, ()),
+    ("categorical_crossentropy", "labels", 2 / 0.2**3, (0.1,)),
+    ("categorical_crossentropy", "soft", 2 / 0.2**3, (0.3,)),
+]
+
+
+@pytest.mark.parametrize(("name", "kind", "third", "parameters"), LOSS_CASES)
+def test_loss_gradient(
+    name: str, kind: str, third: float, parameters: tuple[float, ...], rng: np.random.Generator
+) -> None:
     """The gradient belongs to the mean of the per-sample values; p stays in [0.2, 0.8]."""
     n, m = 5, 4
     y_pred, y_true = rng.uniform(0.2, 0.8, (n, m)), targets(kind, rng, n, m)
     value, gradient = ref.LOSSES[name]
     direction = np.full(n, 1 / n)
-    expected = central_differences(lambda: value(y_pred, y_true), y_pred, direction)
-    bound = difference_bound(third, direction, value(y_pred, y_true))
-    assert np.abs(gradient(y_pred, y_true) - expected).max() <= bound
+    expected = central_differences(lambda: value(y_pred, y_true, *parameters), y_pred, direction)
+    bound = difference_bound(third, direction, value(y_pred, y_true, *parameters))
+    assert np.abs(gradient(y_pred, y_true, *parameters) - expected).max() <= bound
 
 
-@pytest.mark.parametrize("kind", ["labels", "soft"])
-def test_joint_gradient_is_the_composition(kind: str, rng: np.random.Generator) -> None:
+def test_every_loss_has_a_case() -> None:
+    assert {name for name, *_ in LOSS_CASES} == set(ref.LOSS_NAMES) == set(ref.LOSSES)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+@pytest.mark.parametrize("kind", ["labels", "soft", "any sum"])
+def test_joint_gradient_is_the_composition(
+    kind: str, smoothing: float, rng: np.random.Generator
+) -> None:
     inputs, y_true = rng.standard_normal((5, 4)), targets(kind, rng, 5, 4)
-    output, losses = ref.softmax_crossentropy_forward(inputs, y_true)
-    np.testing.assert_array_equal(losses, ref.categorical_crossentropy_forward(output, y_true))
-    separate = ref.softmax_backward(ref.categorical_crossentropy_backward(output, y_true), output)
-    joint = ref.softmax_crossentropy_backward(output, y_true)
-    np.testing.assert_allclose(joint, separate, rtol=0, atol=1e-15)
+    output, losses = ref.softmax_crossentropy_forward(inputs, y_true, smoothing)
+    separate = ref.categorical_crossentropy_forward(output, y_true, smoothing)
+    np.testing.assert_array_equal(losses, separate)
+    dvalues = ref.categorical_crossentropy_backward(output, y_true, smoothing)
+    joint = ref.softmax_crossentropy_backward(output, y_true, smoothing)
+    np.testing.assert_allclose(joint, ref.softmax_backward(dvalues, output), rtol=0, atol=4e-15)
+
+
+def test_other_joint_gradients_are_the_composition(rng: np.random.Generator) -> None:
+    inputs, y_true = rng.standard_normal((5, 4)), rng.uniform(0, 1, (5, 4))
+    output, losses = ref.exponential_poisson_forward(inputs, y_true)
+    np.testing.assert_array_equal(losses, ref.poisson_forward(output, y_true))
+    separate = ref.exponential_backward(ref.poisson_backward(output, y_true), output)
+    joint = ref.exponential_poisson_backward(output, y_true)
+    np.testing.assert_allclose(joint, separate, rtol=0, atol=4e-15)
+    output, losses = ref.sigmoid_crossentropy_forward(inputs, y_true)
+    apart = ref.binary_crossentropy_forward(output, y_true)
+    np.testing.assert_allclose(losses, apart, rtol=1e-14)
+    separate = ref.sigmoid_backward(ref.binary_crossentropy_backward(output, y_true), output)
+    joint = ref.sigmoid_crossentropy_backward(output, y_true)
+    np.testing.assert_allclose(joint, separate, rtol=0, atol=4e-15)
+    np.testing.assert_array_equal(joint, ref.binary_crossentropy_logits_backward(inputs, y_true))
+
+
+def test_loss_values_by_hand() -> None:
+    y_pred, y_true = np.array([[1.0, 3.0]]), np.array([[0.5, 0.0]])
+    assert ref.huber_forward(y_pred, y_true, 1.0) == [(0.125 + 2.5) / 2]
+    cosh = np.log(np.cosh([0.5, 3.0])).mean()
+    np.testing.assert_allclose(ref.log_cosh_forward(y_pred, y_true), [cosh], rtol=1e-15)
+    assert ref.log_cosh_forward(np.array([[1e300]]), np.zeros((1, 1))) == [1e300]
+    tiny = ref.log_cosh_forward(np.array([[1e-9]]), np.zeros((1, 1)))  # d^2 / 2
+    np.testing.assert_allclose(tiny, [5e-19], rtol=1e-15)
+    expected = (1 + 3 - 0.5 * np.log(1)) / 2
+    np.testing.assert_allclose(ref.poisson_forward(y_pred, y_true), [expected], rtol=1e-15)
+    # d = 2 - 1 and 2 - 3
+    assert ref.quantile_forward(y_pred, np.array([[2.0]]), 0.25, 0.875) == [(0.25 + 0.125) / 2]
+    for labels in ([[1.0, -1.0]], [[1.0, 0.0]]):
+        assert ref.hinge_forward(np.array([[0.25, 3.0]]), np.array(labels)) == [(0.75 + 4) / 2]
+        np.testing.assert_array_equal(
+            ref.hinge_backward(np.array([[0.25, -3.0]]), np.array(labels)), [[-0.5, 0]]
+        )
+    # at most the rounding of log: -log sigmoid(z) for y = 1
+    logits = ref.binary_crossentropy_logits_forward(np.array([[-800.0], [800.0]]), np.ones((2, 1)))
+    np.testing.assert_array_equal(logits, [800.0, 0.0])
+
+
+def test_label_smoothing_is_a_change_of_the_targets(rng: np.random.Generator) -> None:
+    p, labels = rng.dirichlet(np.ones(4), 5), rng.integers(0, 4, 5)
+    smooth = 0.8 * np.eye(4)[labels] + 0.05
+    for y in (labels, np.eye(4)[labels]):
+        for plain, smoothed in (
+            (ref.categorical_crossentropy_forward, ref.categorical_crossentropy_forward),
+            (ref.categorical_crossentropy_backward, ref.categorical_crossentropy_backward),
+            (ref.softmax_crossentropy_backward, ref.softmax_crossentropy_backward),
+        ):
+            np.testing.assert_allclose(
+                smoothed(p, y, 0.2), plain(p, smooth), rtol=1e-14, atol=1e-16
+            )
 
 
 def test_clipping_keeps_losses_finite() -> None:
@@ -256,6 +422,44 @@ def test_clipping_keeps_losses_finite() -> None:
     np.testing.assert_allclose(losses, [largest, 0], atol=1.2e-7, rtol=1e-7)
     assert np.isfinite(ref.binary_crossentropy_forward(y_pred, 1 - y_pred)).all()
     assert np.isfinite(ref.binary_crossentropy_backward(y_pred, 1 - y_pred)).all()
+
+
+# Schedules, by hand
+
+HALF_COSINE = [1, (1 + 0.5**0.5) / 2, 0.5, (1 - 0.5**0.5) / 2, 0]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "settings", "expected"),
+    [
+        ("constant", {}, [1, 1, 1, 1, 1]),
+        ("step", {}, [1, 1, 0.1, 0.01, 0.01]),
+        ("step", {"factor": 0.5, "at": (0.25,)}, [1, 0.5, 0.5, 0.5, 0.5]),
+        ("exponential", {"end": 0.0625}, [1, 0.5, 0.25, 0.125, 0.0625]),
+        ("cosine", {}, HALF_COSINE),
+        ("cosine", {"end": 0.5}, [1, (3 + 0.5**0.5) / 4, 0.75, (3 - 0.5**0.5) / 4, 0.5]),
+        ("cosine_warmup", {"warmup": 0.5}, [0, 0.5, 1, 0.5, 0]),
+        ("cosine_warmup", {"warmup": 0.0}, HALF_COSINE),
+        ("one_cycle", {"peak": 0.5, "start": 0.25, "end": 0.5}, [0.25, 0.625, 1, 0.75, 0.5]),
+        ("one_cycle", {"peak": 0.0, "end": 0.0}, HALF_COSINE),
+        ("flat_cosine", {}, [1, 1, 1, 0.5, 0]),
+        ("cosine_log", {"cycles": 1}, [0, (1 - np.cos(2 * np.pi * np.log2(1.25))) / 2,
+                                       (1 - np.cos(2 * np.pi * np.log2(1.5))) / 2,
+                                       (1 - np.cos(2 * np.pi * np.log2(1.75))) / 2, 0]),
+    ],
+)  # fmt: skip
+def test_schedule_by_hand(schedule: str, settings: dict[str, Any], expected: list[float]) -> None:
+    t = np.arange(5) / 4
+    actual = getattr(ref, f"{schedule}_schedule")(t, **settings)
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=4e-16)
+
+
+def test_cosine_log_falls_to_zero_after_each_cycle() -> None:
+    """At t = (2^k - 1) / (2^cycles - 1), k = 0 to cycles; in between it reaches 1."""
+    ends = (2.0 ** np.arange(4) - 1) / 7
+    middles = (2.0 ** (np.arange(3) + 0.5) - 1) / 7
+    np.testing.assert_allclose(ref.cosine_log_schedule(ends, 3), 0, atol=1e-15)
+    np.testing.assert_allclose(ref.cosine_log_schedule(middles, 3), 1, rtol=1e-15)
 
 
 # Optimizers, by hand
@@ -293,11 +497,101 @@ def test_adaptive_rules_by_hand() -> None:
     assert one_step("adam", weight_decay=0.1) == pytest.approx(expected, rel=1e-6)
 
 
-def test_weight_decay_spares_biases() -> None:
+def test_amsgrad_keeps_the_largest_cache() -> None:
+    """g = 2, then 0: the cache falls, its largest value stays in the denominator."""
+    layer = ref.Dense(np.ones((1, 1)), None)
+    optimizer = ref.Optimizer("adam", 0.1, beta_1=0.0, beta_2=0.5, epsilon=0.0, amsgrad=True)
+    caches = []
+    for gradient in (2.0, 0.0, 1.0):
+        optimizer.update(layer, np.full((1, 1), gradient), None)
+        optimizer.iterations += 1
+        caches.append((layer.state["weight_cache"].item(), layer.state["weight_cache_max"].item()))
+    assert caches == [(2.0, 2.0), (1.0, 2.0), (1.0, 2.0)]
+    # steps: 0.1 * 2 / sqrt(2 / 0.5), 0, 0.1 * 1 / sqrt(2 / 0.875)
+    assert layer.weights.item() == pytest.approx(1 - 0.1 - 0.1 / (2 / 0.875) ** 0.5)
+
+
+def test_epsilon_hat_by_hand() -> None:
+    """m_hat = 0.5, c_hat = 0.25, 1 - beta_2 = 0.25: 0.1 * 0.5 / (0.5 + 1 / sqrt(0.25))."""
+    plain = one_step("adam", beta_2=0.75, epsilon=1.0)[0]
+    assert plain == pytest.approx(1 - 0.05 / 1.5, rel=1e-15)
+    assert one_step("adam", beta_2=0.75, epsilon=1.0, epsilon_hat=True)[0] == 1 - 0.05 / 2.5
+
+
+@pytest.mark.parametrize("rule", ["adagrad", "rmsprop", "adam"])
+@pytest.mark.parametrize("amsgrad", [False, True])
+def test_a_denominator_of_zero_is_no_step(rule: str, amsgrad: bool) -> None:
+    layer = ref.Dense(np.ones((1, 2)), None)
+    optimizer = ref.Optimizer(rule, 0.1, epsilon=0.0, amsgrad=amsgrad)
+    optimizer.update(layer, np.array([[0.0, 0.5]]), None)
+    assert layer.weights[0, 0] == 1.0 and layer.weights[0, 1] < 1.0
+
+
+@pytest.mark.parametrize(
+    ("rule", "momentum"), [(r, 0.0) for r in ("sgd", "adagrad", "rmsprop", "adam")] + [("sgd", 0.9)]
+)
+def test_weight_decay_is_apart_and_spares_biases(rule: str, momentum: float) -> None:
+    """rate * weight_decay * factor * w comes off first; the rule does not see it."""
+    gradient = np.full((1, 1), 0.25)
+    layers = [ref.Dense(np.ones((1, 1)), np.ones((1, 1))) for _ in range(3)]
+    layers[2].weight_decay_factor = (0.5, 0.25)
+    for layer, decay in zip(layers, (0.0, 0.5, 0.5), strict=True):
+        optimizer = ref.Optimizer(rule, 0.1, momentum=momentum, weight_decay=decay)
+        optimizer.update(layer, gradient, gradient)
+    plain, decayed, apart = ((layer.weights.item(), layer.biases.item()) for layer in layers)  # type: ignore[union-attr]
+    assert decayed == pytest.approx((plain[0] - 0.05, plain[1]), rel=1e-14)
+    assert apart == pytest.approx((plain[0] - 0.025, plain[1] - 0.0125), rel=1e-14)
+
+
+def test_factors_of_a_layer() -> None:
+    """Rate and epsilon of weights and biases; decay is not multiplied by the rate's factor."""
+    gradient = np.full((1, 1), 0.25)
     layer = ref.Dense(np.ones((1, 1)), np.ones((1, 1)))
-    optimizer = ref.Optimizer("adam", learning_rate=0.1, weight_decay=0.5)
-    optimizer.update(layer, np.zeros((1, 1)), np.zeros((1, 1)))
-    assert layer.weights.item() == pytest.approx(0.95) and layer.biases.item() == 1.0
+    layer.learning_rate_factor, layer.epsilon_factor = (0.5, 2.0), 3.0
+    ref.Optimizer("adagrad", 0.1, weight_decay=0.5, epsilon=0.25).update(layer, gradient, gradient)
+    assert layer.weights.item() == pytest.approx(1 - 0.05 - 0.05 * 0.25 / (0.25 + 0.75))
+    assert layer.biases is not None
+    assert layer.biases.item() == pytest.approx(1 - 0.2 * 0.25 / (0.25 + 0.75))
+
+
+def test_corrections_count_a_parameters_own_steps() -> None:
+    """A layer that joins at iteration 7 with steps of its own at 0 moves as at the first step."""
+    gradient = np.full((1, 1), 0.5)
+    late = ref.Dense(np.ones((1, 1)), None, steps={"weight": 0})
+    ref.Optimizer("adam", 0.1, iterations=7).update(late, gradient, None)
+    first = ref.Dense(np.ones((1, 1)), None)
+    ref.Optimizer("adam", 0.1).update(first, gradient, None)
+    assert late.weights == first.weights and late.steps == {"weight": 1}
+
+
+def test_schedules_multiply_rate_decay_and_dropped_share() -> None:
+    optimizer = ref.Optimizer(
+        "sgd", 0.5, decay=0.5, weight_decay=0.25, iterations=3,
+        schedule=lambda t: 1 - t, weight_decay_schedule=lambda t: 2 * t,
+        schedule_start=1, schedule_steps=4,
+    )  # fmt: skip
+    assert optimizer.share == 0.5
+    assert optimizer.rate == 0.5 / (1 + 0.5 * 3) * 0.5
+    layer = ref.Dense(np.ones((1, 1)), None)
+    optimizer.update(layer, np.zeros((1, 1)), None)
+    assert layer.weights.item() == 1 - optimizer.rate * 0.25
+    assert ref.Dropout(0.75, key=0, schedule=lambda t: 2 * t).kept(0.25) == 0.875
+    optimizer.schedule_over(100)
+    assert (optimizer.schedule_start, optimizer.schedule_steps) == (1, 4)
+    optimizer.iterations = 5
+    optimizer.schedule_over(100)
+    assert (optimizer.schedule_start, optimizer.schedule_steps) == (5, 100)
+
+
+# Scale
+
+
+def test_scale_by_hand() -> None:
+    inputs, weights = np.array([[1.0, 2], [3, 4]]), np.array([[10.0, 100]])
+    np.testing.assert_array_equal(ref.scale_forward(inputs, weights), [[10, 200], [30, 400]])
+    dweights, dinputs = ref.scale_backward(inputs, np.array([[1.0, 2], [3, 4]]), weights)
+    np.testing.assert_array_equal(dweights, [[10, 20]])
+    np.testing.assert_array_equal(dinputs, [[10, 200], [30, 400]])
 
 
 # Regularisation and dropout
@@ -335,8 +629,9 @@ def test_dropout_keeps_its_share_and_the_mean() -> None:
 
 
 def small_spec(rng: np.random.Generator, last: str, loss: str, accuracy: str | None) -> ref.Spec:
-    """3-6-4 with dropout and all four regularisers."""
+    """A scale, then 3-6-4 with dropout and all four regularisers."""
     layers = [
+        ref.Scale(rng.uniform(0.5, 1.5, (1, 3))),
         ref.Dense(rng.standard_normal((3, 6)), rng.standard_normal((1, 6)), 0.01, 0.02, 0.03, 0.04),
         ref.Activation("tanh"),
         ref.Dropout(0.75, key=99),
@@ -357,6 +652,8 @@ def small_spec(rng: np.random.Generator, last: str, loss: str, accuracy: str | N
         ("sigmoid", "categorical_crossentropy", "soft"),
         ("softmax", "categorical_crossentropy", "labels"),
         ("softmax", "categorical_crossentropy", "soft"),
+        ("softmax", "categorical_crossentropy", "any sum"),
+        ("exponential", "poisson", "any sum"),
         ("softmax", "mean_squared_error", "real"),
     ],
 )
@@ -367,7 +664,7 @@ def test_one_sgd_step_at_rate_one_subtracts_the_gradient(
     spec = small_spec(rng, last, loss, None)
     X, y = rng.standard_normal((7, 3)), targets(kind, rng, 7, 4)
     share = rng.uniform(0.5, 2.0, 7) if weighted else np.ones(7)
-    dropout = spec.layers[2]
+    dropout = spec.layers[3]
     assert isinstance(dropout, ref.Dropout)
 
     def total() -> np.ndarray[Any, Any]:
@@ -379,9 +676,8 @@ def test_one_sgd_step_at_rate_one_subtracts_the_gradient(
     one = np.ones(1)
     bound = STEP**2 / 6 * 6e3  # third derivatives of this net stay below 6000
     expected = []
-    for layer in (spec.layers[0], spec.layers[3]):
-        assert isinstance(layer, ref.Dense)
-        expected += [central_differences(total, p, one) for p in (layer.weights, layer.biases)]
+    for layer in (spec.layers[0], spec.layers[1], spec.layers[4]):
+        expected += [central_differences(total, p, one) for p in parameters(layer)]
     before = [p.copy() for x in spec.layers if isinstance(x, ref.Dense) for p in parameters(x)]
     dropout.step = 0
     ref.train(spec, X, y, sample_weight=share if weighted else None)
@@ -390,14 +686,45 @@ def test_one_sgd_step_at_rate_one_subtracts_the_gradient(
         np.testing.assert_allclose(old - new, gradient, rtol=0, atol=bound)
 
 
-def parameters(layer: ref.Dense) -> tuple[Any, Any]:
-    return layer.weights, layer.biases
+def parameters(layer: ref.Dense) -> list[Any]:
+    return [p for p in (layer.weights, layer.biases) if p is not None]
+
+
+def test_a_frozen_layer_stays_and_adds_no_penalty(rng: np.random.Generator) -> None:
+    spec = small_spec(rng, "linear", "mean_squared_error", None)
+    first, last = spec.layers[1], spec.layers[4]
+    whole = spec.regularization_loss()
+    first.trainable = False
+    assert 0 < spec.regularization_loss() == last.regularization_loss() < whole
+    kept, moved = first.weights.copy(), last.weights.copy()
+    ref.train(spec, rng.standard_normal((7, 3)), rng.standard_normal((7, 4)))
+    np.testing.assert_array_equal(first.weights, kept)
+    assert (last.weights != moved).all() and first.steps == {}
+
+
+def test_batches_of_weight_zero_and_dropped_rests(rng: np.random.Generator) -> None:
+    X, y = rng.standard_normal((10, 3)), rng.standard_normal((10, 4))
+    weight = np.array([1.0] * 4 + [0.0] * 4 + [1.0] * 2)
+    for drop_last, steps in ((False, 2), (True, 1)):
+        spec = small_spec(rng, "linear", "mean_squared_error", None)
+        ref.train(spec, X, y, batch_size=4, sample_weight=weight, drop_last=drop_last)
+        assert spec.optimizer.iterations == steps
+
+
+def test_validation_takes_weights(rng: np.random.Generator) -> None:
+    spec = small_spec(rng, "linear", "mean_squared_error", None)
+    X, y = rng.standard_normal((6, 3)), rng.standard_normal((6, 4))
+    weight = np.array([1.0, 0, 0, 0, 0, 3])
+    record = ref.train(spec, X, y, batch_size=2, validation_data=(X, y, weight))[0]
+    losses = spec.sample_losses(ref.forward(spec, X, training=False)[-1][1], y)
+    expected = (losses[0] + 3 * losses[5]) / 4
+    assert record["validation_loss"] == pytest.approx(expected, rel=1e-14)
 
 
 def test_epoch_record_is_sums_over_batches_divided_by_counts(rng: np.random.Generator) -> None:
     """Ten samples in batches of four: 4, 4 and 2, at rate 0 so that nothing moves."""
     spec = small_spec(rng, "softmax", "categorical_crossentropy", "categorical")
-    spec.layers.pop(2)
+    spec.layers.pop(3)
     spec.optimizer.learning_rate = 0.0
     X, y = rng.standard_normal((10, 3)), rng.integers(0, 4, 10)
     records = ref.train(spec, X, y, epochs=2, batch_size=4, validation_data=(X[:5], y[:5]))

@@ -1,15 +1,8 @@
-"""Trainings and threads: shares, teams, several models at once, one user at a time, and fork."""
+"""Trainings and threads: shares, teams, several models at once, one user at a time."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import threading
-import time
-import warnings
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,37 +11,7 @@ import pytest
 import chainrule as cr
 from chainrule import _core
 from plan_cases import ENDS, WAYS, Case, all_arrays, going, make_data, make_model
-
-N = 23
-# Enough work in a step for a team, and enough to wait for it (see engine_panels, training.cpp).
-TEAM = Case(ENDS[0], "relu", "momentum", dtype=np.float32, sizes=(64, 128, 64, 10))
-HEAVY = Case(ENDS[6], "tanh", "adam", dtype=np.float32, sizes=(512, 1024, 512))
-needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-needs_proc = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs /proc")
-
-
-class Each:
-    """A callback that calls `action(model, epoch)` after each epoch."""
-
-    model: Any
-
-    def __init__(self, action: Callable[[Any, int], Any]) -> None:
-        self.action = action
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        self.action(self.model, epoch)
-
-
-def trained(case: Case, n: int, **arguments: Any) -> list[Any]:
-    model = make_model(case)
-    model.train(*make_data(case, n), **arguments)
-    return all_arrays(model)
-
-
-def assert_equal(one: list[Any], other: list[Any]) -> None:
-    for a, b in zip(one, other, strict=True):
-        np.testing.assert_array_equal(a, b)
-
+from teams import HEAVY, TEAM, Each, assert_equal, needs_proc, run_script, trained
 
 # Shares of a team's work
 
@@ -98,46 +61,13 @@ def test_shares_and_times_must_be_as_many() -> None:
 
 # Teams
 
-COUNTING = """
-import os, sys
-import numpy as np
-import chainrule as cr
-
-def tasks():
-    return len(os.listdir("/proc/self/task"))
-
-def train(*sizes, n, threads, epochs):
-    cr.set_num_threads(threads)
-    model = cr.Model()
-    for d, m in zip(sizes, sizes[1:]):
-        model.add(cr.Layer_Dense(d, m, dtype=np.float32))
-        model.add(cr.Activation_ReLU())
-    model.set(loss=cr.Loss_MeanSquaredError(), optimizer=cr.Optimizer_SGD(1e-3))
-    before = tasks()
-    model.train(np.ones((n, sizes[0])), np.ones((n, sizes[-1])), epochs=epochs)
-    return tasks() - before
-
-print(train(4, 8, 3, n=20, threads=3, epochs=5000),
-      train(512, 1024, 512, n=400, threads=1, epochs=2),
-      train(512, 1024, 512, n=400, threads=3, epochs=2))
-"""
-
 
 @needs_proc
 def test_a_team_comes_for_heavy_steps_alone() -> None:
     """OpenMP makes its threads when a region first wants them: none for small steps."""
-    environment = {
-        k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "GOMP_", "CHAINRULE_"))
-    }
-    run = subprocess.run(
-        [sys.executable, "-c", COUNTING],
-        env={**environment, "PYTHONPATH": str(Path(cr.__file__).parents[1])},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert run.returncode == 0, run.stderr
-    assert run.stdout.split() == ["0", "0", "2"]
+    code = "small = train(4, 8, 3, n=20, threads=3, epochs=5000)\n"
+    found = run_script(code + "print(small[0], heavy(1)[0], heavy(3)[0])")
+    assert found == ["0", "0", "2"]
 
 
 def test_a_change_in_training_acts_at_the_next_call(restore_threads: None) -> None:
@@ -215,97 +145,3 @@ def test_training_runs_in_any_thread() -> None:
     worker.start()
     worker.join(timeout=60)
     assert_equal(found[0], trained(TEAM, 150, epochs=3))
-
-
-# Fork
-
-
-def in_child(action: Callable[[], bool], seconds: float = 60) -> str:
-    """Run `action` in a forked child; "right", "wrong", "failed" or "hung" comes back."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12, of threads and fork
-        pid = os.fork()
-    if pid == 0:
-        code = 2
-        try:
-            code = 0 if action() else 1
-        finally:
-            os._exit(code)
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        done, status = os.waitpid(pid, os.WNOHANG)
-        if done:
-            return {0: "right", 1: "wrong"}.get(os.waitstatus_to_exitcode(status), "failed")
-        time.sleep(0.002)
-    os.kill(pid, 9)
-    os.waitpid(pid, 0)
-    return "hung"
-
-
-def same(one: list[Any], other: list[Any]) -> bool:
-    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
-
-
-@needs_fork
-@pytest.mark.parametrize("case", [TEAM, HEAVY], ids=["team", "heavy"])
-def test_a_child_of_fork_trains_the_same_bits(case: Case, restore_threads: None) -> None:
-    cr.set_num_threads(3)
-    expected = trained(case, 300, epochs=4)  # the team is awake when the child comes
-
-    def action() -> bool:
-        cr.set_num_threads(2)
-        model = make_model(case)
-        model.train(*make_data(case, 300), epochs=4)
-        model.predict(make_data(case, 300)[0])
-        return same(all_arrays(model), expected)
-
-    assert in_child(action) == "right"
-    assert_equal(trained(case, 300, epochs=4), expected)  # the parent's team still works
-
-
-@needs_fork
-@pytest.mark.parametrize("way", WAYS)
-def test_a_child_forked_in_mid_training_goes_on_alone(way: str, restore_threads: None) -> None:
-    cr.set_num_threads(2)
-    X, y = make_data(TEAM, 200)
-    model = make_model(TEAM)
-    results: list[str] = []
-    with going(way):
-        middle = trained(TEAM, 200, epochs=5)
-        expected = trained(TEAM, 200, epochs=8)
-
-        def act(model: Any, epoch: int) -> None:
-            def action() -> bool:
-                before = same(all_arrays(model), middle)
-                model.train(X, y, epochs=3)
-                return before and same(all_arrays(model), expected)
-
-            if epoch == 5:
-                results.append(in_child(action))
-
-        model.train(X, y, epochs=8, callbacks=Each(act))
-    assert results == ["right"]
-    assert_equal(all_arrays(model), expected)
-
-
-@needs_fork
-def test_a_child_forked_while_another_thread_trains_is_free(restore_threads: None) -> None:
-    cr.set_num_threads(2)
-    expected = trained(TEAM, 200, epochs=4)
-    busy = make_model(HEAVY)
-    begun = threading.Event()
-    worker = threading.Thread(
-        target=lambda: busy.train(
-            *make_data(HEAVY, 300), epochs=40, callbacks=Each(lambda *_: begun.set())
-        )
-    )
-    worker.start()
-    assert begun.wait(60)
-
-    def action() -> bool:
-        return same(trained(TEAM, 200, epochs=4), expected)
-
-    answer = in_child(action)
-    busy.stop_training = True
-    worker.join(timeout=60)
-    assert answer == "right"

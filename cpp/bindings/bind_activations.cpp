@@ -1,80 +1,55 @@
-// relu, sigmoid, tanh, softmax, dropout: forward and backward
-#include "bindings/arrays.hpp"
+// Activations: <name>_forward and <name>_backward for each of the catalogue; dropout; multiply
+#include <array>
+
 #include "bindings/bindings.hpp"
+#include "bindings/catalogue_methods.hpp"
 #include "model/elementwise.hpp"
+#include "runtime/dispatch.hpp"
 
 namespace chainrule::bindings {
 namespace {
 
-template <Activation kind> constexpr const char* forward_name = kind == Activation::relu      ? "relu_forward"
-                                                                : kind == Activation::sigmoid ? "sigmoid_forward"
-                                                                                              : "tanh_forward";
-template <Activation kind> constexpr const char* backward_name = kind == Activation::relu      ? "relu_backward"
-                                                                 : kind == Activation::sigmoid ? "sigmoid_backward"
-                                                                                               : "tanh_backward";
+const ActivationEntry& entry_at(int place) { return runtime::target().catalogue.activations[place]; }
 
-template <Activation kind> struct ActivationForward {
-    static constexpr const char* name = forward_name<kind>;
+// By rows an activation wants a matrix; else any shape will do.
+template <class T> Array<const T> operand(const ActivationEntry& entry, PyObject* object, const char* name) {
+    return entry.by_rows ? matrix<T>(object, name) : any_array<T>(object, name);
+}
+template <class T> model::ActivationShape shape_of(int place, const double* parameters, const Array<const T>& array) {
+    const bool rows = entry_at(place).by_rows;
+    return {static_cast<Activation>(place), parameters, rows ? array.rows() : 1, rows ? array.columns() : array.size()};
+}
+
+struct ActivationForward {
     static constexpr const char* first = "inputs";
-    static constexpr Py_ssize_t arguments = 1;
 
-    template <class T> static PyObject* call(Arguments args) {
-        const Array<const T> inputs = any_array<T>(args[0], "inputs");
+    template <class T> static PyObject* call(int place, Arguments args, Py_ssize_t count) {
+        const ActivationEntry& entry = entry_at(place);
+        std::array<double, most_names> parameters;
+        read_parameters(args, 1, count, entry.parameters, entry.name, parameters);
+        const Array<const T> inputs = operand<T>(entry, args[0], "inputs");
         NewArray<T> output(inputs);
         {
             const Unlocked unlocked(8.0 * static_cast<double>(inputs.size()));
-            model::activation_forward(kind, inputs.size(), inputs.data, output.data());
+            model::activation_forward(shape_of(place, parameters.data(), inputs), inputs.data, output.data());
         }
         return output.release();
     }
 };
 
-// `state` is what the derivative is computed from: relu's inputs (its sign is that of the output), else the output.
-template <Activation kind> struct ActivationBackward {
-    static constexpr const char* name = backward_name<kind>;
+struct ActivationBackward {
     static constexpr const char* first = "dvalues";
-    static constexpr Py_ssize_t arguments = 2;
 
-    template <class T> static PyObject* call(Arguments args) {
-        const Array<const T> state = any_array<T>(args[1], kind == Activation::relu ? "inputs" : "output");
-        const Array<const T> dvalues = array_like<T>(args[0], "dvalues", state);
-        NewArray<T> dinputs(state);
+    template <class T> static PyObject* call(int place, Arguments args, Py_ssize_t count) {
+        const ActivationEntry& entry = entry_at(place);
+        std::array<double, most_names> parameters;
+        read_parameters(args, 2, count, entry.parameters, entry.name, parameters);
+        const Array<const T> saved = operand<T>(entry, args[1], entry.needs_inputs ? "inputs" : "output");
+        const Array<const T> dvalues = array_like<T>(args[0], "dvalues", saved);
+        NewArray<T> dinputs(saved);
         {
-            const Unlocked unlocked(4.0 * static_cast<double>(state.size()));
-            model::activation_backward(kind, state.size(), dvalues.data, state.data, dinputs.data());
-        }
-        return dinputs.release();
-    }
-};
-
-struct SoftmaxForward {
-    static constexpr const char* name = "softmax_forward";
-    static constexpr const char* first = "inputs";
-    static constexpr Py_ssize_t arguments = 1;
-
-    template <class T> static PyObject* call(Arguments args) {
-        const Array<const T> inputs = matrix<T>(args[0], "inputs");
-        NewArray<T> output(inputs);
-        {
-            const Unlocked unlocked(16.0 * static_cast<double>(inputs.size()));
-            model::softmax_forward(inputs.rows(), inputs.columns(), inputs.data, output.data());
-        }
-        return output.release();
-    }
-};
-
-struct SoftmaxBackward {
-    static constexpr const char* name = "softmax_backward";
-    static constexpr const char* first = "dvalues";
-    static constexpr Py_ssize_t arguments = 2;
-
-    template <class T> static PyObject* call(Arguments args) {
-        const Array<const T> output = matrix<T>(args[1], "output");
-        const Array<const T> dvalues = array_like<T>(args[0], "dvalues", output);
-        NewArray<T> dinputs(output);
-        {
-            const Unlocked unlocked(8.0 * static_cast<double>(output.size()));
-            model::softmax_backward(output.rows(), output.columns(), dvalues.data, output.data, dinputs.data());
+            const Unlocked unlocked(4.0 * static_cast<double>(saved.size()));
+            model::activation_backward(shape_of(place, parameters.data(), saved), dvalues.data, saved.data, dinputs.data());
         }
         return dinputs.release();
     }
@@ -123,19 +98,16 @@ struct Multiply {
 }  // namespace
 
 void bind_activations(py::module_& module) {
+    const Entries<ActivationEntry>& entries = runtime::target().catalogue.activations;
+    for (int i = 0; i < entries.count; ++i) {
+        const ActivationEntry& entry = entries[i];
+        const std::string name = entry.name, parameters = signature_of(entry.parameters), saved = entry.needs_inputs ? "inputs" : "output";
+        add_entry_method(module, name + "_forward", i, entry_call<ActivationForward>,
+                         "(inputs: numpy.ndarray" + parameters + ") -> numpy.ndarray\n\n" + entry.forward + ".");
+        add_entry_method(module, name + "_backward", i, entry_call<ActivationBackward>,
+                         "(dvalues: numpy.ndarray, " + saved + ": numpy.ndarray" + parameters + ") -> numpy.ndarray\n\n" + entry.backward + ".");
+    }
     static PyMethodDef methods[] = {
-        fast_method<ActivationForward<Activation::relu>>("relu_forward(inputs: numpy.ndarray) -> numpy.ndarray\n\nmax(inputs, 0); NaN passes."),
-        fast_method<ActivationBackward<Activation::relu>>(
-            "relu_backward(dvalues: numpy.ndarray, inputs: numpy.ndarray) -> numpy.ndarray\n\ndvalues where inputs > 0, else 0."),
-        fast_method<ActivationForward<Activation::sigmoid>>("sigmoid_forward(inputs: numpy.ndarray) -> numpy.ndarray\n\n1 / (1 + exp(-inputs))."),
-        fast_method<ActivationBackward<Activation::sigmoid>>(
-            "sigmoid_backward(dvalues: numpy.ndarray, output: numpy.ndarray) -> numpy.ndarray\n\ndvalues * output * (1 - output)."),
-        fast_method<ActivationForward<Activation::tanh>>("tanh_forward(inputs: numpy.ndarray) -> numpy.ndarray\n\ntanh(inputs)."),
-        fast_method<ActivationBackward<Activation::tanh>>(
-            "tanh_backward(dvalues: numpy.ndarray, output: numpy.ndarray) -> numpy.ndarray\n\ndvalues * (1 - output^2)."),
-        fast_method<SoftmaxForward>("softmax_forward(inputs: numpy.ndarray) -> numpy.ndarray\n\nexp(x - max) / sum exp(x - max) of each row."),
-        fast_method<SoftmaxBackward>(
-            "softmax_backward(dvalues: numpy.ndarray, output: numpy.ndarray) -> numpy.ndarray\n\noutput * (dvalues - sum(dvalues * output)) of each row."),
         fast_method<DropoutForward>(
             "dropout_forward(inputs: numpy.ndarray, keep: float, key: int, step: int) -> tuple[numpy.ndarray, numpy.ndarray]\n\n"
             "inputs * mask and the mask, (u < keep) / keep; u from Philox4x32-10 with the counter (element, step)."),

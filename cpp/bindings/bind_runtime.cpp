@@ -8,6 +8,7 @@
 
 #include "bindings/arrays.hpp"
 #include "bindings/bindings.hpp"
+#include "runtime/cores.hpp"
 #include "runtime/dispatch.hpp"
 #include "runtime/team.hpp"
 
@@ -60,7 +61,8 @@ void bind_runtime(py::module_& module) {
             runtime::set_num_threads(count);
         },
         py::arg("count"), "Largest number of threads a call may use, from the next call on.");
-    module.def("get_num_threads", &runtime::get_num_threads, "Largest number of threads a call may use.");
+    module.def("get_num_threads", &runtime::get_num_threads, "Largest number of threads a call of this thread may use.");
+    module.def("quota_cores", &runtime::quota_cores, py::arg("root"), "Cores that the control groups below root/sys leave this process; inf: no quota.");
     module.def(
         "follow_speeds",
         [](std::vector<double> shares, const std::vector<double>& busy) {

@@ -8,8 +8,9 @@ namespace chainrule::bindings {
 void bind_dense(pybind11::module_& module);
 void bind_activations(pybind11::module_& module);
 void bind_losses(pybind11::module_& module);
-void bind_optimizers(pybind11::module_& module);
+void bind_catalogue(pybind11::module_& module);
+void bind_rules(pybind11::module_& module);
 void bind_runtime(pybind11::module_& module);
-void bind_training(pybind11::module_& module);
+void bind_plan(pybind11::module_& module);
 
 }  // namespace chainrule::bindings

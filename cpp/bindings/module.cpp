@@ -18,9 +18,10 @@ PYBIND11_MODULE(_core, module) {
     import_numpy();
     if (PyErr_Occurred()) throw pybind11::error_already_set();
     chainrule::bindings::bind_runtime(module);
+    chainrule::bindings::bind_catalogue(module);
     chainrule::bindings::bind_dense(module);
     chainrule::bindings::bind_activations(module);
     chainrule::bindings::bind_losses(module);
-    chainrule::bindings::bind_optimizers(module);
-    chainrule::bindings::bind_training(module);
+    chainrule::bindings::bind_rules(module);
+    chainrule::bindings::bind_plan(module);
 }

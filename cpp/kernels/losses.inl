@@ -1,210 +1,206 @@
-// Loss, gradient and accuracy, `lanes` samples at a time.
+// Losses: the list, and each formula once
 //
-// A block holds column j of its samples in one vector, so sums over columns are plain chains and every layout gives
-// the same bits. Grids stored by rows are transposed into scratch first, and the gradient back.
+// A part says, beside its name and formulas as text: its parameters; whether the value is a mean over the m columns or a sum
+// (the factor 1 / m is not in the formulas); what targets may be; whether class labels will do. `value` and `gradient` take
+// a column of outputs p and of targets y. A joint loss includes the last activation (`Joined`): its outputs come as that
+// activation's inputs z and its gradient is that of z; `value` takes z too.
 //
-// Formulas per sample (m columns; sums over j); the gradient is multiplied by scale, 1 / n as a rule:
-//   half squared error         sum (p - y)^2 / 2             p - y
-//   mean squared error         mean (p - y)^2                2 (p - y) / m
-//   mean absolute error        mean |p - y|                  sign(p - y) / m
-//   binary cross-entropy       mean -(y log p + (1 - y) log(1 - p))   -(y / p - (1 - y) / (1 - p)) / m, p clipped
-//   categorical cross-entropy  sum -y log p                  -y / p, p clipped
-//   softmax cross-entropy      the same with p = softmax(x)  p - y
+// Formulas per sample (m columns; sums over j); the gradient is multiplied by scale, 1 / n as a rule.
 
 constexpr double smallest_probability = 1e-7;
 
 template <class T> CHAINRULE_INLINE Vec<T> clip_probability(const Vec<T>& p) {
     return larger(broadcast(T(smallest_probability)), smaller(broadcast(T(1 - smallest_probability)), p));
 }
+template <class T> CHAINRULE_INLINE Vec<T> not_below_clip(const Vec<T>& p) { return larger(broadcast(T(smallest_probability)), p); }
 
-struct HalfSquaredError {
-    static constexpr bool is_mean = false, is_categorical = false;
-    template <class T> static CHAINRULE_INLINE Vec<T> value(const Vec<T>& p, const Vec<T>& y) {
+// -1, 0 or 1; NaN passes.
+template <class T> CHAINRULE_INLINE Vec<T> sign_of(const Vec<T>& d) {
+    const Vec<T> sign = select(d < Vec<T>{}, broadcast(T(-1)), broadcast(T(1)));
+    return select(d == Vec<T>{}, d, select(d == d, sign, d));
+}
+
+struct NotJoint {};
+
+// What most have in common; each may say otherwise.
+struct LossBase {
+    static constexpr Names parameters = no_parameters;
+    static constexpr bool is_mean = true, is_categorical = false, parameter_per_output = false, one_target = false;
+    static constexpr Domain domain = Domain::real;
+    using Joined = NotJoint;
+};
+
+// What a formula may look at beside p and y: its parameters, the column's number, the sum of the sample's targets.
+template <class T> struct Column {
+    const double* parameters;
+    Index index;
+    Vec<T> total;
+};
+
+struct HalfSquaredError : LossBase {
+    static constexpr const char *name = "half_squared_error", *value_text = "sum_j (p - y)^2 / 2", *gradient_text = "(p - y) / n";
+    static constexpr bool is_mean = false;
+    template <class T> static CHAINRULE_INLINE Vec<T> value(const Vec<T>& p, const Vec<T>& y, const Column<T>&) {
         return (p - y) * (p - y) * broadcast(T(0.5));
     }
-    template <class T> static CHAINRULE_INLINE Vec<T> gradient(const Vec<T>& p, const Vec<T>& y) { return p - y; }
+    template <class T> static CHAINRULE_INLINE Vec<T> gradient(const Vec<T>& p, const Vec<T>& y, const Column<T>&) { return p - y; }
 };
-struct MeanSquaredError {
-    static constexpr bool is_mean = true, is_categorical = false;
-    template <class T> static CHAINRULE_INLINE Vec<T> value(const Vec<T>& p, const Vec<T>& y) { return (p - y) * (p - y); }
-    template <class T> static CHAINRULE_INLINE Vec<T> gradient(const Vec<T>& p, const Vec<T>& y) { return (p - y) + (p - y); }
+
+struct MeanSquaredError : LossBase {
+    static constexpr const char *name = "mean_squared_error", *value_text = "mean_j (p - y)^2", *gradient_text = "2 (p - y) / m / n";
+    template <class T> static CHAINRULE_INLINE Vec<T> value(const Vec<T>& p, const Vec<T>& y, const Column<T>&) { return (p - y) * (p - y); }
+    template <class T> static CHAINRULE_INLINE Vec<T> gradient(const Vec<T>& p, const Vec<T>& y, const Column<T>&) { return (p - y) + (p - y); }
 };
-struct MeanAbsoluteError {
-    static constexpr bool is_mean = true, is_categorical = false;
-    template <class T> static CHAINRULE_INLINE Vec<T> value(const Vec<T>& p, const Vec<T>& y) { return absolute(p - y); }
-    template <class T> static CHAINRULE_INLINE Vec<T> gradient(const Vec<T>& p, const Vec<T>& y) {
-        const Vec<T> d = p - y;
-        const Vec<T> sign = select(d < Vec<T>{}, broadcast(T(-1)), broadcast(T(1)));
-        return select(d == Vec<T>{}, d, select(d == d, sign, d));
-    }
+
+struct MeanAbsoluteError : LossBase {
+    static constexpr const char *name = "mean_absolute_error", *value_text = "mean_j |p - y|", *gradient_text = "sign(p - y) / m / n";
+    template <class T> static CHAINRULE_INLINE Vec<T> value(const Vec<T>& p, const Vec<T>& y, const Column<T>&) { return absolute(p - y); }
+    template <class T> static CHAINRULE_INLINE Vec<T> gradient(const Vec<T>& p, const Vec<T>& y, const Column<T>&) { return sign_of(p - y); }
 };
-struct BinaryCrossentropy {
-    static constexpr bool is_mean = true, is_categorical = false;
-    template <class T> static CHAINRULE_INLINE Vec<T> value(const Vec<T>& p, const Vec<T>& y) {
+
+struct BinaryCrossentropy : LossBase {
+    static constexpr const char *name = "binary_crossentropy",
+                                *value_text = "mean_j -(y log p + (1 - y) log(1 - p)), p clipped to [1e-7, 1 - 1e-7]",
+                                *gradient_text = "-(y / p - (1 - y) / (1 - p)) / m / n, p clipped to [1e-7, 1 - 1e-7]";
+    static constexpr Domain domain = Domain::unit_interval;
+    template <class T> static CHAINRULE_INLINE Vec<T> value(const Vec<T>& p, const Vec<T>& y, const Column<T>&) {
         const Vec<T> one = broadcast(T(1)), clipped = clip_probability(p);
         return Vec<T>{} - fma(y, logarithm(clipped), (one - y) * logarithm(one - clipped));
     }
-    template <class T> static CHAINRULE_INLINE Vec<T> gradient(const Vec<T>& p, const Vec<T>& y) {
+    template <class T> static CHAINRULE_INLINE Vec<T> gradient(const Vec<T>& p, const Vec<T>& y, const Column<T>&) {
         const Vec<T> one = broadcast(T(1)), clipped = clip_probability(p);
         return (one - y) / (one - clipped) - y / clipped;
     }
 };
-struct CategoricalCrossentropy {
+
+// Targets become (1 - e) y + e / m with label smoothing e.
+struct CategoricalCrossentropy : LossBase {
+    static constexpr const char *name = "categorical_crossentropy",
+                                *value_text = "-sum_j y log p, p clipped to [1e-7, 1 - 1e-7]; y_true int64 labels (n,) or targets (n, m)",
+                                *gradient_text = "-y / p / n, p at least 1e-7";
+    static constexpr Names parameters = names("label_smoothing");
     static constexpr bool is_mean = false, is_categorical = true;
+    static constexpr Domain domain = Domain::unit_interval;
     template <class T> static CHAINRULE_INLINE Vec<T> value(const Vec<T>& p) { return Vec<T>{} - logarithm(clip_probability(p)); }
-    template <class T> static CHAINRULE_INLINE Vec<T> value(const Vec<T>& p, const Vec<T>& y) { return y * value(p); }
-    template <class T> static CHAINRULE_INLINE Vec<T> gradient(const Vec<T>& p, const Vec<T>& y) {
-        return Vec<T>{} - y / larger(broadcast(T(smallest_probability)), p);
+    template <class T> static CHAINRULE_INLINE Vec<T> value(const Vec<T>& p, const Vec<T>& y, const Column<T>&) { return y * value(p); }
+    template <class T> static CHAINRULE_INLINE Vec<T> gradient(const Vec<T>& p, const Vec<T>& y, const Column<T>&) {
+        return Vec<T>{} - y / not_below_clip(p);
     }
 };
-// Applied to probabilities, after softmax_block.
+
 struct SoftmaxCrossentropy : CategoricalCrossentropy {
-    template <class T> static CHAINRULE_INLINE Vec<T> gradient(const Vec<T>& p, const Vec<T>& y) { return p - y; }
-};
-
-// `lanes` samples: column j at data + j * row.
-template <class T> struct Block {
-    T* data;
-    Index row;
-    CHAINRULE_INLINE T* column(Index j) const { return data + j * row; }
-};
-
-// The samples from r on as a block: in place where samples stand in lanes, else transposed into scratch.
-template <class T>
-Block<T> load_block(const Grid<T>& grid, bool samples_in_lanes, Index r, Index rows, Index cols, bool padded, T* scratch) {
-    if (samples_in_lanes) return {grid.data + r / lanes<T> * grid.vec, grid.row};
-    for (Index c = 0; c < cols; c += lanes<T>) {
-        Vec<T> x[lanes<T>];
-        load_square(x, grid.data + r * grid.row + c / lanes<T> * grid.vec, grid.row, rows, padded ? lanes<T> : at_most(cols - c, lanes<T>));
-        transpose_square(x);
-        store_square(x, scratch + c * lanes<T>, lanes<T>, at_most(cols - c, lanes<T>), lanes<T>);
+    static constexpr const char *name = "softmax_crossentropy", *value_text = "softmax(inputs) and the categorical cross-entropy per sample",
+                                *gradient_text = "(p sum_k y_k - y) / n with dvalues = p, the softmax output";
+    using Joined = Softmax;
+    template <class T> static CHAINRULE_INLINE Vec<T> value(const Vec<T>& p) { return CategoricalCrossentropy::value(p); }
+    template <class T> static CHAINRULE_INLINE Vec<T> value(const Vec<T>&, const Vec<T>& p, const Vec<T>& y, const Column<T>& column) {
+        return CategoricalCrossentropy::value(p, y, column);
     }
-    return {scratch, lanes<T>};
-}
-template <class T> Block<T> load_block(const Grid<const T>& grid, bool samples_in_lanes, Index r, Index rows, Index cols, bool padded, T* scratch) {
-    return load_block(Grid<T>{const_cast<T*>(grid.data), grid.row, grid.vec}, samples_in_lanes, r, rows, cols, padded, scratch);
-}
-
-template <class T>
-void store_block(const Block<T>& block, const Grid<T>& grid, Index r, Index rows, Index cols, bool padded) {
-    for (Index c = 0; c < cols; c += lanes<T>) {
-        Vec<T> x[lanes<T>];
-        load_square(x, block.column(c), block.row, at_most(cols - c, lanes<T>), lanes<T>);
-        transpose_square(x);
-        store_square(x, grid.data + r * grid.row + c / lanes<T> * grid.vec, grid.row, rows, padded ? lanes<T> : at_most(cols - c, lanes<T>));
-    }
-}
-
-// softmax over the columns, shifted by the largest one.
-template <class T> void softmax_block(const Block<T>& in, const Block<T>& out, Index cols) {
-    Vec<T> largest = load(in.column(0));
-    for (Index j = 1; j < cols; ++j) {
-        const Vec<T> x = load(in.column(j));
-        largest = select(x <= largest, largest, x);
-    }
-    Vec<T> sum = {};
-    for (Index j = 0; j < cols; ++j) {
-        const Vec<T> e = exponential(load(in.column(j)) - largest);
-        sum = sum + e;
-        store(out.column(j), e);
-    }
-    const Vec<T> share = broadcast(T(1)) / sum;
-    for (Index j = 0; j < cols; ++j) store(out.column(j), load(out.column(j)) * share);
-}
-
-template <class T> struct Targets {
-    Block<T> block;
-    Vec<T> label;
-    bool has_labels;
-    CHAINRULE_INLINE Vec<T> column(Index j) const {
-        if (has_labels) return select(label == broadcast(T(j)), broadcast(T(1)), Vec<T>{});
-        return load(block.column(j));
+    template <class T> static CHAINRULE_INLINE Vec<T> gradient(const Vec<T>& p, const Vec<T>& y, const Column<T>& column) {
+        return fma(p, column.total, Vec<T>{} - y);
     }
 };
 
-template <class Formula, class T>
-void loss_block(const LossJob<T>& job, const Block<T>& p, const Targets<T>& y, const Block<T>& dvalues, const Vec<T>& scale,
-                Vec<T>& sum) {
-    const Vec<T> share = broadcast(Formula::is_mean ? T(1) / T(job.cols) : T(1));
-    const bool by_label = Formula::is_categorical && y.has_labels;
-    Vec<T> of_label = {};  // the output of the sample's class: one logarithm instead of one for each class
-    for (Index j = 0; j < job.cols; ++j) {
-        const Vec<T> output = load(p.column(j)), target = y.column(j);
-        if (by_label) of_label = select(y.label == broadcast(T(j)), output, of_label);
-        else if (job.sample_losses) sum = sum + Formula::value(output, target);
-        if (dvalues.data) store(dvalues.column(j), Formula::gradient(output, target) * (share * scale));
+// max(z, 0) - y z + log(1 + exp(-|z|)), which no clipping has to keep finite.
+struct BinaryCrossentropyLogits : LossBase {
+    static constexpr const char *name = "binary_crossentropy_logits", *value_text = "mean_j (max(z, 0) - y z + log(1 + exp(-|z|))), z the outputs",
+                                *gradient_text = "(1 / (1 + exp(-z)) - y) / m / n";
+    static constexpr Domain domain = Domain::unit_interval;
+    template <class T> static CHAINRULE_INLINE Vec<T> value(const Vec<T>& z, const Vec<T>& y, const Column<T>&) {
+        // -y z + softplus(z), the side of z that does not cancel
+        const auto negative = z < Vec<T>{};
+        const Vec<T> product = select(negative, Vec<T>{} - y, broadcast(T(1)) - y) * z;
+        return product + logarithm_of_1_plus(exponential(Vec<T>{} - absolute(z)));
     }
-    if constexpr (Formula::is_categorical)
-        if (by_label && job.sample_losses) sum = Formula::value(of_label);
-    sum = sum * share;
-}
+    template <class T> static CHAINRULE_INLINE Vec<T> gradient(const Vec<T>& z, const Vec<T>& y, const Column<T>&) { return sigmoid(z) - y; }
+};
 
-template <class T> Vec<T> largest_column(const LossJob<T>& job, const Block<T>& p) {
-    Vec<T> largest = load(p.column(0)), index = {};
-    for (Index j = 1; j < job.cols; ++j) {
-        const Vec<T> x = load(p.column(j));
-        const auto more = largest < x;
-        largest = select(more, x, largest);
-        index = select(more, broadcast(T(j)), index);
+struct SigmoidCrossentropy : BinaryCrossentropyLogits {
+    static constexpr const char *name = "sigmoid_crossentropy", *value_text = "sigmoid(inputs) and the binary cross-entropy of these logits per sample",
+                                *gradient_text = "(p - y) / m / n with dvalues = p, the sigmoid's output";
+    using Joined = Sigmoid;
+    template <class T> static CHAINRULE_INLINE Vec<T> value(const Vec<T>& z, const Vec<T>&, const Vec<T>& y, const Column<T>& column) {
+        return BinaryCrossentropyLogits::value(z, y, column);
     }
-    return index;
-}
+    template <class T> static CHAINRULE_INLINE Vec<T> gradient(const Vec<T>& p, const Vec<T>& y, const Column<T>&) { return p - y; }
+};
 
-template <class T> Vec<T> hits_block(const LossJob<T>& job, const Block<T>& p, const Targets<T>& y) {
-    const Vec<T> one = broadcast(T(1));
-    if (job.metric == Metric::categorical) {
-        const Vec<T> truth = y.has_labels ? y.label : largest_column(job, y.block);
-        return select(largest_column(job, p) == truth, one, Vec<T>{});
+struct Huber : LossBase {
+    static constexpr const char *name = "huber", *value_text = "mean_j of d^2 / 2 where |d| <= delta, else delta (|d| - delta / 2); d = p - y",
+                                *gradient_text = "clip(d, -delta, delta) / m / n";
+    static constexpr Names parameters = names("delta");
+    template <class T> static CHAINRULE_INLINE Vec<T> value(const Vec<T>& p, const Vec<T>& y, const Column<T>& column) {
+        const Vec<T> d = p - y, size = absolute(d), delta = broadcast(T(column.parameters[0]));
+        const Vec<T> half = broadcast(T(0.5));
+        return select(delta < size, delta * (size - half * delta), half * d * d);
     }
-    Vec<T> sum = {};
-    for (Index j = 0; j < job.cols; ++j) {
-        const Vec<T> output = load(p.column(j)), target = y.column(j);
-        if (job.metric == Metric::binary) {
-            const Vec<T> prediction = select(broadcast(T(0.5)) < output, one, Vec<T>{});
-            sum = sum + select(prediction == target, one, Vec<T>{});
-        } else {
-            sum = sum + select(absolute(output - target) < broadcast(T(job.precision)), one, Vec<T>{});
-        }
+    template <class T> static CHAINRULE_INLINE Vec<T> gradient(const Vec<T>& p, const Vec<T>& y, const Column<T>& column) {
+        const Vec<T> delta = broadcast(T(column.parameters[0]));
+        return larger(Vec<T>{} - delta, smaller(delta, p - y));
     }
-    return sum * broadcast(T(1) / T(job.cols));
-}
+};
 
-template <class T> Targets<T> load_targets(const LossJob<T>& job, Index r, Index rows, T* scratch) {
-    Targets<T> y = {{nullptr, 0}, {}, job.labels != nullptr};
-    if (!job.labels) {
-        y.block = load_block(job.targets, job.samples_in_lanes, r, rows, job.cols, job.padded, scratch);
-        return y;
-    }
-    y.label = rows == lanes<T> ? load_converted<T>(job.labels + r, All{}) : load_converted<T>(job.labels + r, Tail{rows});
-    return y;
-}
+struct LogCosh : LossBase {
+    static constexpr const char *name = "log_cosh", *value_text = "mean_j log cosh(p - y)", *gradient_text = "tanh(p - y) / m / n";
+    template <class T> static CHAINRULE_INLINE Vec<T> value(const Vec<T>& p, const Vec<T>& y, const Column<T>&) { return logarithm_of_cosh(p - y); }
+    template <class T> static CHAINRULE_INLINE Vec<T> gradient(const Vec<T>& p, const Vec<T>& y, const Column<T>&) { return hyperbolic_tangent(p - y); }
+};
 
-template <class T> void loss(const LossJob<T>& job) noexcept {
-    T* const scratch_y = job.scratch + job.cols * lanes<T>;
-    T* const scratch_d = scratch_y + job.cols * lanes<T>;
-    for (Index r = 0; r < job.rows; r += lanes<T>) {
-        const Index rows = at_most(job.rows - r, lanes<T>);
-        const Block<T> p = load_block(job.output, job.samples_in_lanes, r, rows, job.cols, job.padded, job.scratch);
-        const Targets<T> y = load_targets(job, r, rows, scratch_y);
-        Block<T> d = {nullptr, lanes<T>};
-        if (job.dvalues.data) d = job.samples_in_lanes ? Block<T>{job.dvalues.data + r / lanes<T> * job.dvalues.vec, job.dvalues.row} : Block<T>{scratch_d, lanes<T>};
-        // lanes without a sample get the scale 0, so that padding never adds to a sum over samples
-        const Vec<T> scale = job.sample_scale ? load(job.sample_scale + r, Tail{rows}) : first_lanes(job.scale, rows);
-        Vec<T> sum = {};
-        switch (job.loss) {
-            case Loss::half_squared_error: loss_block<HalfSquaredError>(job, p, y, d, scale, sum); break;
-            case Loss::mean_squared_error: loss_block<MeanSquaredError>(job, p, y, d, scale, sum); break;
-            case Loss::mean_absolute_error: loss_block<MeanAbsoluteError>(job, p, y, d, scale, sum); break;
-            case Loss::binary_crossentropy: loss_block<BinaryCrossentropy>(job, p, y, d, scale, sum); break;
-            case Loss::categorical_crossentropy: loss_block<CategoricalCrossentropy>(job, p, y, d, scale, sum); break;
-            case Loss::softmax_crossentropy:
-                softmax_block(p, p, job.cols);
-                if (!job.samples_in_lanes) store_block(p, job.output, r, rows, job.cols, job.padded);
-                loss_block<SoftmaxCrossentropy>(job, p, y, d, scale, sum);
-                break;
-        }
-        if (job.sample_losses) store_some(job.sample_losses + r, sum, rows);
-        if (job.metric != Metric::none) store_some(job.hits + r, hits_block(job, p, y), rows);
-        if (d.data && !job.samples_in_lanes) store_block(d, job.dvalues, r, rows, job.cols, job.padded);
+struct Poisson : LossBase {
+    static constexpr const char *name = "poisson", *value_text = "mean_j (p - y log p), p at least 1e-7 in the logarithm",
+                                *gradient_text = "(1 - y / p) / m / n, p at least 1e-7 in the quotient";
+    static constexpr Domain domain = Domain::not_negative;
+    template <class T> static CHAINRULE_INLINE Vec<T> value(const Vec<T>& p, const Vec<T>& y, const Column<T>&) {
+        return p - y * logarithm(not_below_clip(p));
     }
-}
+    template <class T> static CHAINRULE_INLINE Vec<T> gradient(const Vec<T>& p, const Vec<T>& y, const Column<T>&) {
+        return broadcast(T(1)) - y / not_below_clip(p);
+    }
+};
+
+struct ExponentialPoisson : Poisson {
+    static constexpr const char *name = "exponential_poisson", *value_text = "exp(inputs) and the Poisson loss per sample",
+                                *gradient_text = "(p - y) / m / n with dvalues = p, the exponential's output";
+    using Joined = Exponential;
+    template <class T> static CHAINRULE_INLINE Vec<T> value(const Vec<T>&, const Vec<T>& p, const Vec<T>& y, const Column<T>& column) {
+        return Poisson::value(p, y, column);
+    }
+    template <class T> static CHAINRULE_INLINE Vec<T> gradient(const Vec<T>& p, const Vec<T>& y, const Column<T>&) { return p - y; }
+};
+
+// Output j estimates quantile q_j of the one target.
+struct Quantile : LossBase {
+    static constexpr const char *name = "quantile", *value_text = "mean_j max(q d, (q - 1) d), d = y - p", *gradient_text = "(1[p >= y] - q) / m / n";
+    static constexpr Names parameters = names("quantile");
+    static constexpr bool parameter_per_output = true, one_target = true;
+    template <class T> static CHAINRULE_INLINE Vec<T> value(const Vec<T>& p, const Vec<T>& y, const Column<T>& column) {
+        const Vec<T> d = y - p, q = broadcast(T(column.parameters[column.index]));
+        return select(d < Vec<T>{}, q - broadcast(T(1)), q) * d;
+    }
+    template <class T> static CHAINRULE_INLINE Vec<T> gradient(const Vec<T>& p, const Vec<T>& y, const Column<T>& column) {
+        const Vec<T> q = broadcast(T(column.parameters[column.index])), below = Vec<T>{} - q;
+        return select(p < y, below, select(y <= p, broadcast(T(1)) - q, p - y));  // NaN passes
+    }
+};
+
+// Labels 0 and 1 mean -1 and 1.
+struct Hinge : LossBase {
+    static constexpr const char *name = "hinge", *value_text = "mean_j max(0, 1 - y p), labels -1 and 1, or 0 and 1", *gradient_text = "-y / m / n where y p < 1";
+    static constexpr Domain domain = Domain::signs;
+    template <class T> static CHAINRULE_INLINE Vec<T> sign(const Vec<T>& y) { return select(Vec<T>{} < y, broadcast(T(1)), broadcast(T(-1))); }
+    template <class T> static CHAINRULE_INLINE Vec<T> value(const Vec<T>& p, const Vec<T>& y, const Column<T>&) {
+        return larger(Vec<T>{}, broadcast(T(1)) - sign(y) * p);
+    }
+    template <class T> static CHAINRULE_INLINE Vec<T> gradient(const Vec<T>& p, const Vec<T>& y, const Column<T>&) {
+        const Vec<T> product = sign(y) * p;
+        return select(product < broadcast(T(1)), Vec<T>{} - sign(y), select(product == product, Vec<T>{}, product));
+    }
+};
+
+using Losses = List<HalfSquaredError, MeanSquaredError, MeanAbsoluteError, BinaryCrossentropy, CategoricalCrossentropy, SoftmaxCrossentropy,
+                    BinaryCrossentropyLogits, SigmoidCrossentropy, Huber, LogCosh, Poisson, ExponentialPoisson, Quantile, Hinge>;
+
+template <class Part> constexpr bool is_joint = !is_same<typename Part::Joined, NotJoint>;
+template <class Joined> constexpr bool is_elementwise = !Joined::by_rows;
+template <> constexpr bool is_elementwise<NotJoint> = false;
+template <class Part> constexpr bool joins_elementwise = is_elementwise<typename Part::Joined>;

@@ -52,13 +52,6 @@ template <class T> struct Ahead {
     Index lines;
 };
 
-// One row on, by an addition the compiler cannot see through: else it would compute the addresses of all rows of a tile
-// first, more than there are registers.
-template <class T> CHAINRULE_INLINE void next_row(T*& place, Index row) {
-    place += row;
-    asm("" : "+r"(place));
-}
-
 // A tile's first values: those at init, or 0 where there are none.
 template <int R, int V, class Width, class T>
 CHAINRULE_INLINE void start_tile(Vec<T> (&sum)[R][V], const T* init, Index row, Index vec, Width width) {
@@ -76,24 +69,12 @@ CHAINRULE_INLINE void start_tile(Vec<T> (&sum)[R][V], const T* init, Index row, 
 }
 
 template <int R, int V, class Width, class T>
-CHAINRULE_INLINE void finish_tile(Vec<T> (&sum)[R][V], bool relu, T* output, Index row, Index vec, Width width) {
-    if (relu)
-        _Pragma("GCC unroll 16") for (int r = 0; r < R; ++r)
-            _Pragma("GCC unroll 8") for (int v = 0; v < V; ++v) sum[r][v] = Relu::forward(sum[r][v]);
+CHAINRULE_INLINE void finish_tile(Vec<T> (&sum)[R][V], T* output, Index row, Index vec, Width width) {
     _Pragma("GCC unroll 16") for (int r = 0; r < R; ++r) {
         _Pragma("GCC unroll 8") for (int v = 0; v < V; ++v)
             if (v + 1 < V) store(output + v * vec, sum[r][v]);
             else store(output + v * vec, sum[r][v], width);
         next_row(output, row);
-    }
-}
-
-template <class Function, int R, int V, class T>
-CHAINRULE_INLINE void through_derivative(Vec<T> (&sum)[R][V], const T* activated, Index row, Index vec) {
-    _Pragma("GCC unroll 14") for (int r = 0; r < R; ++r) {
-        _Pragma("GCC unroll 8") for (int v = 0; v < V; ++v)
-            sum[r][v] = Function::backward(sum[r][v], load(activated + v * vec));
-        next_row(activated, row);
     }
 }
 
@@ -128,18 +109,12 @@ void product_tile(const Product<T>& job, const T* a, const T* b, const T* init, 
         for (; k < count; ++k, b += b_row) multiply_add(k, b);
         a += job.a.vec;
     }
-    if constexpr (is_whole<Width>) {
-        // activated has the strides of output
-        const T* const activated = job.activated.data + (output - job.output.data);
-        const Index row = job.output.row, vec = job.output.vec;
-        switch (job.derivative) {
-            case Activation::relu: through_derivative<Relu>(sum, activated, row, vec); break;
-            case Activation::tanh: through_derivative<Tanh>(sum, activated, row, vec); break;
-            case Activation::sigmoid: through_derivative<Sigmoid>(sum, activated, row, vec); break;
-            default: break;
-        }
-    }
-    finish_tile(sum, job.relu, output, job.output.row, job.output.vec, width);
+    if constexpr (is_whole<Width>)
+        if (job.derivative != Activation::identity)  // saved has the strides of output
+            through_derivative(job.derivative, sum, job.saved.data + (output - job.output.data), job.output.row, job.output.vec, job.parameters,
+                               Activations{});
+    if (job.activation != Activation::identity) through_activation(job.activation, sum, job.parameters, Activations{});
+    finish_tile(sum, output, job.output.row, job.output.vec, width);
 }
 
 template <class T, class Width> using ProductTile = void (*)(const Product<T>&, const T*, const T*, const T*, T*, Ahead<T>, Width);

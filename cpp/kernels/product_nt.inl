@@ -6,7 +6,7 @@
 // lanes. `lanes` partial sums run along the inner index; then
 //   product_nt        adds those of a whole tile together, in the tree of sums_of_lanes, so that a sum costs three
 //                     operations and not thirty
-//   partial_sums_nt   keeps them for a later call, which goes on from there
+//   lane_sums_nt   keeps them for a later call, which goes on from there
 
 #if defined(__AVX512F__) || defined(__aarch64__)
 constexpr int registers = 32;
@@ -42,13 +42,13 @@ CHAINRULE_INLINE void add_products(const Product<T>& job, const T* a, const T* b
 // Calls finish(first, sum) with the partial sums of the tile at (r, c), as many rows from row `first` of it on as fit into
 // registers.
 template <int R, int C, int first = 0, class T, class Finish>
-CHAINRULE_INLINE void partial_sums(const Product<T>& job, Index r, Index c, const Finish& finish) {
+CHAINRULE_INLINE void lane_sums(const Product<T>& job, Index r, Index c, const Finish& finish) {
     constexpr int count = R - first < rows_in_registers<C> ? R - first : rows_in_registers<C>;
     Vec<T> sum[count][C];
     start_tile(sum, job.init.data ? job.init.data + (r + first) * job.init.row + c * job.init.vec : nullptr, job.init.row, job.init.vec, All{});
     add_products(job, job.a.data + (r + first) * job.a.row, job.b.data + c * job.b.row, sum);
     finish(first, sum);
-    if constexpr (first + count < R) partial_sums<R, C, first + count>(job, r, c, finish);
+    if constexpr (first + count < R) lane_sums<R, C, first + count>(job, r, c, finish);
 }
 
 // `tiles` tiles of R rows, one below the other from row r on, and as many of C columns as fit between columns c and last;
@@ -97,7 +97,7 @@ struct Totals {
 
     template <int R, int C, class T> static CHAINRULE_INLINE void tile(const Product<T>& job, Index r, Index c) {
         Native<T> folded[lanes<T>] = {};
-        partial_sums<R, C>(job, r, c, [&](int first, const auto& sum) {
+        lane_sums<R, C>(job, r, c, [&](int first, const auto& sum) {
             int i = first * C;
             for (const auto& row : sum)
                 for (const Vec<T>& each : row) folded[i++] = fold(each);
@@ -121,10 +121,10 @@ struct Partials {
     template <class T> static constexpr int sums = parts == 1 ? 16 : registers / parts / 2;
 
     template <int R, int C, class T> static CHAINRULE_INLINE void tile(const Product<T>& job, Index r, Index c) {
-        partial_sums<R, C>(job, r, c, [&](int first, auto& sum) {
-            finish_tile(sum, false, job.output.data + (r + first) * job.output.row + c * job.output.vec, job.output.row, job.output.vec, All{});
+        lane_sums<R, C>(job, r, c, [&](int first, auto& sum) {
+            finish_tile(sum, job.output.data + (r + first) * job.output.row + c * job.output.vec, job.output.row, job.output.vec, All{});
         });
     }
 };
 
-template <class T> void partial_sums_nt(const Product<T>& job) noexcept { product_nt_by<Partials>(job); }
+template <class T> void lane_sums_nt(const Product<T>& job) noexcept { product_nt_by<Partials>(job); }

@@ -57,7 +57,8 @@ void product_tn_tile(const Product<T>& job, const T* a, const T* b, const T* ini
             _Pragma("GCC unroll 4") for (int i = 0; i < product_tn_turn; ++i) multiply_add(a + i * a_row, b + i * b_row);
         }
     for (; k < job.inner; ++k, a += a_row, b += b_row) multiply_add(a, b);
-    finish_tile(sum, job.relu, output, job.output.row, job.output.vec, width);
+    if (job.activation != Activation::identity) through_activation(job.activation, sum, job.parameters, Activations{});
+    finish_tile(sum, output, job.output.row, job.output.vec, width);
 }
 
 template <class T, class Width> using ProductTnTile = void (*)(const Product<T>&, const T*, const T*, const T*, T*, BothAhead<T>, Width);
@@ -109,4 +110,33 @@ template <class T> void product_tn(const Product<T>& job) noexcept {
     if (job.a.row == lanes<T> && job.b.row == lanes<T>) product_tn_whole<InPanels>(job, vector, whole);
     else product_tn_whole<Anyhow>(job, vector, whole);
     if (whole < vectors) product_tn_columns<1, Anyhow>(job, vector, Tail{tail});
+}
+
+// The same for few samples (at most `few_samples`), of whole vectors: output (cols / lanes, rows, lanes) = a^T . b, a row at a
+// time. Rows of b stay in registers while a's values pass by.
+template <int samples, class T> void outer_product(const Product<T>& job) {
+    for (Index v = 0; v * lanes<T> < job.cols; ++v) {
+        Vec<T> value[samples];
+        _Pragma("GCC unroll 4") for (int s = 0; s < samples; ++s) value[s] = load(job.b.data + s * job.b.row + v * job.b.vec);
+        T* output = job.output.data + v * job.output.vec;
+        for (Index first = 0; first < job.rows; first += lanes<T>) {
+            const T* const a = job.a.data + first / lanes<T> * job.a.vec;
+            const Index count = job.rows - first < lanes<T> ? job.rows - first : lanes<T>;
+            for (Index r = 0; r < count; ++r, output += job.output.row) {
+                Vec<T> sum = {};
+                _Pragma("GCC unroll 4") for (int s = 0; s < samples; ++s) sum = fma(broadcast(a[s * job.a.row + r]), value[s], sum);
+                store(output, sum);
+            }
+        }
+    }
+}
+
+template <class T> void product_tn_few(const Product<T>& job) noexcept {
+    static_assert(few_samples == 4);
+    switch (job.inner) {
+        case 1: return outer_product<1>(job);
+        case 2: return outer_product<2>(job);
+        case 3: return outer_product<3>(job);
+        case 4: return outer_product<4>(job);
+    }
 }

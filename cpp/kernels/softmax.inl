@@ -3,7 +3,24 @@
 // output_j = exp(x_j - max) / sum_k exp(x_k - max)
 // dinputs_j = output_j * (dvalues_j - sum_k dvalues_k output_k)
 //
-// In blocks of `lanes` samples, like losses.inl.
+// In blocks of `lanes` samples (blocks.inl).
+
+// softmax over the columns, shifted by the largest one.
+template <class T> void softmax_block(const Block<T>& in, const Block<T>& out, Index cols) {
+    Vec<T> largest = load(in.column(0));
+    for (Index j = 1; j < cols; ++j) {
+        const Vec<T> x = load(in.column(j));
+        largest = select(x <= largest, largest, x);
+    }
+    Vec<T> sum = {};
+    for (Index j = 0; j < cols; ++j) {
+        const Vec<T> e = exponential(load(in.column(j)) - largest);
+        sum = sum + e;
+        store(out.column(j), e);
+    }
+    const Vec<T> share = broadcast(T(1)) / sum;
+    for (Index j = 0; j < cols; ++j) store(out.column(j), load(out.column(j)) * share);
+}
 
 template <class T>
 void softmax_forward(Index rows, Index cols, Grid<const T> inputs, Grid<T> output, T* scratch, bool samples_in_lanes,

@@ -2,7 +2,7 @@
 //
 // 8 partial sums, one for each remainder of the index, added in halves: the same order everywhere.
 
-template <class T, class Term> CHAINRULE_INLINE double partial_sums(Index n, const T* x, Term term) {
+template <class T, class Term> CHAINRULE_INLINE double sum_of_terms(Index n, const T* x, Term term) {
     constexpr Index width = 8;
     double partial[width] = {};
     Index i = 0;
@@ -15,8 +15,8 @@ template <class T, class Term> CHAINRULE_INLINE double partial_sums(Index n, con
 }
 
 template <class T> double sum(Index n, const T* x) noexcept {
-    return partial_sums(n, x, [](double value) { return value; });
+    return sum_of_terms(n, x, [](double value) { return value; });
 }
 template <class T> double sum_of_squares(Index n, const T* x) noexcept {
-    return partial_sums(n, x, [](double value) { return value * value; });
+    return sum_of_terms(n, x, [](double value) { return value * value; });
 }

@@ -16,7 +16,11 @@ namespace {
 
 #include "vec.inl"
 
+#include "lists.inl"
+
 #include "elementary.inl"
+
+#include "elementwise.inl"
 
 #include "activations.inl"
 
@@ -28,11 +32,17 @@ namespace {
 
 #include "product_nt.inl"
 
-#include "losses.inl"
+#include "blocks.inl"
 
 #include "softmax.inl"
 
-#include "optimizers.inl"
+#include "metrics.inl"
+
+#include "losses.inl"
+
+#include "loss.inl"
+
+#include "rules.inl"
 
 #include "sums.inl"
 
@@ -40,15 +50,31 @@ namespace {
 
 #include "peak.inl"
 
+#include "catalogue.inl"
+
 template <class T> constexpr Kernels<T> kernels = {
-    product_rows,        product_vectors,      product_tn_rows,      product_tn_vectors,
-    product<T>,          product_tn<T>,        product_nt<T>,        partial_sums_nt<T>,
-    transpose<T>,        gather<T>,            gather_transposed<T>, activation_forward<T>,
-    activation_backward<T>,
-    softmax_forward<T>,  softmax_backward<T>,  dropout_mask<T>,      multiply<T>,
-    logarithm_all<T>,    loss<T>,              update<T>,            update_panels<T>,
-    update_skinny<T>,
-    regularize<T>,       sum<T>,              sum_of_squares<T>,
+    product_rows,
+    product_vectors,
+    product_tn_rows,
+    product_tn_vectors,
+    {Tables<Activations>::of_activations<T>},
+    {Tables<Losses>::of_losses<T>},
+    {Tables<Rules>::of_rules<T>},
+    product<T>,
+    product_tn<T>,
+    product_tn_few<T>,
+    product_nt<T>,
+    lane_sums_nt<T>,
+    transpose<T>,
+    gather<T>,
+    gather_transposed<T>,
+    dropout_mask<T>,
+    multiply<T>,
+    scale_columns<T>,
+    sum_products<T>,
+    regularize<T>,
+    sum<T>,
+    sum_of_squares<T>,
     fma_chain<T>,
 };
 
@@ -60,7 +86,7 @@ template <class T> constexpr Kernels<T> kernels = {
 #define CHAINRULE_STRING(x) CHAINRULE_TEXT(x)
 
 extern "C" const Target CHAINRULE_NAME(CHAINRULE_KERNEL_TARGET);
-extern "C" const Target CHAINRULE_NAME(CHAINRULE_KERNEL_TARGET) = {CHAINRULE_STRING(CHAINRULE_KERNEL_TARGET), has_fma, kernels<float>,
+extern "C" const Target CHAINRULE_NAME(CHAINRULE_KERNEL_TARGET) = {CHAINRULE_STRING(CHAINRULE_KERNEL_TARGET), has_fma, catalogue, kernels<float>,
                                                                    kernels<double>};
 
 }  // namespace chainrule

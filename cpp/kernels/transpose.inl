@@ -40,9 +40,6 @@ template <class T> const T* source_row(const GatherJob<T>& job, const T* source,
     return source + (job.order ? static_cast<Index>(job.order[job.first + r]) : job.first + r) * job.source_row;
 }
 
-template <class A, class B> constexpr bool is_same = false;
-template <class A> constexpr bool is_same<A, A> = true;
-
 // `lanes` numbers of any type, or the first ones, as T.
 template <class T, class Source> CHAINRULE_INLINE Vec<T> load_converted(const Source* source, All) {
     typedef Source Wide __attribute__((vector_size(part_lanes<T> * sizeof(Source)), aligned(alignof(Source)), may_alias));
@@ -58,7 +55,7 @@ template <class T, class Source> CHAINRULE_INLINE Vec<T> load_converted(const So
 }
 
 template <class T, class Source> void gather_from(const GatherJob<T>& job, const Source* source) {
-    GatherJob<Source> rows = {job.rows, job.cols, nullptr, false, job.source_row, job.order, job.first, {nullptr, 0, 0}};
+    GatherJob<Source> rows = {job.rows, job.cols, nullptr, Number::float32, job.source_row, job.order, job.first, {nullptr, 0, 0}};
     for (Index r = 0; r < job.rows; ++r) {
         const Source* from = source_row(rows, source, r);
         T* to = job.output.data + r * job.output.row;
@@ -70,7 +67,7 @@ template <class T, class Source> void gather_from(const GatherJob<T>& job, const
 }
 
 template <class T, class Source> void gather_transposed_from(const GatherJob<T>& job, const Source* source) {
-    GatherJob<Source> rows = {job.rows, job.cols, nullptr, false, job.source_row, job.order, job.first, {nullptr, 0, 0}};
+    GatherJob<Source> rows = {job.rows, job.cols, nullptr, Number::float32, job.source_row, job.order, job.first, {nullptr, 0, 0}};
     for (Index r = 0; r < job.rows; r += lanes<T>)
         for_each_vector<T>(job.cols, [&](Index c, auto width) {
             Vec<T> x[lanes<T>];
@@ -86,10 +83,20 @@ template <class T, class Source> void gather_transposed_from(const GatherJob<T>&
 }
 
 template <class T> void gather(const GatherJob<T>& job) noexcept {
-    if (job.source_is_double) gather_from(job, static_cast<const double*>(job.source));
-    else gather_from(job, static_cast<const float*>(job.source));
+    switch (job.numbers) {
+        case Number::float32: return gather_from(job, static_cast<const float*>(job.source));
+        case Number::float64: return gather_from(job, static_cast<const double*>(job.source));
+        case Number::uint8: return gather_from(job, static_cast<const std::uint8_t*>(job.source));
+        case Number::int8: return gather_from(job, static_cast<const std::int8_t*>(job.source));
+        case Number::uint16: return gather_from(job, static_cast<const std::uint16_t*>(job.source));
+        case Number::int16: return gather_from(job, static_cast<const std::int16_t*>(job.source));
+        case Number::uint32: return gather_from(job, static_cast<const std::uint32_t*>(job.source));
+        case Number::int32: return gather_from(job, static_cast<const std::int32_t*>(job.source));
+        case Number::uint64: return gather_from(job, static_cast<const std::uint64_t*>(job.source));
+        case Number::int64: return gather_from(job, static_cast<const std::int64_t*>(job.source));
+    }
 }
 template <class T> void gather_transposed(const GatherJob<T>& job) noexcept {
-    if (job.source_is_double) gather_transposed_from(job, static_cast<const double*>(job.source));
+    if (job.numbers == Number::float64) gather_transposed_from(job, static_cast<const double*>(job.source));
     else gather_transposed_from(job, static_cast<const float*>(job.source));
 }

@@ -38,9 +38,9 @@ template <class T> Grid<T> offset(const Grid<T>& grid, Index row, Index vector) 
 }
 
 // The block of one worker: by rows where there are enough of them, else by columns.
-template <class T> struct Part {
+template <class T> struct OutputBlock {
     Range rows, columns;
-    Part(Index n_rows, Index n_columns, Worker worker) : rows{0, n_rows}, columns{0, n_columns} {
+    OutputBlock(Index n_rows, Index n_columns, Worker worker) : rows{0, n_rows}, columns{0, n_columns} {
         if (n_rows >= 16 * worker.count) rows = runtime::share(n_rows, 1, worker);
         else columns = runtime::share(n_columns, 2 * lanes<T>, worker);
     }
@@ -58,7 +58,7 @@ template <class T> bool has_long_rows(Index row) { return row * static_cast<Inde
 // output[part] = init + a . b, where pack(first, count, column, width, strip) packs b's rows [first, first + count) of
 // some columns into the panels of a strip.
 template <class T, class Pack>
-void packed_product(const Grid<const T>& a, Index inner, const Part<T>& part, const Grid<const T>& bias, const Grid<T>& output, const Pack& pack) {
+void packed_product(const Grid<const T>& a, Index inner, const OutputBlock<T>& part, const Grid<const T>& bias, const Grid<T>& output, const Pack& pack) {
     const Kernels<T>& kernel = runtime::kernels<T>();
     const Blocks<T> blocks;
     // twice as many rows as in a plan: here weights are packed again for each block of them
@@ -76,7 +76,7 @@ void packed_product(const Grid<const T>& a, Index inner, const Part<T>& part, co
             const bool last = first + count == inner;
             Grid<const T> left = offset(a, row, first / lanes<T>);
             if (packs_a) {
-                kernel.gather({rows, count, left.data, sizeof(T) == sizeof(double), a.row, nullptr, 0, packed_a.grid});
+                kernel.gather({rows, count, left.data, number_of<T>, a.row, nullptr, 0, packed_a.grid});
                 left = constant(packed_a.grid);
             }
             for (Index c = first_column; c < part.columns.last; c += strip_panels * lanes<T>) {
@@ -85,7 +85,7 @@ void packed_product(const Grid<const T>& a, Index inner, const Part<T>& part, co
                 const Grid<T> result = offset(output, row, c / lanes<T>);
                 const Grid<T> partial = packs_sums ? offset(sums.grid, 0, (c - first_column) / lanes<T>) : result;
                 const Grid<const T> start = first > 0 ? constant(partial) : (bias.data ? offset(bias, 0, c / lanes<T>) : bias);
-                kernel.product({rows, count, width, left, constant(strip.grid), start, last ? result : partial, false, false, false});
+                kernel.product({rows, count, width, left, constant(strip.grid), start, last ? result : partial, false, false});
             }
         }
 }
@@ -93,7 +93,7 @@ void packed_product(const Grid<const T>& a, Index inner, const Part<T>& part, co
 template <class T>
 void forward_part(const DenseShape& shape, const T* inputs, const T* weights, const T* biases, T* output, Worker worker) {
     const Kernels<T>& kernel = runtime::kernels<T>();
-    const Part<T> part(shape.samples, shape.n_neurons, worker);
+    const OutputBlock<T> part(shape.samples, shape.n_neurons, worker);
     const Index rows = part.rows.last - part.rows.first, columns = part.columns.last - part.columns.first;
     if (rows <= 0 || columns <= 0) return;
     const Grid<const T> a = rows_of(inputs, shape.n_inputs), b = rows_of(weights, shape.n_neurons);
@@ -103,18 +103,18 @@ void forward_part(const DenseShape& shape, const T* inputs, const T* weights, co
     if (shape.n_inputs == 0 || rows < rows_worth_packing || bytes <= bytes_read_in_place) {
         const Index v = part.columns.first / lanes<T>;
         kernel.product({rows, shape.n_inputs, columns, offset(a, part.rows.first, 0), offset(b, 0, v), offset(bias, 0, v),
-                        offset(out, part.rows.first, v), false, false, false});
+                        offset(out, part.rows.first, v), false, false});
         return;
     }
     packed_product(a, shape.n_inputs, part, bias, out, [&](Index first, Index count, Index c, Index width, const Grid<T>& strip) {
-        kernel.gather({count, width, weights + c, sizeof(T) == sizeof(double), shape.n_neurons, nullptr, first, strip});
+        kernel.gather({count, width, weights + c, number_of<T>, shape.n_neurons, nullptr, first, strip});
     });
 }
 
 template <class T>
 void dinputs_part(const DenseShape& shape, const T* dvalues, const T* weights, T* dinputs, Worker worker) {
     const Kernels<T>& kernel = runtime::kernels<T>();
-    const Part<T> part(shape.samples, shape.n_inputs, worker);
+    const OutputBlock<T> part(shape.samples, shape.n_inputs, worker);
     const Index rows = part.rows.last - part.rows.first, columns = part.columns.last - part.columns.first;
     if (rows <= 0 || columns <= 0) return;
     const Grid<const T> a = rows_of(dvalues, shape.n_neurons), w = rows_of(weights, shape.n_neurons);
@@ -122,7 +122,7 @@ void dinputs_part(const DenseShape& shape, const T* dvalues, const T* weights, T
     const Index v = part.columns.first / lanes<T>;
     if (shape.samples <= rows_by_dot_product || shape.n_neurons == 0) {
         const Grid<const T> b = {weights + part.columns.first * shape.n_neurons, w.row, w.vec};
-        kernel.product_nt({rows, shape.n_neurons, columns, offset(a, part.rows.first, 0), b, {nullptr, 0, 0}, offset(out, part.rows.first, v), false, false, false});
+        kernel.product_nt({rows, shape.n_neurons, columns, offset(a, part.rows.first, 0), b, {nullptr, 0, 0}, offset(out, part.rows.first, v), false, false});
         return;
     }
     packed_product(a, shape.n_neurons, part, {nullptr, 0, lanes<T>}, out, [&](Index first, Index count, Index c, Index width, const Grid<T>& strip) {
@@ -150,12 +150,11 @@ void dweights_part(const DenseShape& shape, const T* inputs, const T* dvalues, T
     const bool pack = shape.samples >= 32 && shape.n_inputs >= 64 && width >= 64;
     if (!pack) {
         const Grid<const T> b = offset(rows_of(dvalues, shape.n_neurons), 0, columns.first / lanes<T>);
-        kernel.product_tn({shape.n_inputs, shape.samples, width, rows_of(inputs, shape.n_inputs), b, none, out, false, false, false});
-        kernel.product_tn({1, shape.samples, width, ones, b, none, bias, false, false, false});
+        kernel.product_tn({shape.n_inputs, shape.samples, width, rows_of(inputs, shape.n_inputs), b, none, out, false, false});
+        kernel.product_tn({1, shape.samples, width, ones, b, none, bias, false, false});
         return;
     }
     const Blocks<T> blocks;
-    const bool is_double = sizeof(T) == sizeof(double);
     const Index block = std::min(shape.samples, most_packed_samples);
     const Index chunk = std::max<Index>(blocks.quarter_l2 / (block * line_bytes), 1) * lanes<T>;
     PackedRows<T> a(block, std::min(chunk, shape.n_inputs)), b(block, width);
@@ -163,17 +162,17 @@ void dweights_part(const DenseShape& shape, const T* inputs, const T* dvalues, T
     b.grid.data = a.grid.data + a.elements();
     for (Index first = 0; first < shape.samples; first += block) {
         const Index samples = std::min(shape.samples - first, block);
-        kernel.gather({samples, width, dvalues + columns.first, is_double, shape.n_neurons, nullptr, first, b.grid});
+        kernel.gather({samples, width, dvalues + columns.first, number_of<T>, shape.n_neurons, nullptr, first, b.grid});
         // of all packed samples, some at a time; goes on from the output where others went before
         const auto gradient = [&](Index rows, const Grid<const T>& left, Index c, const Grid<T>& output) {
             const Index here = std::min(width - c, group);
             for (Index s = 0; s < samples; s += gradient_samples)
                 kernel.product_tn({rows, std::min(samples - s, gradient_samples), here, offset(left, s, 0), offset(constant(b.grid), s, c / lanes<T>),
-                                   first + s > 0 ? constant(output) : none, output, false, false, false});
+                                   first + s > 0 ? constant(output) : none, output, false, false});
         };
         for (Index i = 0; i < shape.n_inputs; i += chunk) {
             const Index rows = std::min(shape.n_inputs - i, chunk);
-            kernel.gather({samples, rows, inputs + i, is_double, shape.n_inputs, nullptr, first, a.grid});
+            kernel.gather({samples, rows, inputs + i, number_of<T>, shape.n_inputs, nullptr, first, a.grid});
             for (Index c = 0; c < width; c += group) {
                 if (i == 0) gradient(1, ones, c, offset(bias, 0, c / lanes<T>));
                 gradient(rows, constant(a.grid), c, offset(out, i, c / lanes<T>));

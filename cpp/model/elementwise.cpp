@@ -26,7 +26,10 @@ template <class Body> void for_shares(Index n, Index group, double flops_each, c
     });
 }
 
-double cost(Activation kind) { return kind == Activation::relu || kind == Activation::linear ? cheap : costly; }
+double cost_of(const ActivationEntry& entry, bool forward) {
+    const double vector_operations = forward || entry.needs_inputs ? static_cast<double>(entry.cost) : 0;
+    return std::max(cheap, 2.5 * vector_operations);
+}
 
 template <class T> Grid<T> rows_from(T* data, Index first, Index columns) {
     return {data ? data + first * columns : nullptr, columns, lanes<std::remove_const_t<T>>};
@@ -34,31 +37,33 @@ template <class T> Grid<T> rows_from(T* data, Index first, Index columns) {
 
 }  // namespace
 
-template <class T> void activation_forward(Activation kind, Index n, const T* inputs, T* output) {
-    for_shares(n, lanes<T>, cost(kind), [&](Index first, Index count) {
-        runtime::kernels<T>().activation_forward(kind, count, inputs + first, output + first);
+template <class T> void activation_forward(const ActivationShape& job, const T* inputs, T* output) {
+    const ActivationEntry& entry = runtime::target().catalogue.activations[job.activation];
+    const ActivationKernels<T>& kernel = runtime::kernels<T>().activations[job.activation];
+    const double cost = cost_of(entry, true);
+    if (!entry.by_rows)
+        return for_shares(job.rows * job.columns, lanes<T>, cost, [&](Index first, Index count) {
+            kernel.forward(count, job.parameters, inputs + first, output + first);
+        });
+    if (job.columns == 0) return;
+    for_shares(job.rows, lanes<T>, cost * static_cast<double>(job.columns), [&](Index first, Index count) {
+        kernel.forward_rows(count, job.columns, rows_from(inputs, first, job.columns), rows_from(output, first, job.columns),
+                            runtime::scratch<T>(job.columns * lanes<T>), false, false);
     });
 }
 
-template <class T> void activation_backward(Activation kind, Index n, const T* dvalues, const T* output, T* dinputs) {
-    for_shares(n, lanes<T>, cheap, [&](Index first, Index count) {
-        runtime::kernels<T>().activation_backward(kind, count, dvalues + first, output + first, dinputs + first);
-    });
-}
-
-template <class T> void softmax_forward(Index rows, Index columns, const T* inputs, T* output) {
-    if (columns == 0) return;
-    for_shares(rows, lanes<T>, costly * static_cast<double>(columns), [&](Index first, Index count) {
-        runtime::kernels<T>().softmax_forward(count, columns, rows_from(inputs, first, columns), rows_from(output, first, columns),
-                                              runtime::scratch<T>(columns * lanes<T>), false, false);
-    });
-}
-
-template <class T> void softmax_backward(Index rows, Index columns, const T* dvalues, const T* output, T* dinputs) {
-    if (columns == 0) return;
-    for_shares(rows, lanes<T>, cheap * static_cast<double>(columns), [&](Index first, Index count) {
-        runtime::kernels<T>().softmax_backward(count, columns, rows_from(dvalues, first, columns), rows_from(output, first, columns),
-                                               rows_from(dinputs, first, columns), runtime::scratch<T>(2 * columns * lanes<T>), false, false);
+template <class T> void activation_backward(const ActivationShape& job, const T* dvalues, const T* saved, T* dinputs) {
+    const ActivationEntry& entry = runtime::target().catalogue.activations[job.activation];
+    const ActivationKernels<T>& kernel = runtime::kernels<T>().activations[job.activation];
+    const double cost = cost_of(entry, false);
+    if (!entry.by_rows)
+        return for_shares(job.rows * job.columns, lanes<T>, cost, [&](Index first, Index count) {
+            kernel.backward(count, job.parameters, dvalues + first, saved + first, dinputs + first);
+        });
+    if (job.columns == 0) return;
+    for_shares(job.rows, lanes<T>, cost * static_cast<double>(job.columns), [&](Index first, Index count) {
+        kernel.backward_rows(count, job.columns, rows_from(dvalues, first, job.columns), rows_from(saved, first, job.columns),
+                             rows_from(dinputs, first, job.columns), runtime::scratch<T>(2 * job.columns * lanes<T>), false, false);
     });
 }
 
@@ -84,14 +89,14 @@ template <class T> void regularize(Index n, double l1, double l2, const T* param
 }
 
 template <class T> void update(const UpdateJob<T>& job) {
+    const int states = runtime::target().catalogue.rules[job.rule.rule].states.count;
     for_shares(job.n, lanes<T>, 2 * cheap, [&](Index first, Index count) {
         UpdateJob<T> part = job;
         part.n = count;
         part.gradient += first;
         part.parameter += first;
-        if (part.momentums) part.momentums += first;
-        if (part.cache) part.cache += first;
-        runtime::kernels<T>().update(part);
+        for (int i = 0; i < states; ++i) part.states[i] += first;
+        runtime::kernels<T>().rules[job.rule.rule].update(part);
     });
 }
 
@@ -109,26 +114,26 @@ template <class T> void loss(const LossArrays<T>& arrays) {
     }
     for_shares(arrays.rows, lanes<T>, costly * static_cast<double>(m), [&](Index first, Index count) {
         LossJob<T> job = {};
-        job.loss = arrays.loss;
         job.metric = Metric::none;
         job.rows = count;
         job.cols = m;
         job.output = rows_from(arrays.output, first, m);
-        job.targets = rows_from(arrays.targets, first, m);
+        job.activated = arrays.activated;
+        job.target_cols = arrays.target_columns;
+        job.targets = rows_from(arrays.targets, first, arrays.target_columns);
+        job.parameters = arrays.parameters;
         job.labels = arrays.labels ? arrays.labels + first : nullptr;
         job.sample_losses = arrays.sample_losses ? arrays.sample_losses + first : nullptr;
         job.dvalues = rows_from(arrays.dvalues, first, m);
         job.scale = static_cast<T>(1.0 / static_cast<double>(arrays.rows));
         job.scratch = runtime::scratch<T>(3 * m * lanes<T>);
-        runtime::kernels<T>().loss(job);
+        runtime::kernels<T>().losses[arrays.loss](job);
     });
 }
 
 #define CHAINRULE_INSTANTIATE(T)                                                                                           \
-    template void activation_forward(Activation, Index, const T*, T*);                                                     \
-    template void activation_backward(Activation, Index, const T*, const T*, T*);                                          \
-    template void softmax_forward(Index, Index, const T*, T*);                                                             \
-    template void softmax_backward(Index, Index, const T*, const T*, T*);                                                  \
+    template void activation_forward(const ActivationShape&, const T*, T*);                                                \
+    template void activation_backward(const ActivationShape&, const T*, const T*, T*);                                     \
     template void dropout_forward(Index, double, std::uint64_t, std::uint64_t, const T*, T*, T*);                          \
     template void multiply(Index, const T*, const T*, T*);                                                                 \
     template void regularize(Index, double, double, const T*, T*);                                                         \

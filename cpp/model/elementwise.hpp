@@ -7,12 +7,15 @@
 
 namespace chainrule::model {
 
-template <class T> void activation_forward(Activation kind, Index n, const T* inputs, T* output);
-template <class T> void activation_backward(Activation kind, Index n, const T* dvalues, const T* output, T* dinputs);
-
-// Row-major (rows, columns).
-template <class T> void softmax_forward(Index rows, Index columns, const T* inputs, T* output);
-template <class T> void softmax_backward(Index rows, Index columns, const T* dvalues, const T* output, T* dinputs);
+// An activation of (rows, columns), row-major; `saved` is what its derivative is written in. Element by element the shape
+// does not matter.
+struct ActivationShape {
+    Activation activation;
+    const double* parameters;
+    Index rows, columns;
+};
+template <class T> void activation_forward(const ActivationShape& job, const T* inputs, T* output);
+template <class T> void activation_backward(const ActivationShape& job, const T* dvalues, const T* saved, T* dinputs);
 
 template <class T> void dropout_forward(Index n, double keep, std::uint64_t key, std::uint64_t step, const T* inputs, T* output, T* mask);
 template <class T> void multiply(Index n, const T* a, const T* b, T* output);
@@ -23,8 +26,10 @@ template <class T> double sum(Index n, const T* values);
 // Row-major outputs and targets (rows, columns), or labels (rows). Null results are left out.
 template <class T> struct LossArrays {
     Loss loss;
-    Index rows, columns;
-    T* output;  // softmax_crossentropy_forward replaces logits by probabilities
+    const double* parameters;
+    Index rows, columns, target_columns;
+    T* output;       // a joint loss replaces its activation's inputs by the output, unless
+    bool activated;  // that is what they are already
     const T* targets;
     const std::int64_t* labels;
     T* sample_losses;

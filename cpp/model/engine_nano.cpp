@@ -8,6 +8,7 @@
 // `lanes` partial sums until the last block.
 //
 //   values      row 0: ones, whose weight is the bias; row 1 + j: neuron j of the block's samples
+//   sums        row j: what the activation of neuron j was given, where its derivative needs that
 //   dvalues     row j: neuron j; in the place of the values where nobody needs those any more
 //   parameters  per stage (1 + n_inputs, n_neurons), row 0 the biases; all stages one behind the other
 //   gradient    the same; its partial sums, between blocks, a vector for each
@@ -18,7 +19,7 @@
 #include <cmath>
 
 #include "model/grids.hpp"
-#include "model/plan.hpp"
+#include "model/engine.hpp"
 #include "runtime/dispatch.hpp"
 #include "runtime/memory.hpp"
 
@@ -33,6 +34,7 @@ constexpr Index block_bytes = 27 * 1024;
 
 template <class T> struct StageRows {
     T* values = nullptr;   // (1 + n_neurons, block)
+    T* sums = nullptr;     // (n_neurons, block), where the activation's derivative is written in them
     T* dvalues = nullptr;  // (n_neurons, block)
     T* mask = nullptr;     // with dropout
     T* dropped = nullptr;
@@ -46,10 +48,10 @@ template <class T> class NanoEngine final : public Engine<T> {
   public:
     explicit NanoEngine(const Network& network);
 
-    void load(const std::vector<StageArrays<T>>& arrays) override;
-    void store(const std::vector<StageArrays<T>>& arrays) const override;
+    void load(const NetworkArrays<T>& arrays) override;
+    void store(const NetworkArrays<T>& arrays) const override;
     void pass(const Batch& batch, Worker worker, Barrier& barrier) override;
-    void update(const UpdateRule& rule, double clip_norm, Index rows, Worker worker, Barrier& barrier) override;
+    void update(const StepRules& rules, double clip_norm, Index rows, Worker worker, Barrier& barrier) override;
     double penalty() const override;
     void reserve(int) override {}
     std::size_t bytes() const override { return arena_.bytes(); }
@@ -57,23 +59,32 @@ template <class T> class NanoEngine final : public Engine<T> {
 
   private:
     // The samples [first, first + rows) of a batch.
-    struct Part {
+    struct Samples {
         Index first, rows;
     };
     void plan_jobs();
+    void plan_states(Index count, T* (&states)[most_states]);
+    void gather_columns(const Batch& batch, const void* source, Number numbers, Index cols, T* target);
     void gather(const Batch& batch);
-    void forward(const Batch& batch, Part part, std::size_t s);
-    void loss(const Batch& batch, Part part);
-    void backward(const Batch& batch, Part part, std::size_t s);
-    void drop(const Dropout& dropout, const Batch& batch, Part part, const T* values, Index row, T* mask, T* dropped, Index columns);
+    void forward(const Batch& batch, Samples samples, std::size_t s);
+    void loss(const Batch& batch, Samples samples);
+    void backward(const Batch& batch, Samples samples, std::size_t s);
+    void drop(std::size_t layer, const Dropout& dropout, const Batch& batch, Samples samples, const T* values, Index row, T* mask, T* dropped, Index columns);
+    void regularize_gradients();
+    void clip(double clip_norm);
     void step(const UpdateRule& rule, Index first, Index count);
+    void step_scale(const UpdateRule& rule);
+    template <class Body> void for_each_array(const NetworkArrays<T>& arrays, const Body& body) const;
     Index block_vectors() const;
     // Whether dvalues of stage s, as they come with the derivative from the stage above, overwrite its values.
     bool in_place(std::size_t s) const { return s + 1 < net_.stages.size() && ends_in_derivative(net_.stages[s]); }
+    // Where the product of stage s goes, and what its activation's derivative is written in.
+    T* product_of(std::size_t s) const { return stages_[s].sums ? stages_[s].sums : stages_[s].values + block_; }
     Grid<T> rows(T* data, Index first) const { return {data + first * block_, block_, lanes<T>}; }
     // What stage s reads: the batch's inputs from the block's first sample on, or the values of the stage before.
-    Grid<T> inputs_of(std::size_t s, Part part, bool training) const {
-        if (s == 0 && !(training && input_dropped_)) return {inputs_ + part.first, stride_, lanes<T>};
+    Grid<T> inputs_of(std::size_t s, Samples samples, bool training) const {
+        if (s == 0 && net_.scales()) return {scaled_ + samples.first, stride_, lanes<T>};
+        if (s == 0 && !(training && input_dropped_)) return {inputs_ + samples.first, stride_, lanes<T>};
         if (s == 0) return rows(input_dropped_, 0);
         const StageRows<T>& before = stages_[s - 1];
         return rows(training && before.dropped ? before.dropped : before.values, 0);
@@ -85,13 +96,14 @@ template <class T> class NanoEngine final : public Engine<T> {
     Index stride_;  // samples of a batch, in whole vectors
     Index block_;   // samples of a block, in whole vectors
     T *inputs_ = nullptr, *input_mask_ = nullptr, *input_dropped_ = nullptr, *targets_ = nullptr;
+    T *scaled_ = nullptr, *dscaled_ = nullptr;  // inputs times their factors, and the gradient of that: whole batches
+    T *scale_ = nullptr, *dscale_ = nullptr, *scale_states_[most_states] = {};
     std::vector<StageRows<T>> stages_;
-    T *parameters_ = nullptr, *gradient_ = nullptr, *partials_ = nullptr, *momentums_ = nullptr, *cache_ = nullptr;
+    T *parameters_ = nullptr, *gradient_ = nullptr, *partials_ = nullptr, *states_[most_states] = {};
     Index count_ = 0;
     std::int64_t* labels_ = nullptr;
     T *sample_scale_ = nullptr, *scratch_ = nullptr;
     LossJob<T> loss_ = {};
-    bool one_rule_ = true;  // all parameters take the same step
 };
 
 template <class T>
@@ -100,7 +112,14 @@ NanoEngine<T>::NanoEngine(const Network& network)
       block_(block_vectors() * lanes<T>), stages_(network.stages.size()) {
     Index widest = net_.stages.front().n_inputs;
     arena_.plan_zeros(&inputs_, (1 + widest) * stride_);
-    if (net_.input_dropout.keep < 1) {
+    if (net_.scales()) {
+        arena_.plan_zeros(&scaled_, (1 + widest) * stride_);
+        if (net_.scale_learns()) arena_.plan_zeros(&dscaled_, widest * stride_);
+        arena_.plan_zeros(&scale_, widest);
+        arena_.plan_zeros(&dscale_, widest);
+        plan_states(widest, scale_states_);
+    }
+    if (net_.input_dropout.drops()) {
         arena_.plan_zeros(&input_mask_, widest * block_);
         arena_.plan_zeros(&input_dropped_, (1 + widest) * block_);
     }
@@ -108,8 +127,9 @@ NanoEngine<T>::NanoEngine(const Network& network)
         const Stage& stage = net_.stages[s];
         StageRows<T>& memory = stages_[s];
         arena_.plan_zeros(&memory.values, (1 + stage.n_neurons) * block_);
+        if (stage.entry().needs_inputs) arena_.plan_zeros(&memory.sums, stage.n_neurons * block_);
         if (!in_place(s)) arena_.plan_zeros(&memory.dvalues, stage.n_neurons * block_);
-        if (stage.dropout.keep < 1) {
+        if (stage.dropout.drops()) {
             arena_.plan_zeros(&memory.mask, stage.n_neurons * block_);
             arena_.plan_zeros(&memory.dropped, (1 + stage.n_neurons) * block_);
         }
@@ -117,21 +137,20 @@ NanoEngine<T>::NanoEngine(const Network& network)
         memory.count = (1 + stage.n_inputs) * stage.n_neurons;
         count_ += memory.count;
         widest = std::max(widest, stage.n_neurons);
-        one_rule_ = one_rule_ && !stage.regularized();
     }
     arena_.plan_zeros(&parameters_, count_);
     arena_.plan_zeros(&gradient_, count_);
     if (block_ < stride_) arena_.plan_zeros(&partials_, count_ * lanes<T>);
-    if (uses_momentums(net_.rule)) arena_.plan_zeros(&momentums_, count_);
-    if (uses_cache(net_.rule)) arena_.plan_zeros(&cache_, count_);
+    plan_states(count_, states_);
     if (net_.labels) arena_.plan_zeros(&labels_, stride_);
-    else arena_.plan_zeros(&targets_, net_.stages.back().n_neurons * stride_);
+    else arena_.plan_zeros(&targets_, net_.n_targets() * stride_);
     arena_.plan_zeros(&sample_scale_, stride_);
     arena_.plan_zeros(&this->sample_losses_, stride_);
     arena_.plan_zeros(&this->hits_, stride_);
-    arena_.plan_zeros(&scratch_, std::max(3 * widest * lanes<T>, widest * block_));
+    arena_.plan_zeros(&scratch_, std::max((3 * widest + lanes<T>) * lanes<T>, widest * block_));
     arena_.allocate();
     std::fill_n(inputs_, stride_, T(1));
+    if (scaled_) std::fill_n(scaled_, stride_, T(1));
     if (input_dropped_) std::fill_n(input_dropped_, block_, T(1));
     for (const StageRows<T>& memory : stages_) {
         std::fill_n(memory.values, block_, T(1));
@@ -142,6 +161,10 @@ NanoEngine<T>::NanoEngine(const Network& network)
     plan_jobs();
 }
 
+template <class T> void NanoEngine<T>::plan_states(Index count, T* (&states)[most_states]) {
+    for (int i = 0; i < net_.rule_entry().states.count; ++i) arena_.plan_zeros(&states[i], count);
+}
+
 // What is the same in every step: a step takes less time than describing its work anew.
 template <class T> void NanoEngine<T>::plan_jobs() {
     for (std::size_t s = 0; s < stages_.size(); ++s) {
@@ -150,22 +173,29 @@ template <class T> void NanoEngine<T>::plan_jobs() {
         const Grid<const T> parameters = {parameters_ + memory.offset, stage.n_neurons, lanes<T>};
         const Grid<const T> weights = {parameters.data + stage.n_neurons, stage.n_neurons, lanes<T>}, none = {nullptr, 0, 0};
         const Grid<T> dvalues = rows(memory.dvalues, 0);
-        memory.forward = {stage.n_neurons, 1 + stage.n_inputs, 0, parameters, none, none, rows(memory.values, 1), true, stage.activation == Activation::relu, false};
-        if (s > 0) memory.dinputs = {stage.n_inputs, stage.n_neurons, 0, weights, constant(dvalues), none, rows(stages_[s - 1].dvalues, 0), true, false, false};
+        memory.forward = {stage.n_neurons, 1 + stage.n_inputs, 0, parameters, none, none, rows(product_of(s), 0), true, false};
+        if (stage.entry().forward_in_tile && !net_.joint(s)) memory.forward.activation = stage.activation;
+        memory.forward.parameters = stage.activation_parameters.data();
+        if (net_.needs_dinputs(s)) {
+            const Grid<T> dinputs = s > 0 ? rows(stages_[s - 1].dvalues, 0) : Grid<T>{dscaled_, stride_, lanes<T>};
+            memory.dinputs = {stage.n_inputs, stage.n_neurons, 0, weights, constant(dvalues), none, dinputs, true, false};
+        }
         if (s > 0 && in_place(s - 1)) {
             memory.dinputs.derivative = net_.stages[s - 1].activation;
-            memory.dinputs.activated = constant(rows(stages_[s - 1].values, 1));
+            memory.dinputs.saved = constant(rows(stages_[s - 1].values, 1));
+            memory.dinputs.parameters = net_.stages[s - 1].activation_parameters.data();
         }
-        memory.gradient = {1 + stage.n_inputs, 0, stage.n_neurons, none, constant(dvalues), none, {}, true, false, false};
+        memory.gradient = {1 + stage.n_inputs, 0, stage.n_neurons, none, constant(dvalues), none, {}, true, false};
         memory.totals = {gradient_ + memory.offset, stage.n_neurons, lanes<T>};
         if (partials_) memory.partials = {partials_ + memory.offset * lanes<T>, stage.n_neurons * lanes<T>, lanes<T>};
     }
-    loss_.loss = net_.loss;
     loss_.metric = net_.metric;
     loss_.cols = net_.stages.back().n_neurons;
     loss_.output = rows(stages_.back().values, 1);
     loss_.samples_in_lanes = true;
+    loss_.target_cols = net_.n_targets();
     loss_.targets = {targets_, stride_, lanes<T>};
+    loss_.parameters = net_.loss_parameters.data();
     loss_.precision = net_.precision;
     loss_.scratch = scratch_;
     loss_.padded = true;
@@ -182,40 +212,37 @@ template <class T> Index NanoEngine<T>::block_vectors() const {
 
 // --- parameters -------------------------------------------------------------------------------------------------
 
-template <class T> void NanoEngine<T>::load(const std::vector<StageArrays<T>>& arrays) {
+// Calls body(values here, user's values, count) for each parameter and each array beside it.
+template <class T> template <class Body> void NanoEngine<T>::for_each_array(const NetworkArrays<T>& arrays, const Body& body) const {
+    const int states = net_.rule_entry().states.count;
+    const auto parameter = [&](T* values, T* const* own_states, Index offset, const ParameterArrays<T>& user, Index count) {
+        if (user.values) body(values + offset, user.values, count);
+        for (int i = 0; i < states; ++i)
+            if (user.states[i]) body(own_states[i] + offset, user.states[i], count);
+    };
     for (std::size_t s = 0; s < stages_.size(); ++s) {
-        const Index m = net_.stages[s].n_neurons, weights = stages_[s].count - m;
-        const auto put = [&](T* all, const T* w, const T* b) {
-            std::copy_n(b, m, all + stages_[s].offset);
-            std::copy_n(w, weights, all + stages_[s].offset + m);
-        };
-        put(parameters_, arrays[s].weights, arrays[s].biases);
-        if (momentums_) put(momentums_, arrays[s].weight_momentums, arrays[s].bias_momentums);
-        if (cache_) put(cache_, arrays[s].weight_cache, arrays[s].bias_cache);
+        const Index m = net_.stages[s].n_neurons, first = stages_[s].offset;
+        parameter(parameters_, states_, first, arrays.stages[s].biases, m);
+        parameter(parameters_, states_, first + m, arrays.stages[s].weights, stages_[s].count - m);
     }
+    if (net_.scales()) parameter(scale_, scale_states_, 0, arrays.scale, net_.n_inputs());
 }
 
-template <class T> void NanoEngine<T>::store(const std::vector<StageArrays<T>>& arrays) const {
-    for (std::size_t s = 0; s < stages_.size(); ++s) {
-        const Index m = net_.stages[s].n_neurons, weights = stages_[s].count - m;
-        const auto get = [&](const T* all, T* w, T* b) {
-            std::copy_n(all + stages_[s].offset, m, b);
-            std::copy_n(all + stages_[s].offset + m, weights, w);
-        };
-        get(parameters_, arrays[s].weights, arrays[s].biases);
-        if (momentums_) get(momentums_, arrays[s].weight_momentums, arrays[s].bias_momentums);
-        if (cache_) get(cache_, arrays[s].weight_cache, arrays[s].bias_cache);
-    }
+template <class T> void NanoEngine<T>::load(const NetworkArrays<T>& arrays) {
+    for_each_array(arrays, [](T* here, const T* user, Index count) { std::copy_n(user, count, here); });
+}
+
+template <class T> void NanoEngine<T>::store(const NetworkArrays<T>& arrays) const {
+    for_each_array(arrays, [](const T* here, T* user, Index count) { std::copy_n(here, count, user); });
 }
 
 template <class T> double NanoEngine<T>::penalty() const {
     double total = 0;
     for (std::size_t s = 0; s < stages_.size(); ++s) {
         const Stage& stage = net_.stages[s];
-        if (!stage.regularized()) continue;
         const T* const biases = parameters_ + stages_[s].offset;
-        total += penalty_of(biases, stage.n_neurons, stage.bias_l1, stage.bias_l2);
-        total += penalty_of(biases + stage.n_neurons, stage.n_inputs * stage.n_neurons, stage.weight_l1, stage.weight_l2);
+        if (stage.biases.regularized()) total += penalty_of(biases, stage.n_neurons, stage.biases);
+        if (stage.weights.regularized()) total += penalty_of(biases + stage.n_neurons, stage.n_inputs * stage.n_neurons, stage.weights);
     }
     return total;
 }
@@ -224,25 +251,40 @@ template <class T> double NanoEngine<T>::penalty() const {
 
 template <class T> void NanoEngine<T>::pass(const Batch& batch, Worker, Barrier&) {
     gather(batch);
+    if (net_.scales())
+        kernel_.scale_columns(batch.rows, net_.n_inputs(), {inputs_ + stride_, stride_, lanes<T>}, scale_, {scaled_ + stride_, stride_, lanes<T>}, true);
     for (Index first = 0; first < batch.rows; first += block_) {
-        const Part part = {first, std::min(batch.rows - first, block_)};
+        const Samples samples = {first, std::min(batch.rows - first, block_)};
         if (batch.training && input_dropped_)
-            drop(net_.input_dropout, batch, part, inputs_ + part.first, stride_, input_mask_, input_dropped_, net_.stages.front().n_inputs);
-        for (std::size_t s = 0; s < stages_.size(); ++s) forward(batch, part, s);
-        loss(batch, part);
+            drop(0, net_.input_dropout, batch, samples, inputs_ + samples.first, stride_, input_mask_, input_dropped_, net_.n_inputs());
+        for (std::size_t s = 0; s < stages_.size(); ++s) forward(batch, samples, s);
+        loss(batch, samples);
         if (batch.training)
-            for (std::size_t s = stages_.size(); s-- > 0;) backward(batch, part, s);
+            for (std::size_t s = stages_.size(); s-- > net_.lowest();) backward(batch, samples, s);
+    }
+    if (batch.training && dscaled_)
+        kernel_.sum_products(batch.rows, net_.n_inputs(), {inputs_ + stride_, stride_, lanes<T>}, {dscaled_, stride_, lanes<T>}, dscale_, true);
+}
+
+// (rows, cols) of user data -> (cols, rows). Whole numbers are converted row by row first.
+template <class T> void NanoEngine<T>::gather_columns(const Batch& batch, const void* source, Number numbers, Index cols, T* target) {
+    const Grid<T> output = {target, stride_, lanes<T>};
+    if (is_float(numbers)) return kernel_.gather_transposed({batch.rows, cols, source, numbers, cols, batch.order, batch.first, output});
+    const Index row = (cols + lanes<T> - 1) / lanes<T> * lanes<T>;
+    for (Index r = 0; r < batch.rows; r += lanes<T>) {
+        const Index rows = std::min(batch.rows - r, lanes<T>);
+        kernel_.gather({rows, cols, source, numbers, cols, batch.order, batch.first + r, {scratch_, row, lanes<T>}});
+        kernel_.transpose(rows, cols, {scratch_, row, lanes<T>}, {target + r, stride_, lanes<T>});
     }
 }
 
 template <class T> void NanoEngine<T>::gather(const Batch& batch) {
     if (!batch.same_as_before) {
-        const Index d = net_.stages.front().n_inputs, m = net_.stages.back().n_neurons;
-        kernel_.gather_transposed({batch.rows, d, batch.inputs, batch.inputs_double, d, batch.order, batch.first, {inputs_ + stride_, stride_, lanes<T>}});
+        gather_columns(batch, batch.inputs, batch.input_numbers, net_.n_inputs(), inputs_ + stride_);
         if (labels_)
             for (Index r = 0; r < batch.rows; ++r) labels_[r] = batch.labels[batch.place(r)];
         else
-            kernel_.gather_transposed({batch.rows, m, batch.targets, batch.targets_double, m, batch.order, batch.first, {targets_, stride_, lanes<T>}});
+            gather_columns(batch, batch.targets, batch.target_numbers, net_.n_targets(), targets_);
     }
     if (batch.weights) {
         const double total = batch.total_weight();
@@ -250,64 +292,68 @@ template <class T> void NanoEngine<T>::gather(const Batch& batch) {
     }
 }
 
-template <class T> void NanoEngine<T>::forward(const Batch& batch, Part part, std::size_t s) {
+template <class T> void NanoEngine<T>::forward(const Batch& batch, Samples samples, std::size_t s) {
     const Stage& stage = net_.stages[s];
     StageRows<T>& memory = stages_[s];
-    const Grid<T> output = memory.forward.output;
-    memory.forward.cols = part.rows;
-    memory.forward.b = constant(inputs_of(s, part, batch.training));
+    const Grid<T> sums = memory.forward.output, output = rows(memory.values, 1);
+    memory.forward.cols = samples.rows;
+    memory.forward.b = constant(inputs_of(s, samples, batch.training));
     kernel_.product_tn(memory.forward);
-    if (stage.activation == Activation::softmax) {
-        if (net_.loss != Loss::softmax_crossentropy || s + 1 != stages_.size())
-            kernel_.softmax_forward(part.rows, stage.n_neurons, constant(output), output, scratch_, true, true);
-    } else if (stage.activation != Activation::linear && stage.activation != Activation::relu) {
-        kernel_.activation_forward(stage.activation, stage.n_neurons * block_, output.data, output.data);
+    const ActivationKernels<T>& activation = kernel_.activations[stage.activation];
+    if (stage.activation != memory.forward.activation && !net_.joint(s)) {
+        if (stage.entry().by_rows) activation.forward_rows(samples.rows, stage.n_neurons, constant(sums), output, scratch_, true, true);
+        else activation.forward(stage.n_neurons * block_, stage.activation_parameters.data(), sums.data, output.data);
     }
-    if (batch.training && memory.dropped) drop(stage.dropout, batch, part, memory.values, block_, memory.mask, memory.dropped, stage.n_neurons);
+    if (batch.training && memory.dropped) drop(s + 1, stage.dropout, batch, samples, memory.values, block_, memory.mask, memory.dropped, stage.n_neurons);
 }
 
-template <class T> void NanoEngine<T>::loss(const Batch& batch, Part part) {
-    loss_.rows = part.rows;
-    if (labels_) loss_.labels = labels_ + part.first;
-    else loss_.targets.data = targets_ + part.first;
-    loss_.sample_losses = this->sample_losses_ + part.first;
-    loss_.hits = this->hits_ + part.first;
+template <class T> void NanoEngine<T>::loss(const Batch& batch, Samples samples) {
+    loss_.rows = samples.rows;
+    if (labels_) loss_.labels = labels_ + samples.first;
+    else loss_.targets.data = targets_ + samples.first;
+    loss_.sample_losses = this->sample_losses_ + samples.first;
+    loss_.hits = this->hits_ + samples.first;
     loss_.dvalues = batch.training ? rows(stages_.back().dvalues, 0) : Grid<T>{nullptr, 0, 0};
     loss_.scale = static_cast<T>(1.0 / static_cast<double>(batch.rows));
-    loss_.sample_scale = batch.weights ? sample_scale_ + part.first : nullptr;
-    kernel_.loss(loss_);
+    loss_.sample_scale = batch.weights ? sample_scale_ + samples.first : nullptr;
+    kernel_.losses[net_.loss](loss_);
 }
 
-template <class T> void NanoEngine<T>::backward(const Batch& batch, Part part, std::size_t s) {
+template <class T> void NanoEngine<T>::backward(const Batch& batch, Samples samples, std::size_t s) {
     const Stage& stage = net_.stages[s];
     StageRows<T>& memory = stages_[s];
     const Index count = stage.n_neurons * block_;
     if (memory.dropped) kernel_.multiply(count, memory.dvalues, memory.mask, memory.dvalues);
-    const Grid<T> dvalues = rows(memory.dvalues, 0), output = memory.forward.output;
-    if (stage.activation == Activation::softmax) {
-        if (net_.loss != Loss::softmax_crossentropy || s + 1 != stages_.size())
-            kernel_.softmax_backward(part.rows, stage.n_neurons, constant(dvalues), constant(output), dvalues, scratch_, true, true);
-    } else if (stage.activation != Activation::linear && !in_place(s)) {
-        kernel_.activation_backward(stage.activation, count, dvalues.data, output.data, dvalues.data);
+    const Grid<T> dvalues = rows(memory.dvalues, 0);
+    const ActivationKernels<T>& activation = kernel_.activations[stage.activation];
+    if (stage.activation != Activation::identity && !net_.joint(s) && !in_place(s)) {
+        if (stage.entry().by_rows)
+            activation.backward_rows(samples.rows, stage.n_neurons, constant(dvalues), constant(rows(memory.values, 1)), dvalues, scratch_, true, true);
+        else activation.backward(count, stage.activation_parameters.data(), dvalues.data, product_of(s), dvalues.data);
     }
-    const bool last = part.first + part.rows == batch.rows;
-    memory.gradient.inner = part.rows;
-    memory.gradient.a = constant(inputs_of(s, part, true));
-    memory.gradient.init = part.first > 0 ? constant(memory.partials) : Grid<const T>{nullptr, 0, 0};
-    memory.gradient.output = last ? memory.totals : memory.partials;
-    if (last) kernel_.product_nt(memory.gradient);
-    else kernel_.partial_sums_nt(memory.gradient);
-    if (s > 0) {
-        memory.dinputs.cols = part.rows;
+    if (stage.learns()) {
+        const bool last = samples.first + samples.rows == batch.rows;
+        memory.gradient.inner = samples.rows;
+        memory.gradient.a = constant(inputs_of(s, samples, true));
+        memory.gradient.init = samples.first > 0 ? constant(memory.partials) : Grid<const T>{nullptr, 0, 0};
+        memory.gradient.output = last ? memory.totals : memory.partials;
+        if (last) kernel_.product_nt(memory.gradient);
+        else kernel_.lane_sums_nt(memory.gradient);
+    }
+    if (net_.needs_dinputs(s)) {
+        memory.dinputs.cols = samples.rows;
+        if (s == 0) memory.dinputs.output.data = dscaled_ + samples.first;
         kernel_.product(memory.dinputs);
     }
 }
 
 // dropped = values * a fresh mask; element (r, c) of the batch is number r * columns + c of the step's stream.
 template <class T>
-void NanoEngine<T>::drop(const Dropout& dropout, const Batch& batch, Part part, const T* values, Index row, T* mask, T* dropped, Index columns) {
-    kernel_.dropout_mask(part.rows * columns, dropout.keep, dropout.key, dropout.step + batch.step, static_cast<std::uint64_t>(part.first * columns), scratch_);
-    kernel_.transpose(part.rows, columns, {scratch_, columns, lanes<T>}, rows(mask, 0));
+void NanoEngine<T>::drop(std::size_t layer, const Dropout& dropout, const Batch& batch, Samples samples, const T* values, Index row, T* mask, T* dropped,
+                         Index columns) {
+    kernel_.dropout_mask(samples.rows * columns, batch.keep(dropout, layer), dropout.key, dropout.step + batch.step,
+                         static_cast<std::uint64_t>(samples.first * columns), scratch_);
+    kernel_.transpose(samples.rows, columns, {scratch_, columns, lanes<T>}, rows(mask, 0));
     for (Index c = 0; c < columns; ++c) kernel_.multiply(block_, values + (c + 1) * row, mask + c * block_, dropped + (c + 1) * block_);
 }
 
@@ -319,29 +365,51 @@ template <class T> void NanoEngine<T>::step(const UpdateRule& rule, Index first,
     job.n = count;
     job.gradient = gradient_ + first;
     job.parameter = parameters_ + first;
-    job.momentums = momentums_ ? momentums_ + first : nullptr;
-    job.cache = cache_ ? cache_ + first : nullptr;
-    kernel_.update(job);
+    for (int i = 0; i < net_.rule_entry().states.count; ++i) job.states[i] = states_[i] + first;
+    kernel_.rules[net_.rule].update(job);
 }
 
-template <class T> void NanoEngine<T>::update(const UpdateRule& rule, double clip_norm, Index, Worker, Barrier&) {
-    if (net_.clips) {
-        for (std::size_t s = 0; s < stages_.size(); ++s) {
-            const Stage& stage = net_.stages[s];
-            const Index first = stages_[s].offset, m = stage.n_neurons;
-            kernel_.regularize(m, static_cast<T>(stage.bias_l1), static_cast<T>(stage.bias_l2), parameters_ + first, gradient_ + first);
-            kernel_.regularize(stages_[s].count - m, static_cast<T>(stage.weight_l1), static_cast<T>(stage.weight_l2), parameters_ + first + m, gradient_ + first + m);
-        }
-        const double norm = std::sqrt(kernel_.sum_of_squares(count_, gradient_));
-        if (norm > clip_norm)
-            for (Index i = 0; i < count_; ++i) gradient_[i] *= static_cast<T>(clip_norm / norm);
-    }
-    if (one_rule_ && rule.decay == 0) return step(rule, 0, count_);
+template <class T> void NanoEngine<T>::step_scale(const UpdateRule& rule) {
+    UpdateJob<T> job = {};
+    job.rule = rule;
+    job.n = net_.n_inputs();
+    job.gradient = dscale_;
+    job.parameter = scale_;
+    for (int i = 0; i < net_.rule_entry().states.count; ++i) job.states[i] = scale_states_[i];
+    kernel_.rules[net_.rule].update(job);
+}
+
+// With clipping the penalties' part of the gradients counts too; what does not learn has none.
+template <class T> void NanoEngine<T>::regularize_gradients() {
     for (std::size_t s = 0; s < stages_.size(); ++s) {
-        UpdateRule weights = weight_rule(rule, net_.stages[s]), biases = bias_rule(rule, net_.stages[s]);
-        if (net_.clips) weights.l1 = weights.l2 = biases.l1 = biases.l2 = 0;  // already in the gradient
-        step(biases, stages_[s].offset, net_.stages[s].n_neurons);
-        step(weights, stages_[s].offset + net_.stages[s].n_neurons, stages_[s].count - net_.stages[s].n_neurons);
+        const Stage& stage = net_.stages[s];
+        const auto part = [&](const Parameter& parameter, Index first, Index count) {
+            if (!parameter.present || !parameter.learns) return std::fill_n(gradient_ + first, count, T(0)), void();
+            kernel_.regularize(count, static_cast<T>(parameter.l1), static_cast<T>(parameter.l2), parameters_ + first, gradient_ + first);
+        };
+        part(stage.biases, stages_[s].offset, stage.n_neurons);
+        part(stage.weights, stages_[s].offset + stage.n_neurons, stages_[s].count - stage.n_neurons);
+    }
+}
+
+template <class T> void NanoEngine<T>::clip(double clip_norm) {
+    regularize_gradients();
+    const Index inputs = dscaled_ ? net_.n_inputs() : 0;
+    const double norm = std::sqrt(kernel_.sum_of_squares(count_, gradient_) + kernel_.sum_of_squares(inputs, dscale_));
+    if (!(norm > clip_norm)) return;
+    const T factor = static_cast<T>(clip_norm / norm);
+    for (Index i = 0; i < count_; ++i) gradient_[i] *= factor;
+    for (Index i = 0; i < inputs; ++i) dscale_[i] *= factor;
+}
+
+template <class T> void NanoEngine<T>::update(const StepRules& rules, double clip_norm, Index, Worker, Barrier&) {
+    if (net_.clips) clip(clip_norm);
+    if (dscaled_) step_scale(rules.scale);
+    if (rules.same_for_all) return step(rules.weights(0), 0, count_);
+    for (std::size_t s = 0; s < stages_.size(); ++s) {
+        const Stage& stage = net_.stages[s];
+        if (stage.biases.present && stage.biases.learns) step(rules.biases(s), stages_[s].offset, stage.n_neurons);
+        if (stage.weights.learns) step(rules.weights(s), stages_[s].offset + stage.n_neurons, stages_[s].count - stage.n_neurons);
     }
 }
 

@@ -12,7 +12,15 @@ constexpr Index streamed_bytes = 768 * 1024;
 template <class T> PanelsEngine<T>::PanelsEngine(const Network& network) : net_(network), kernel_(runtime::kernels<T>()), stages_(network.stages.size()) {
     const Index batch = net_.batch_size;
     inputs_.plan(arena_, batch, net_.stages.front().n_inputs);
-    if (net_.input_dropout.keep < 1) {
+    if (net_.scales()) {
+        const Index width = panels_of<T>(inputs_.columns) * lanes<T>;
+        scaled_.plan(arena_, batch, inputs_.columns);
+        if (net_.scale_learns()) dscaled_.plan(arena_, batch, inputs_.columns);
+        arena_.plan_zeros(&scale_, width);
+        arena_.plan_zeros(&dscale_, width);
+        for (int i = 0; i < net_.rule_entry().states.count; ++i) arena_.plan_zeros(&scale_states_[i], width);
+    }
+    if (net_.input_dropout.drops()) {
         input_mask_.plan(arena_, batch, inputs_.columns);
         input_dropped_.plan(arena_, batch, inputs_.columns);
     }
@@ -21,7 +29,8 @@ template <class T> PanelsEngine<T>::PanelsEngine(const Network& network) : net_(
         StageMemory<T>& memory = stages_[s];
         memory.outputs.plan(arena_, batch, stage.n_neurons);
         memory.dvalues.plan(arena_, batch, stage.n_neurons);
-        if (stage.dropout.keep < 1) {
+        if (stage.entry().needs_inputs) memory.sums.plan(arena_, batch, stage.n_neurons);
+        if (stage.dropout.drops()) {
             memory.mask.plan(arena_, batch, stage.n_neurons);
             memory.dropped.plan(arena_, batch, stage.n_neurons);
         }
@@ -29,14 +38,13 @@ template <class T> PanelsEngine<T>::PanelsEngine(const Network& network) : net_(
         memory.parameters = panels_of<T>(stage.n_neurons) * memory.panel;
         memory.streams = memory.parameters * static_cast<Index>(sizeof(T)) >= streamed_bytes;
         arena_.plan(&memory.weights, memory.parameters);
-        if (uses_momentums(net_.rule)) arena_.plan(&memory.momentums, memory.parameters);
-        if (uses_cache(net_.rule)) arena_.plan(&memory.cache, memory.parameters);
+        for (int i = 0; i < net_.rule_entry().states.count; ++i) arena_.plan(&memory.states[i], memory.parameters);
         if (net_.clips) arena_.plan(&memory.gradient, memory.parameters);
         memory.transposed_panel = (stage.n_neurons | 1) * lanes<T>;
-        if (s > 0 && !skinny()) arena_.plan(&memory.transposed, panels_of<T>(stage.n_inputs) * memory.transposed_panel);
+        if (net_.needs_dinputs(s) && !skinny()) arena_.plan(&memory.transposed, panels_of<T>(stage.n_inputs) * memory.transposed_panel);
         largest_width_ = std::max({largest_width_, stage.n_neurons, stage.n_inputs});
     }
-    if (!net_.labels) targets_.plan(arena_, batch, net_.stages.back().n_neurons);
+    if (!net_.labels) targets_.plan(arena_, batch, net_.n_targets());
     else arena_.plan(&labels_, batch);
     arena_.plan(&sample_scale_, batch);
     arena_.plan(&this->sample_losses_, batch);
@@ -47,13 +55,14 @@ template <class T> PanelsEngine<T>::PanelsEngine(const Network& network) : net_(
 
 // --- parameters -------------------------------------------------------------------------------------------------
 
-// Calls body(stage, packed array, user's weights, user's biases) for weights, momentums and cache.
-template <class T> template <class Body> void PanelsEngine<T>::for_each_array(const std::vector<StageArrays<T>>& arrays, const Body& body) const {
+// Calls body(stage, packed array, user's weights, user's biases) for the parameters and each array beside them. Null where
+// there are no biases.
+template <class T> template <class Body> void PanelsEngine<T>::for_each_array(const NetworkArrays<T>& arrays, const Body& body) const {
     for (std::size_t s = 0; s < stages_.size(); ++s) {
         const StageMemory<T>& memory = stages_[s];
-        body(s, memory.weights, arrays[s].weights, arrays[s].biases);
-        if (memory.momentums) body(s, memory.momentums, arrays[s].weight_momentums, arrays[s].bias_momentums);
-        if (memory.cache) body(s, memory.cache, arrays[s].weight_cache, arrays[s].bias_cache);
+        const StageArrays<T>& user = arrays.stages[s];
+        body(s, memory.weights, user.weights.values, user.biases.values);
+        for (int i = 0; i < net_.rule_entry().states.count; ++i) body(s, memory.states[i], user.weights.states[i], user.biases.states[i]);
     }
 }
 
@@ -65,26 +74,34 @@ template <class T> template <class Body> void PanelsEngine<T>::move_parameters(c
     runtime::run_team(runtime::threads_for_call(flops_each * parameters), body);
 }
 
-template <class T> void PanelsEngine<T>::load(const std::vector<StageArrays<T>>& arrays) {
+template <class T> void PanelsEngine<T>::load(const NetworkArrays<T>& arrays) {
     move_parameters([&](Worker worker) {
         for_each_array(arrays, [&](std::size_t s, T* packed, const T* weights, const T* biases) {
             const Index d = net_.stages[s].n_inputs, m = net_.stages[s].n_neurons, panel = stages_[s].panel;
-            const bool is_double = sizeof(T) == sizeof(double);
             const Range mine = runtime::share(m, lanes<T>, worker);
             const Index count = mine.last - mine.first;
             if (count == 0) return;
             T* const start = packed + mine.first / lanes<T> * panel;
-            kernel_.gather({1, count, biases + mine.first, is_double, m, nullptr, 0, {start, lanes<T>, panel}});
-            kernel_.gather({d, count, weights + mine.first, is_double, m, nullptr, 0, {start + lanes<T>, lanes<T>, panel}});
+            // an array that is not the user's (a frozen layer's state, absent biases) starts from 0
+            if (biases) kernel_.gather({1, count, biases + mine.first, number_of<T>, m, nullptr, 0, {start, lanes<T>, panel}});
+            else for (Index p = 0; p < panels_of<T>(count); ++p) std::fill_n(start + p * panel, lanes<T>, T(0));
+            if (weights) kernel_.gather({d, count, weights + mine.first, number_of<T>, m, nullptr, 0, {start + lanes<T>, lanes<T>, panel}});
+            else for (Index p = 0; p < panels_of<T>(count); ++p) std::fill_n(start + p * panel + lanes<T>, d * lanes<T>, T(0));
         });
-        for (std::size_t s = 1; s < stages_.size() && !skinny(); ++s) {
+        for (std::size_t s = 0; s < stages_.size(); ++s) {
+            if (!stages_[s].transposed) continue;
             const Stage& stage = net_.stages[s];
             const Range mine = runtime::share(stage.n_inputs, lanes<T>, worker);
             for (Index i = mine.first; i < mine.last; i += lanes<T>)
-                kernel_.transpose(std::min(stage.n_inputs - i, lanes<T>), stage.n_neurons, {arrays[s].weights + i * stage.n_neurons, stage.n_neurons, lanes<T>},
+                kernel_.transpose(std::min(stage.n_inputs - i, lanes<T>), stage.n_neurons,
+                                  {arrays.stages[s].weights.values + i * stage.n_neurons, stage.n_neurons, lanes<T>},
                                   {stages_[s].transposed + i / lanes<T> * stages_[s].transposed_panel, lanes<T>, lanes<T>});
         }
     });
+    if (!net_.scales()) return;
+    std::copy_n(arrays.scale.values, net_.n_inputs(), scale_);
+    for (int i = 0; i < net_.rule_entry().states.count; ++i)
+        if (arrays.scale.states[i]) std::copy_n(arrays.scale.states[i], net_.n_inputs(), scale_states_[i]);
 }
 
 // One row of a panel, or what there is of it.
@@ -93,33 +110,37 @@ template <class T> void copy_row(const T* source, T* target, Index count) {
     else std::copy_n(source, count, target);
 }
 
-template <class T> void PanelsEngine<T>::store(const std::vector<StageArrays<T>>& arrays) const {
+template <class T> void PanelsEngine<T>::store(const NetworkArrays<T>& arrays) const {
     move_parameters([&](Worker worker) {
         for_each_array(arrays, [&](std::size_t s, const T* packed, T* weights, T* biases) {
             constexpr Index rows_each = 8;  // of the user's array, written side by side: long rows fall on the same cache sets
             const Index d = net_.stages[s].n_inputs, m = net_.stages[s].n_neurons;
             const Range mine = runtime::share(d, rows_each, worker);
-            for (Index first = 0; worker.index == 0 && first < m; first += lanes<T>)
+            for (Index first = 0; biases && worker.index == 0 && first < m; first += lanes<T>)
                 copy_row(packed + first / lanes<T> * stages_[s].panel, biases + first, std::min(m - first, lanes<T>));
-            for (Index row = mine.first; row < mine.last; row += rows_each)
+            for (Index row = mine.first; weights && row < mine.last; row += rows_each)
                 for (Index first = 0; first < m; first += lanes<T>) {
                     const T* const panel = packed + first / lanes<T> * stages_[s].panel + lanes<T>;
                     for (Index i = row; i < std::min(row + rows_each, mine.last); ++i) copy_row(panel + i * lanes<T>, weights + i * m + first, std::min(m - first, lanes<T>));
                 }
         });
     });
+    if (!net_.scales()) return;
+    std::copy_n(scale_, net_.n_inputs(), arrays.scale.values);
+    for (int i = 0; i < net_.rule_entry().states.count; ++i)
+        if (arrays.scale.states[i]) std::copy_n(scale_states_[i], net_.n_inputs(), arrays.scale.states[i]);
 }
 
 template <class T> double PanelsEngine<T>::penalty() const {
     double total = 0;
     for (std::size_t s = 0; s < stages_.size(); ++s) {
         const Stage& stage = net_.stages[s];
-        if (!stage.regularized()) continue;
+        if (!stage.weights.regularized() && !stage.biases.regularized()) continue;
         for (Index first = 0; first < stage.n_neurons; first += lanes<T>) {
             const T* panel = stages_[s].weights + first / lanes<T> * stages_[s].panel;
             const Index count = std::min(stage.n_neurons - first, lanes<T>);
-            total += penalty_of(panel, count, stage.bias_l1, stage.bias_l2);
-            for (Index i = 1; i <= stage.n_inputs; ++i) total += penalty_of(panel + i * lanes<T>, count, stage.weight_l1, stage.weight_l2);
+            total += penalty_of(panel, count, stage.biases);
+            for (Index i = 1; i <= stage.n_inputs; ++i) total += penalty_of(panel + i * lanes<T>, count, stage.weights);
         }
     }
     return total;
@@ -138,7 +159,7 @@ template <class T> void PanelsEngine<T>::pass(const Batch& batch, Worker worker,
         for (std::size_t s = 0; s < stages_.size(); ++s) forward(batch, s, row, rows, scratch);
         loss(batch, row, rows, scratch);
         if (batch.training)
-            for (std::size_t s = stages_.size(); s-- > 0;) backward(batch, s, row, rows, scratch);
+            for (std::size_t s = stages_.size(); s-- > net_.lowest();) backward(batch, s, row, rows, scratch);
         row += rows;
     }
     barrier.wait(worker);
@@ -147,50 +168,55 @@ template <class T> void PanelsEngine<T>::pass(const Batch& batch, Worker worker,
 template <class T> void PanelsEngine<T>::gather(const Batch& batch, Index row, Index rows) {
     if (!batch.same_as_before) {
         const Index d = inputs_.columns;
-        kernel_.gather({rows, d, batch.inputs, batch.inputs_double, d, batch.order, batch.first + row, inputs_.grid(row)});
+        kernel_.gather({rows, d, batch.inputs, batch.input_numbers, d, batch.order, batch.first + row, inputs_.grid(row)});
         if (labels_)
             for (Index r = row; r < row + rows; ++r) labels_[r] = batch.labels[batch.place(r)];
         else
-            kernel_.gather({rows, targets_.columns, batch.targets, batch.targets_double, targets_.columns, batch.order, batch.first + row, targets_.grid(row)});
+            kernel_.gather({rows, targets_.columns, batch.targets, batch.target_numbers, targets_.columns, batch.order, batch.first + row, targets_.grid(row)});
     }
     if (batch.weights) {
         const double total = batch.total_weight();
         for (Index r = row; r < row + rows; ++r) sample_scale_[r] = static_cast<T>(batch.weights[batch.place(r)] / total);
     }
-    if (batch.training && net_.input_dropout.keep < 1) drop(net_.input_dropout, batch, inputs_, input_mask_, input_dropped_, row, rows);
+    if (net_.scales()) kernel_.scale_columns(rows, inputs_.columns, constant(inputs_.grid(row)), scale_, scaled_.grid(row), false);
+    if (batch.training && net_.input_dropout.drops()) drop(0, net_.input_dropout, batch, inputs_, input_mask_, input_dropped_, row, rows);
 }
 
 template <class T> void PanelsEngine<T>::forward(const Batch& batch, std::size_t s, Index row, Index rows, T* scratch) {
     const Stage& stage = net_.stages[s];
     const StageMemory<T>& memory = stages_[s];
     const Grid<const T> a = constant(at(inputs_of(s, batch.training), row, 0));
-    const Grid<T> output = memory.outputs.grid(row);
+    const Grid<T> sums = product_of(s).grid(row), output = memory.outputs.grid(row);
     for (Index first = 0; first < stage.n_inputs; first += blocks_.inner) {
         const Index count = std::min(stage.n_inputs - first, blocks_.inner);
-        const Grid<const T> start = first ? constant(output) : Grid<const T>{memory.weights, 0, memory.panel};
-        const bool relu = stage.activation == Activation::relu && first + count == stage.n_inputs;
-        kernel_.product({rows, count, stage.n_neurons, at(a, 0, first / lanes<T>),
-                         {memory.weights + (first + 1) * lanes<T>, lanes<T>, memory.panel}, start, output, true, relu, memory.streams});
+        const Grid<const T> start = first ? constant(sums) : Grid<const T>{memory.weights, 0, memory.panel};
+        Product<T> job = {rows, count, stage.n_neurons, at(a, 0, first / lanes<T>),
+                          {memory.weights + (first + 1) * lanes<T>, lanes<T>, memory.panel}, start, sums, true, memory.streams};
+        if (in_tile(s) && first + count == stage.n_inputs) {
+            job.activation = stage.activation;
+            job.parameters = stage.activation_parameters.data();
+        }
+        kernel_.product(job);
     }
-    if (stage.activation == Activation::softmax) {
-        const bool joint = net_.loss == Loss::softmax_crossentropy && s + 1 == stages_.size();
-        if (!joint)
-            kernel_.softmax_forward(rows, stage.n_neurons, constant(output), output, scratch, false, true);
-    } else if (stage.activation != Activation::relu && stage.activation != Activation::linear) {
-        for (Index p = 0; p < panels_of<T>(stage.n_neurons); ++p)
-            kernel_.activation_forward(stage.activation, rows * lanes<T>, at(output, 0, p).data, at(output, 0, p).data);
+    if (stage.activation != Activation::identity && !in_tile(s) && !net_.joint(s)) {
+        const ActivationKernels<T>& activation = kernel_.activations[stage.activation];
+        if (stage.entry().by_rows) activation.forward_rows(rows, stage.n_neurons, constant(sums), output, scratch, false, true);
+        else
+            for (Index p = 0; p < panels_of<T>(stage.n_neurons); ++p)
+                activation.forward(rows * lanes<T>, stage.activation_parameters.data(), at(sums, 0, p).data, at(output, 0, p).data);
     }
-    if (batch.training && stage.dropout.keep < 1) drop(stage.dropout, batch, memory.outputs, memory.mask, memory.dropped, row, rows);
+    if (batch.training && stage.dropout.drops()) drop(s + 1, stage.dropout, batch, memory.outputs, memory.mask, memory.dropped, row, rows);
 }
 
 template <class T> void PanelsEngine<T>::loss(const Batch& batch, Index row, Index rows, T* scratch) {
     const StageMemory<T>& last = stages_.back();
     LossJob<T> job = {};
-    job.loss = net_.loss;
     job.metric = net_.metric;
     job.rows = rows;
     job.cols = last.outputs.columns;
     job.output = last.outputs.grid(row);
+    job.target_cols = net_.n_targets();
+    job.parameters = net_.loss_parameters.data();
     if (labels_) job.labels = labels_ + row;
     else job.targets = constant(targets_.grid(row));
     job.sample_losses = this->sample_losses_ + row;
@@ -201,7 +227,7 @@ template <class T> void PanelsEngine<T>::loss(const Batch& batch, Index row, Ind
     job.precision = net_.precision;
     job.scratch = scratch;
     job.padded = true;
-    kernel_.loss(job);
+    kernel_.losses[net_.loss](job);
 }
 
 // From the gradient of stage s's output to that of its product, then to that of stage s - 1's output.
@@ -209,26 +235,27 @@ template <class T> void PanelsEngine<T>::backward(const Batch& batch, std::size_
     const Stage& stage = net_.stages[s];
     const StageMemory<T>& memory = stages_[s];
     const Grid<T> dvalues = memory.dvalues.grid(row);
-    const Grid<T> output = memory.outputs.grid(row);
-    const bool dropped = batch.training && stage.dropout.keep < 1;
-    if (dropped) multiply(memory.dvalues, memory.mask, memory.dvalues, row, rows);
-    if (stage.activation == Activation::softmax) {
-        if (net_.loss != Loss::softmax_crossentropy || s + 1 != stages_.size())
-            kernel_.softmax_backward(rows, stage.n_neurons, constant(dvalues), constant(output), dvalues, scratch, false, true);
-    } else if (stage.activation != Activation::linear && !(s + 1 < stages_.size() && ends_in_derivative(stage) && !few(batch))) {
-        for (Index p = 0; p < panels_of<T>(stage.n_neurons); ++p)
-            kernel_.activation_backward(stage.activation, rows * lanes<T>, at(dvalues, 0, p).data, at(output, 0, p).data, at(dvalues, 0, p).data);
+    if (batch.training && stage.dropout.drops()) multiply(memory.dvalues, memory.mask, memory.dvalues, row, rows);
+    const bool done = s + 1 < stages_.size() && ends_in_derivative(stage) && !few(batch);  // in the product of the stage above
+    if (stage.activation != Activation::identity && !net_.joint(s) && !done) {
+        const ActivationKernels<T>& activation = kernel_.activations[stage.activation];
+        if (stage.entry().by_rows) activation.backward_rows(rows, stage.n_neurons, constant(dvalues), constant(memory.outputs.grid(row)), dvalues, scratch, false, true);
+        else
+            for (Index p = 0; p < panels_of<T>(stage.n_neurons); ++p)
+                activation.backward(rows * lanes<T>, stage.activation_parameters.data(), at(dvalues, 0, p).data, at(product_of(s).grid(row), 0, p).data,
+                                    at(dvalues, 0, p).data);
     }
-    if (s == 0) return;
+    if (!net_.needs_dinputs(s)) return;
     if (few(batch)) return skinny_dinputs(s, row, rows);
-    const Grid<T> dinputs = stages_[s - 1].dvalues.grid(row);
+    const Grid<T> dinputs = dinputs_of(s).grid(row);
     for (Index first = 0; first < stage.n_neurons; first += blocks_.inner) {
         const Index count = std::min(stage.n_neurons - first, blocks_.inner);
         Product<T> job = {rows, count, stage.n_inputs, constant(at(dvalues, 0, first / lanes<T>)), {memory.transposed + first * lanes<T>, lanes<T>, memory.transposed_panel},
-                          first ? constant(dinputs) : Grid<const T>{nullptr, 0, 0}, dinputs, true, false, memory.streams};
-        if (first + count == stage.n_neurons && ends_in_derivative(net_.stages[s - 1])) {
+                          first ? constant(dinputs) : Grid<const T>{nullptr, 0, 0}, dinputs, true, memory.streams};
+        if (s > 0 && first + count == stage.n_neurons && ends_in_derivative(net_.stages[s - 1])) {
             job.derivative = net_.stages[s - 1].activation;
-            job.activated = constant(stages_[s - 1].outputs.grid(row));
+            job.saved = constant(stages_[s - 1].outputs.grid(row));
+            job.parameters = net_.stages[s - 1].activation_parameters.data();
         }
         kernel_.product(job);
     }
@@ -242,16 +269,17 @@ template <class T> void PanelsEngine<T>::skinny_dinputs(std::size_t s, Index row
         for (Index r = row; r < row + rows; ++r)
             kernel_.product_nt({std::min(stage.n_inputs - q * lanes<T>, lanes<T>), stage.n_neurons, 1,
                                 {memory.weights + (1 + q * lanes<T>) * lanes<T>, lanes<T>, memory.panel}, constant(memory.dvalues.grid(r)), {nullptr, 0, 0},
-                                {at(stages_[s - 1].dvalues.grid(r), 0, q).data, 1, lanes<T>}, true, false, false});
+                                {at(dinputs_of(s).grid(r), 0, q).data, 1, lanes<T>}, true, false});
 }
 
 // dropped = values * a fresh mask; element (r, c) of the batch is number r * columns + c of the step's stream.
 template <class T>
-void PanelsEngine<T>::drop(const Dropout& dropout, const Batch& batch, const Panels<T>& values, const Panels<T>& mask,
+void PanelsEngine<T>::drop(std::size_t layer, const Dropout& dropout, const Batch& batch, const Panels<T>& values, const Panels<T>& mask,
                            const Panels<T>& dropped, Index row, Index rows) {
+    const double keep = batch.keep(dropout, layer);
     for (Index r = row; r < row + rows; ++r)
         for (Index c = 0; c < values.columns; c += lanes<T>)
-            kernel_.dropout_mask(std::min(values.columns - c, lanes<T>), dropout.keep, dropout.key, dropout.step + batch.step,
+            kernel_.dropout_mask(std::min(values.columns - c, lanes<T>), keep, dropout.key, dropout.step + batch.step,
                                  static_cast<std::uint64_t>(r * values.columns + c), mask.data + c / lanes<T> * mask.stride + r * lanes<T>);
     multiply(values, mask, dropped, row, rows);
 }

@@ -7,11 +7,12 @@
 //   weights     panel p: rows 0..n_inputs of `lanes` neurons; row 0 is the bias, the accumulator's first value
 //   transposed  panel q: rows 0..n_neurons-1 of `lanes` inputs, for dinputs = dvalues . weights^T
 //   outputs     panel p: one row per sample; layer s reads panels of layer s - 1 in all three products
+//   sums        what the activation was given, where its derivative needs that; else it takes the outputs' place
 //
 // With few samples (skinny) a step is one walk over the weights forward and one back: dinputs are dot products with the
-// weights as they stand, so there is no transposed copy, and each gradient is made where it is spent.
+// weights as they stand, so there is no transposed copy, and each gradient is a row of them times few values.
 //
-// Lanes beyond the last neuron hold weight 0 and gradient 0; what they compute is never read.
+// Lanes beyond the last neuron hold weight 0 and gradient 0, also after an update; what they compute is never read.
 
 #pragma once
 
@@ -19,7 +20,7 @@
 
 #include "model/blocks.hpp"
 #include "model/grids.hpp"
-#include "model/plan.hpp"
+#include "model/engine.hpp"
 #include "runtime/dispatch.hpp"
 #include "runtime/memory.hpp"
 
@@ -47,8 +48,9 @@ template <class T> struct Panels {
 
 template <class T> struct StageMemory {
     Panels<T> outputs, dvalues;
+    Panels<T> sums;              // where the activation's derivative is written in them
     Panels<T> mask, dropped;     // with dropout: dropped = outputs * mask feeds the next layer
-    T *weights = nullptr, *transposed = nullptr, *momentums = nullptr, *cache = nullptr, *gradient = nullptr;
+    T *weights = nullptr, *transposed = nullptr, *gradient = nullptr, *states[most_states] = {};
     Index panel = 0;             // elements of a panel of weights
     Index transposed_panel = 0;
     Index parameters = 0;        // elements of all panels
@@ -65,7 +67,7 @@ struct Tile {
 };
 
 // Rows of a tile: those from one panel of inputs on, or the row of biases.
-struct Part {
+struct Strip {
     Index input_panel;  // -1: biases
     Index rows;
     bool biases() const { return input_panel < 0; }
@@ -76,10 +78,10 @@ template <class T> class PanelsEngine final : public Engine<T> {
   public:
     explicit PanelsEngine(const Network& network);
 
-    void load(const std::vector<StageArrays<T>>& arrays) override;
-    void store(const std::vector<StageArrays<T>>& arrays) const override;
+    void load(const NetworkArrays<T>& arrays) override;
+    void store(const NetworkArrays<T>& arrays) const override;
     void pass(const Batch& batch, Worker worker, Barrier& barrier) override;
-    void update(const UpdateRule& rule, double clip_norm, Index samples, Worker worker, Barrier& barrier) override;
+    void update(const StepRules& rules, double clip_norm, Index samples, Worker worker, Barrier& barrier) override;
     double penalty() const override;
     void reserve(int workers) override {
         const std::size_t wanted = static_cast<std::size_t>(workers * scratch_elements()) * sizeof(T);
@@ -95,26 +97,34 @@ template <class T> class PanelsEngine final : public Engine<T> {
     void forward(const Batch& batch, std::size_t s, Index row, Index rows, T* scratch);
     void loss(const Batch& batch, Index row, Index rows, T* scratch);
     void backward(const Batch& batch, std::size_t s, Index row, Index rows, T* scratch);
-    void drop(const Dropout& dropout, const Batch& batch, const Panels<T>& values, const Panels<T>& mask, const Panels<T>& dropped, Index row, Index rows);
+    void drop(std::size_t layer, const Dropout& dropout, const Batch& batch, const Panels<T>& values, const Panels<T>& mask, const Panels<T>& dropped, Index row,
+              Index rows);
     void multiply(const Panels<T>& values, const Panels<T>& mask, const Panels<T>& output, Index row, Index rows);
     void plan_tiles();
     void skinny_dinputs(std::size_t s, Index row, Index rows);
-    void skinny_update(const UpdateRule& rule, const Tile& tile, Index samples);
-    void clipped_update(const UpdateRule& rule, double clip_norm, Index samples, Worker worker, Barrier& barrier);
+    void clipped_update(const StepRules& rules, double clip_norm, Index samples, Worker worker, Barrier& barrier);
     static bool few(const Batch& batch) { return batch.rows <= few_samples; }
     bool skinny() const { return net_.batch_size <= few_samples; }
-    void fetch_part(const Tile& tile, const Part& part) const;
-    void part_gradient(const Tile& tile, const Part& part, Index samples, T* gradient);
-    void part_update(const UpdateRule& rule, const Tile& tile, const Part& part, const T* gradient);
-    void part_regularize(const Tile& tile, const Part& part, T* gradient);
-    void part_squares(const Tile& tile, const Part& part, const T* gradient);
-    template <class Body> void for_each_part(const Tile& tile, Index input_panels_each, const Body& body) const;
+    void fetch_strip(const Tile& tile, const Strip& strip) const;
+    void strip_gradient(const Tile& tile, const Strip& strip, Index samples, T* gradient);
+    void strip_update(const StepRules& rules, const Tile& tile, const Strip& strip, const T* gradient);
+    void strip_regularize(const Tile& tile, const Strip& strip, T* gradient);
+    void strip_squares(const Tile& tile, const Strip& strip, const T* gradient);
+    template <class Body> void for_each_strip(const Tile& tile, Index input_panels_each, const Body& body) const;
     template <class Body> void for_each_tile(Worker worker, const Body& body);
-    template <class Body> void for_each_array(const std::vector<StageArrays<T>>& arrays, const Body& body) const;
+    Range scale_share(Worker worker) const { return runtime::share(panels_of<T>(net_.n_inputs()) * lanes<T>, lanes<T>, worker); }
+    void scale_gradient(Range mine, Index samples);
+    void scale_update(const UpdateRule& rule, Range mine);
+    template <class Body> void for_each_array(const NetworkArrays<T>& arrays, const Body& body) const;
     template <class Body> void move_parameters(const Body& body) const;
 
+    const Panels<T>& product_of(std::size_t s) const { return stages_[s].sums.data ? stages_[s].sums : stages_[s].outputs; }
+    // The activation stands in the product's own epilogue.
+    bool in_tile(std::size_t s) const { return net_.stages[s].entry().forward_in_tile && !net_.joint(s); }
+    const Panels<T>& dinputs_of(std::size_t s) const { return s > 0 ? stages_[s - 1].dvalues : dscaled_; }
+
     Grid<T> inputs_of(std::size_t s, bool training) const {
-        const Panels<T>& plain = s > 0 ? stages_[s - 1].outputs : inputs_;
+        const Panels<T>& plain = s > 0 ? stages_[s - 1].outputs : net_.scales() ? scaled_ : inputs_;
         const Panels<T>& dropped = s > 0 ? stages_[s - 1].dropped : input_dropped_;
         return training && dropped.data ? dropped.grid() : plain.grid();
     }
@@ -125,12 +135,15 @@ template <class T> class PanelsEngine final : public Engine<T> {
     runtime::Arena arena_;
     runtime::Block scratch_;  // per worker
     Panels<T> inputs_, input_mask_, input_dropped_, targets_;
+    Panels<T> scaled_, dscaled_;  // inputs times their factors, and the gradient of that
+    T *scale_ = nullptr, *dscale_ = nullptr, *scale_states_[most_states] = {};
     std::vector<StageMemory<T>> stages_;
     std::int64_t* labels_ = nullptr;
     T* sample_scale_ = nullptr;
     std::vector<Tile> tiles_;
     double total_cost_ = 0;
-    std::vector<double> squares_;  // with clipping: of each panel by each panel of inputs, biases first
+    std::vector<double> squares_;  // with clipping: of each panel by each panel of inputs, biases first; then of the scale's panels
+    Index scale_squares_ = 0;      // their first place
     Index largest_width_ = 0;
 };
 

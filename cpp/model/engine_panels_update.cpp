@@ -10,16 +10,17 @@ namespace chainrule::model::panels {
 // Where weights stream, so do dvalues, and a tile has as many as take a quarter of L2 (chosen on `wide` and `huge`).
 constexpr Index tile_panels = 8, most_tile_panels = 32;
 // Of these so many at a time have their gradient made and spent (chosen on `digits`, `rl` and `wide`).
-constexpr Index part_panels = 4;
+constexpr Index strip_panels = 4;
 // Panels of neurons in a tile, on every CPU target.
 constexpr Index most_vectors = 4;
 
 // All weights, cut into tiles of a few panels by a few panels; a tile's cost is its share of the gradient product.
 template <class T> void PanelsEngine<T>::plan_tiles() {
     for (std::size_t s = 0; s < stages_.size(); ++s) {
+        if (!net_.stages[s].learns()) continue;
         const Index panels = panels_of<T>(net_.stages[s].n_neurons), input_panels = panels_of<T>(net_.stages[s].n_inputs);
         const Index step = kernel_.product_tn_vectors;
-        const Index fitting = std::clamp(blocks_.quarter_l2 / (net_.batch_size * line_bytes), part_panels, most_tile_panels);
+        const Index fitting = std::clamp(blocks_.quarter_l2 / (net_.batch_size * line_bytes), strip_panels, most_tile_panels);
         const Index height = stages_[s].streams ? fitting : tile_panels;
         for (Index q = 0; q < input_panels; q += height) {
             const Index last = std::min(q + height, input_panels);
@@ -27,7 +28,7 @@ template <class T> void PanelsEngine<T>::plan_tiles() {
             for (Index p = 0; p < panels;) {
                 // 4 panels go as 2 + 2
                 const Index vectors = panels - p == 4 && step == 3 ? 2 : std::min(panels - p, step);
-                tiles_.push_back({s, p, vectors, q, last, q == 0, static_cast<double>((inputs + 2) * (vectors + 1))});
+                tiles_.push_back({s, p, vectors, q, last, q == 0 && net_.stages[s].biases.present, static_cast<double>((inputs + 2) * (vectors + 1))});
                 p += vectors;
             }
         }
@@ -39,6 +40,8 @@ template <class T> void PanelsEngine<T>::plan_tiles() {
         stages_[s].squares = squares;
         squares += panels_of<T>(net_.stages[s].n_neurons) * (1 + panels_of<T>(net_.stages[s].n_inputs));
     }
+    scale_squares_ = squares;
+    if (dscaled_.data) squares += panels_of<T>(net_.n_inputs());
     squares_.resize(static_cast<std::size_t>(squares));
 }
 
@@ -53,160 +56,153 @@ template <class T> template <class Body> void PanelsEngine<T>::for_each_tile(Wor
     }
 }
 
-template <class T> template <class Body> void PanelsEngine<T>::for_each_part(const Tile& tile, Index input_panels_each, const Body& body) const {
-    if (tile.bias) body(Part{-1, 1});
+template <class T> template <class Body> void PanelsEngine<T>::for_each_strip(const Tile& tile, Index input_panels_each, const Body& body) const {
+    if (tile.bias) body(Strip{-1, 1});
     for (Index q = tile.first_input_panel; q < tile.last_input_panel; q += input_panels_each) {
         const Index last = std::min(q + input_panels_each, tile.last_input_panel);
-        body(Part{q, std::min(last * lanes<T>, net_.stages[tile.stage].n_inputs) - q * lanes<T>});
+        body(Strip{q, std::min(last * lanes<T>, net_.stages[tile.stage].n_inputs) - q * lanes<T>});
     }
 }
 
-// Fetches the weights of a part, to be written, while their gradient is computed.
-template <class T> void PanelsEngine<T>::fetch_part(const Tile& tile, const Part& part) const {
+// Fetches the weights of a strip, to be written, while their gradient is computed.
+template <class T> void PanelsEngine<T>::fetch_strip(const Tile& tile, const Strip& strip) const {
     const StageMemory<T>& memory = stages_[tile.stage];
-    const T* weights = memory.weights + tile.panel * memory.panel + part.first_row<T>() * lanes<T>;
+    const T* weights = memory.weights + tile.panel * memory.panel + strip.first_row<T>() * lanes<T>;
     for (Index v = 0; v < tile.vectors; ++v)
-        for (Index r = 0; r < part.rows; ++r) __builtin_prefetch(weights + v * memory.panel + r * lanes<T>, 1, 2);
-    if (!memory.transposed || part.biases()) return;
-    for (Index r = 0; r < part.rows; r += lanes<T>) {
-        const T* transposed = memory.transposed + (part.input_panel + r / lanes<T>) * memory.transposed_panel + tile.panel * lanes<T> * lanes<T>;
+        for (Index r = 0; r < strip.rows; ++r) __builtin_prefetch(weights + v * memory.panel + r * lanes<T>, 1, 2);
+    if (!memory.transposed || strip.biases()) return;
+    for (Index r = 0; r < strip.rows; r += lanes<T>) {
+        const T* transposed = memory.transposed + (strip.input_panel + r / lanes<T>) * memory.transposed_panel + tile.panel * lanes<T> * lanes<T>;
         for (Index j = 0; j < tile.vectors * lanes<T>; ++j) __builtin_prefetch(transposed + j * lanes<T>, 1, 2);
     }
 }
 
-// gradient (vectors, part.rows, lanes) = inputs^T . dvalues over all samples, in order.
-template <class T> void PanelsEngine<T>::part_gradient(const Tile& tile, const Part& part, Index samples, T* gradient) {
+// gradient (vectors, strip.rows, lanes) = inputs^T . dvalues over all samples, in order.
+template <class T> void PanelsEngine<T>::strip_gradient(const Tile& tile, const Strip& strip, Index samples, T* gradient) {
     const bool streams = stages_[tile.stage].streams;
-    if (streams) fetch_part(tile, part);
+    if (streams) fetch_strip(tile, strip);
     const T one = 1;
-    const Grid<const T> inputs = part.biases() ? Grid<const T>{&one, 0, 0} : constant(at(inputs_of(tile.stage, true), 0, part.input_panel));
+    const Grid<const T> inputs = strip.biases() ? Grid<const T>{&one, 0, 0} : constant(at(inputs_of(tile.stage, true), 0, strip.input_panel));
     const Grid<const T> dvalues = constant(at(stages_[tile.stage].dvalues.grid(), 0, tile.panel));
-    const Grid<T> output = {gradient, lanes<T>, part.rows * lanes<T>};
+    const Grid<T> output = {gradient, lanes<T>, strip.rows * lanes<T>};
+    if (samples <= few_samples) return kernel_.product_tn_few({strip.rows, samples, tile.vectors * lanes<T>, inputs, dvalues, {nullptr, 0, 0}, output, true, false});
     for (Index first = 0; first < samples; first += gradient_samples) {
         const Index count = std::min(samples - first, gradient_samples);
-        kernel_.product_tn({part.rows, count, tile.vectors * lanes<T>, at(inputs, first, 0), at(dvalues, first, 0),
-                            first ? constant(output) : Grid<const T>{nullptr, 0, 0}, output, true, false, streams});
+        kernel_.product_tn({strip.rows, count, tile.vectors * lanes<T>, at(inputs, first, 0), at(dvalues, first, 0),
+                            first ? constant(output) : Grid<const T>{nullptr, 0, 0}, output, true, streams});
     }
 }
 
-template <class T> void PanelsEngine<T>::part_update(const UpdateRule& rule, const Tile& tile, const Part& part, const T* gradient) {
+template <class T> void PanelsEngine<T>::strip_update(const StepRules& rules, const Tile& tile, const Strip& strip, const T* gradient) {
     const StageMemory<T>& memory = stages_[tile.stage];
     const Stage& stage = net_.stages[tile.stage];
-    const Index offset = tile.panel * memory.panel + part.first_row<T>() * lanes<T>;
+    const Index offset = tile.panel * memory.panel + strip.first_row<T>() * lanes<T>;
     PanelUpdateJob<T> job = {};
-    job.rule = part.biases() ? bias_rule(rule, stage) : weight_rule(rule, stage);
-    if (net_.clips) job.rule.l1 = job.rule.l2 = 0;  // already in the gradient
-    job.rows = part.rows;
+    job.rule = strip.biases() ? rules.biases(tile.stage) : rules.weights(tile.stage);
+    job.rows = strip.rows;
     job.vectors = tile.vectors;
+    job.columns = stage.n_neurons - tile.panel * lanes<T>;
     job.gradient = gradient;
     job.parameter = memory.weights + offset;
     job.panel = memory.panel;
-    job.momentums = memory.momentums ? memory.momentums + offset : nullptr;
-    job.cache = memory.cache ? memory.cache + offset : nullptr;
-    if (memory.transposed && !part.biases()) {
-        job.transposed = memory.transposed + part.input_panel * memory.transposed_panel + tile.panel * lanes<T> * lanes<T>;
+    for (int i = 0; i < net_.rule_entry().states.count; ++i) job.states[i] = memory.states[i] + offset;
+    if (memory.transposed && !strip.biases()) {
+        job.transposed = memory.transposed + strip.input_panel * memory.transposed_panel + tile.panel * lanes<T> * lanes<T>;
         job.transposed_panel = memory.transposed_panel;
-        job.transposed_rows = stage.n_neurons - tile.panel * lanes<T>;
     }
-    kernel_.update_panels(job);
+    kernel_.rules[net_.rule].update_panels(job);
 }
 
-// Gradient and update of a tile in one walk over its weights.
-template <class T> void PanelsEngine<T>::skinny_update(const UpdateRule& rule, const Tile& tile, Index samples) {
+template <class T> void PanelsEngine<T>::strip_regularize(const Tile& tile, const Strip& strip, T* gradient) {
     const StageMemory<T>& memory = stages_[tile.stage];
     const Stage& stage = net_.stages[tile.stage];
-    const T one = 1;
-    SkinnyUpdateJob<T> job = {};
-    job.vectors = tile.vectors;
-    job.samples = samples;
-    job.dvalues = constant(at(memory.dvalues.grid(), 0, tile.panel));
-    job.panel = memory.panel;
-    const auto step = [&](Index offset) {
-        offset += tile.panel * memory.panel;
-        job.parameter = memory.weights + offset;
-        job.momentums = memory.momentums ? memory.momentums + offset : nullptr;
-        job.cache = memory.cache ? memory.cache + offset : nullptr;
-        kernel_.update_skinny(job);
-    };
-    if (tile.bias) {
-        job.rule = bias_rule(rule, stage);
-        job.rows = 1;
-        job.inputs = {&one, 0, 0};
-        step(0);
-    }
-    job.rule = weight_rule(rule, stage);
-    job.rows = std::min(tile.last_input_panel * lanes<T>, stage.n_inputs) - tile.first_input_panel * lanes<T>;
-    job.inputs = constant(at(inputs_of(tile.stage, true), 0, tile.first_input_panel));
-    step((1 + tile.first_input_panel * lanes<T>) * lanes<T>);
-}
-
-template <class T> void PanelsEngine<T>::part_regularize(const Tile& tile, const Part& part, T* gradient) {
-    const StageMemory<T>& memory = stages_[tile.stage];
-    const Stage& stage = net_.stages[tile.stage];
-    const double l1 = part.biases() ? stage.bias_l1 : stage.weight_l1, l2 = part.biases() ? stage.bias_l2 : stage.weight_l2;
-    const T* parameter = memory.weights + tile.panel * memory.panel + part.first_row<T>() * lanes<T>;
+    const Parameter& part = strip.biases() ? stage.biases : stage.weights;
+    const T* parameter = memory.weights + tile.panel * memory.panel + strip.first_row<T>() * lanes<T>;
     for (Index v = 0; v < tile.vectors; ++v)
-        kernel_.regularize(part.rows * lanes<T>, static_cast<T>(l1), static_cast<T>(l2), parameter + v * memory.panel, gradient + v * part.rows * lanes<T>);
+        kernel_.regularize(strip.rows * lanes<T>, static_cast<T>(part.l1), static_cast<T>(part.l2), parameter + v * memory.panel, gradient + v * strip.rows * lanes<T>);
 }
 
 // Sums of squares over the neurons that exist, one for each panel by each panel of inputs: their order is not that of the
 // tiles, whose width depends on the CPU target.
-template <class T> void PanelsEngine<T>::part_squares(const Tile& tile, const Part& part, const T* gradient) {
+template <class T> void PanelsEngine<T>::strip_squares(const Tile& tile, const Strip& strip, const T* gradient) {
     const Index places = 1 + panels_of<T>(net_.stages[tile.stage].n_inputs);
     for (Index v = 0; v < tile.vectors; ++v) {
         const Index neurons = std::min(net_.stages[tile.stage].n_neurons - (tile.panel + v) * lanes<T>, lanes<T>);
         double total = 0;
-        for (Index r = 0; r < part.rows; ++r) total += kernel_.sum_of_squares(neurons, gradient + (v * part.rows + r) * lanes<T>);
-        squares_[static_cast<std::size_t>(stages_[tile.stage].squares + (tile.panel + v) * places + part.input_panel + 1)] = total;
+        for (Index r = 0; r < strip.rows; ++r) total += kernel_.sum_of_squares(neurons, gradient + (v * strip.rows + r) * lanes<T>);
+        squares_[static_cast<std::size_t>(stages_[tile.stage].squares + (tile.panel + v) * places + strip.input_panel + 1)] = total;
     }
 }
 
-template <class T> void PanelsEngine<T>::update(const UpdateRule& rule, double clip_norm, Index samples, Worker worker, Barrier& barrier) {
-    if (net_.clips) return clipped_update(rule, clip_norm, samples, worker, barrier);
-    alignas(line_bytes) T gradient[part_panels * lanes<T> * most_vectors * lanes<T>];
+// The gradient of the columns' factors: sums over samples of the inputs times the gradient of their scaled copy.
+template <class T> void PanelsEngine<T>::scale_gradient(Range mine, Index samples) {
+    const Index panel = mine.first / lanes<T>;
+    kernel_.sum_products(samples, mine.last - mine.first, constant(at(inputs_.grid(), 0, panel)), constant(at(dscaled_.grid(), 0, panel)), dscale_ + mine.first, false);
+}
+
+template <class T> void PanelsEngine<T>::scale_update(const UpdateRule& rule, Range mine) {
+    UpdateJob<T> job = {};
+    job.rule = rule;
+    job.n = std::min(mine.last, net_.n_inputs()) - mine.first;
+    job.gradient = dscale_ + mine.first;
+    job.parameter = scale_ + mine.first;
+    for (int i = 0; i < net_.rule_entry().states.count; ++i) job.states[i] = scale_states_[i] + mine.first;
+    kernel_.rules[net_.rule].update(job);
+}
+
+template <class T> void PanelsEngine<T>::update(const StepRules& rules, double clip_norm, Index samples, Worker worker, Barrier& barrier) {
+    const Range columns = dscaled_.data ? scale_share(worker) : Range{0, 0};
+    if (columns.first < columns.last) scale_gradient(columns, samples);
+    if (net_.clips) return clipped_update(rules, clip_norm, samples, worker, barrier);
+    if (columns.first < columns.last) scale_update(rules.scale, columns);
+    alignas(line_bytes) T gradient[strip_panels * lanes<T> * most_vectors * lanes<T>];
     for_each_tile(worker, [&](const Tile& tile) {
-        if (skinny()) return skinny_update(rule, tile, samples);
-        for_each_part(tile, part_panels, [&](const Part& part) {
-            part_gradient(tile, part, samples, gradient);
-            part_update(rule, tile, part, gradient);
+        for_each_strip(tile, strip_panels, [&](const Strip& strip) {
+            strip_gradient(tile, strip, samples, gradient);
+            strip_update(rules, tile, strip, gradient);
         });
     });
 }
 
 // With clipping the whole gradient comes first: its norm decides about each step.
 template <class T>
-void PanelsEngine<T>::clipped_update(const UpdateRule& rule, double clip_norm, Index samples, Worker worker, Barrier& barrier) {
-    const auto kept = [&](const Tile& tile, const Part& part) {
+void PanelsEngine<T>::clipped_update(const StepRules& rules, double clip_norm, Index samples, Worker worker, Barrier& barrier) {
+    const auto kept = [&](const Tile& tile, const Strip& strip) {
         const StageMemory<T>& memory = stages_[tile.stage];
-        return memory.gradient + tile.panel * memory.panel + part.first_row<T>() * (part.biases() ? 1 : tile.vectors) * lanes<T>;
+        return memory.gradient + tile.panel * memory.panel + strip.first_row<T>() * (strip.biases() ? 1 : tile.vectors) * lanes<T>;
     };
     for_each_tile(worker, [&](const Tile& tile) {
-        for_each_part(tile, 1, [&](const Part& part) {
-            T* const place = kept(tile, part);
-            part_gradient(tile, part, samples, place);
-            part_regularize(tile, part, place);
-            part_squares(tile, part, place);
+        for_each_strip(tile, 1, [&](const Strip& strip) {
+            T* const place = kept(tile, strip);
+            strip_gradient(tile, strip, samples, place);
+            strip_regularize(tile, strip, place);
+            strip_squares(tile, strip, place);
         });
     });
+    const Range columns = dscaled_.data ? scale_share(worker) : Range{0, 0};
+    for (Index c = columns.first; c < columns.last; c += lanes<T>)
+        squares_[static_cast<std::size_t>(scale_squares_ + c / lanes<T>)] = kernel_.sum_of_squares(std::min(net_.n_inputs() - c, lanes<T>), dscale_ + c);
     barrier.wait(worker);
     double squares = 0;
     for (const double each : squares_) squares += each;
     const double norm = std::sqrt(squares);
-    const T scale = static_cast<T>(norm > clip_norm ? clip_norm / norm : 1.0);
+    const T factor = static_cast<T>(norm > clip_norm ? clip_norm / norm : 1.0);
+    for (Index c = columns.first; c < columns.last; ++c) dscale_[c] *= factor;
+    if (columns.first < columns.last) scale_update(rules.scale, columns);
     alignas(line_bytes) T gradient[lanes<T> * most_vectors * lanes<T>];
     for_each_tile(worker, [&](const Tile& tile) {
-        for_each_part(tile, 1, [&](const Part& part) {
-            const T* const place = kept(tile, part);
-            const Index count = part.rows * tile.vectors * lanes<T>;
-            for (Index e = 0; e < count; ++e) gradient[e] = place[e] * scale;
-            part_update(rule, tile, part, gradient);
+        for_each_strip(tile, 1, [&](const Strip& strip) {
+            const T* const place = kept(tile, strip);
+            const Index count = strip.rows * tile.vectors * lanes<T>;
+            for (Index e = 0; e < count; ++e) gradient[e] = place[e] * factor;
+            strip_update(rules, tile, strip, gradient);
         });
     });
 }
 
 template void PanelsEngine<float>::plan_tiles();
 template void PanelsEngine<double>::plan_tiles();
-template void PanelsEngine<float>::update(const UpdateRule&, double, Index, Worker, Barrier&);
-template void PanelsEngine<double>::update(const UpdateRule&, double, Index, Worker, Barrier&);
+template void PanelsEngine<float>::update(const StepRules&, double, Index, Worker, Barrier&);
+template void PanelsEngine<double>::update(const StepRules&, double, Index, Worker, Barrier&);
 
 }  // namespace chainrule::model::panels

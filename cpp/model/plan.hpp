@@ -1,150 +1,161 @@
-// A training plan: the network's shapes, and an engine that carries out its steps.
+// A plan: a network with its engine and its samples, and all steps of all epochs over them, in stretches.
 //
-// A stage is a dense layer with the activation and the dropout that follow it. An engine is a schedule of kernels
-// over the stages; which one runs is a function of the shapes alone (`choose_engine`), so the bits are the same on
-// every machine and for any number of threads.
+// A stretch is one run of whole steps, ended by a number of steps, by the clock, by the end of the training or by a
+// loss that is not finite. Between stretches Python has its say; the plan's memory lives on.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <vector>
 
-#include "kernels/kernels.hpp"
-#include "runtime/team.hpp"
+#include "model/engine.hpp"
 
 namespace chainrule::model {
 
-struct Dropout {
-    double keep = 1;  // share of elements kept; 1: no dropout
-    std::uint64_t key = 0;
-    std::uint64_t step = 0;  // training forwards done before this plan
+using runtime::Clock;
+
+// Samples in the user's arrays, borrowed for the length of a call.
+struct Samples {
+    Index count = 0;
+    const void* inputs = nullptr;
+    Number input_numbers = Number::float32;
+    const void* targets = nullptr;
+    Number target_numbers = Number::float32;
+    const std::int64_t* labels = nullptr;
+    const double* weights = nullptr;
 };
 
-struct Stage {
-    Index n_inputs, n_neurons;
-    Activation activation;
-    Dropout dropout;
-    double weight_l1, weight_l2, bias_l1, bias_l2;
-    bool regularized() const { return weight_l1 != 0 || weight_l2 != 0 || bias_l1 != 0 || bias_l2 != 0; }
+// What Python may change between stretches.
+struct Schedule {
+    double learning_rate = 0, decay = 0, weight_decay = 0;
+    double clip_norm = 0;  // 0: none
+    std::vector<double> parameters;  // of the rule
+    std::int64_t iterations = 0;
 };
 
-// Whether the product that gives the gradient of this stage's output can go on through the activation's derivative.
-inline bool ends_in_derivative(const Stage& stage) {
-    const bool elementwise = stage.activation == Activation::relu || stage.activation == Activation::tanh || stage.activation == Activation::sigmoid;
-    return elementwise && stage.dropout.keep == 1;
-}
-
-struct Network {
-    std::vector<Stage> stages;
-    Dropout input_dropout;
-    Loss loss;
-    Metric metric;
-    double precision;  // Metric::regression
-    Index batch_size;
-    bool labels;       // targets are class labels
-    Rule rule;
-    bool clips;        // gradients are scaled to a largest norm
+// Factors of the coming steps, those of a stretch from its first on, as somebody's schedules gave them. Null: 1 everywhere.
+struct Factors {
+    Index steps = 0;  // that they reach; a stretch ends there
+    const double *rate = nullptr, *weight_decay = nullptr;
+    const double* dropped = nullptr;  // (steps, 1 + number of stages), of the dropped shares: the inputs', then the stages'
+    bool any() const { return rate || weight_decay || dropped; }
 };
 
-enum class EngineKind { automatic, nano, panels };
-EngineKind engine_kind(const std::string& name);  // throws std::invalid_argument
-const char* engine_name(EngineKind kind);
+enum class Nonfinite { stop, ignore };
 
-// A pure function of the shapes: batch, widths, activations and element size.
-EngineKind choose_engine(const Network& network, Index lanes);
-
-// The parameters and optimizer arrays of a stage, row-major; null where the rule has none.
-template <class T> struct StageArrays {
-    T *weights, *biases, *weight_momentums, *bias_momentums, *weight_cache, *bias_cache;
+// What the epochs finished since they were last taken reported, column by column. A column is used only where its values
+// differ from epoch to epoch: a million tiny epochs a second would spend their time writing it down.
+struct Epochs {
+    std::size_t count = 0;
+    std::vector<double> data_loss, seconds;
+    std::vector<double> regularization_loss;  // 0 without regularisation
+    std::vector<double> accuracy;             // not computed without a metric
+    std::vector<double> rate;                 // that of the last step without decay
+    std::vector<double> validation_loss, validation_accuracy;
+};
+struct StepRow {
+    double accuracy, data_loss, regularization_loss, rate;
 };
 
-// Samples of one step, still in the user's arrays.
-struct Batch {
-    Index rows;
-    Index first;                 // place of the first sample, in `order` where there is one
-    const std::int64_t* order;
-    const void* inputs;          // row-major (n, d)
-    bool inputs_double;
-    const void* targets;         // row-major (n, m), or null
-    bool targets_double;
-    const std::int64_t* labels;  // (n), or null
-    const double* weights;       // (n), or null
-    bool training;               // dropout acts, gradients are computed
-    bool same_as_before;         // the inputs and targets are those of the previous call
-    std::uint64_t step;          // steps done by this plan
-
-    // Which of the user's rows is sample r of the batch.
-    Index place(Index r) const { return order ? static_cast<Index>(order[first + r]) : first + r; }
-    double total_weight() const {
-        double total = 0;
-        for (Index r = 0; r < rows; ++r) total += weights[place(r)];
-        return total;
+// Sums over batches; the accumulators of the notebooks.
+struct Sums {
+    double loss = 0, weight = 0, hits = 0, rows = 0;
+    void add(const Sums& other) {
+        loss += other.loss;
+        weight += other.weight;
+        hits += other.hits;
+        rows += other.rows;
     }
+    double mean_loss() const { return loss / weight; }
+    double accuracy() const { return hits / rows; }
 };
 
-template <class T> class Engine {
+class PlanBase {
   public:
-    virtual ~Engine() = default;
-
-    virtual void load(const std::vector<StageArrays<T>>& arrays) = 0;
-    virtual void store(const std::vector<StageArrays<T>>& arrays) const = 0;
-
-    // Forward, loss and, in training, backward. Called by every worker of a team; when all have come to the barrier
-    // inside, sample_losses and hits are complete.
-    virtual void pass(const Batch& batch, runtime::Worker worker, runtime::Barrier& barrier) = 0;
-
-    // The optimizer's step from the gradients of the last pass. The caller keeps the team together afterwards.
-    virtual void update(const UpdateRule& rule, double clip_norm, Index rows, runtime::Worker worker, runtime::Barrier& barrier) = 0;
-
-    // Regularisation loss of the parameters as they are.
-    virtual double penalty() const = 0;
-
-    // Makes room for a team of up to `workers`; before the team starts, so that nothing in it can fail.
-    virtual void reserve(int workers) = 0;
-
+    virtual ~PlanBase() = default;
+    // Runs until `max_steps` are done or `seconds` have gone by; returns the steps done. `order`, if not null, is the
+    // order of the samples in the epoch in progress: the stretch then ends with the epoch. Batches whose weights sum to 0 are
+    // passed over: they count as steps done, but take none.
+    virtual std::int64_t run(std::int64_t max_steps, double seconds, const std::int64_t* order, const Factors& factors) = 0;
     virtual std::size_t bytes() const = 0;
-    virtual bool uses_threads() const = 0;
 
-    const T* sample_losses() const { return sample_losses_; }
-    const T* hits() const { return hits_; }
+    bool done() const { return stopped_ || epoch_ > epochs_; }
+    void stop() { stopped_ = true; }
+
+    Schedule schedule = {};
+    std::int64_t epoch() const { return epoch_; }
+    std::int64_t step() const { return step_; }
+    bool nonfinite() const { return nonfinite_; }
+    // Its regularisation loss is NaN where nobody asked for it: it is known of the last step of an epoch or of a stretch.
+    StepRow last_step() const { return last_step_; }
+    std::uint64_t steps_taken() const { return steps_taken_; }
+    // To be taken before the schedule changes; `forget_epochs` keeps the memory for the next ones.
+    const Epochs& epochs() const { return finished_; }
+    void forget_epochs();
 
   protected:
-    T* sample_losses_ = nullptr;
-    T* hits_ = nullptr;
+    std::int64_t epochs_ = 0, epoch_ = 1, step_ = 0;  // step of the epoch in progress, from 0
+    std::uint64_t steps_taken_ = 0;  // updates made
+    bool stopped_ = false, nonfinite_ = false;
+    StepRow last_step_ = {};
+    Epochs finished_;
+    std::size_t finished_capacity_ = 0;
 };
 
-template <class T> std::unique_ptr<Engine<T>> make_nano_engine(const Network& network);
-template <class T> std::unique_ptr<Engine<T>> make_panels_engine(const Network& network);
+template <class T> class Plan final : public PlanBase {
+  public:
+    // With `drops_last` an epoch leaves out the samples behind its last whole batch.
+    Plan(const Network& network, EngineKind engine, const Samples& samples, const Samples& validation, std::int64_t epochs, Nonfinite nonfinite, bool drops_last);
 
-// Flops of one training step: 6 b sum(d m) - 2 b d_0 m_0.
-double step_flops(const Network& network);
-
-inline bool uses_momentums(Rule rule) { return rule == Rule::momentum || rule == Rule::nesterov || rule == Rule::adam; }
-inline bool uses_cache(Rule rule) { return rule == Rule::adagrad || rule == Rule::rmsprop || rule == Rule::adam; }
-
-// The rule for a stage's weights or biases: with their regularisation; weight decay acts on weights only.
-inline UpdateRule weight_rule(UpdateRule rule, const Stage& stage) {
-    rule.l1 = stage.weight_l1;
-    rule.l2 = stage.weight_l2;
-    return rule;
-}
-inline UpdateRule bias_rule(UpdateRule rule, const Stage& stage) {
-    rule.l1 = stage.bias_l1;
-    rule.l2 = stage.bias_l2;
-    rule.decay = 0;
-    return rule;
-}
-
-// l1 sum |w| + l2 sum w^2 of `count` values.
-template <class T> double penalty_of(const T* values, Index count, double l1, double l2) {
-    double size = 0, squares = 0;
-    for (Index i = 0; i < count; ++i) {
-        const double value = static_cast<double>(values[i]);
-        size += value < 0 ? -value : value;
-        squares += value * value;
+    std::int64_t run(std::int64_t max_steps, double seconds, const std::int64_t* order, const Factors& factors) override;
+    std::size_t bytes() const override { return engine_->bytes(); }
+    void load(const NetworkArrays<T>& arrays) {
+        engine_->load(arrays);
+        inputs_in_place_ = false;
     }
-    return l1 * size + l2 * squares;
-}
+    void store(const NetworkArrays<T>& arrays) const { engine_->store(arrays); }
+
+  private:
+    struct Stretch;
+    bool waits_for_team() const;
+    void run_leg(Stretch& stretch, int threads);
+    void work_in_team(Stretch& stretch, runtime::Worker worker);
+    void work(Stretch& stretch, runtime::Worker worker);
+    bool one_step(Stretch& stretch, runtime::Worker worker);
+    void finish_step(Stretch& stretch, const Sums& sums, bool knows_penalty);
+    void pass_over(Stretch& stretch);
+    void count_step(Stretch& stretch);
+    void read_clock(Stretch& stretch);
+    void spread_seconds(Clock::time_point now);
+    void finish_epoch(Stretch& stretch, runtime::Worker worker);
+    void reserve_finished();
+    Batch batch(const Samples& samples, Index step, const std::int64_t* order, bool training) const;
+    Sums sums_of(const Batch& batch) const;
+    void prepare_rules(const Stretch& stretch);
+    void prepare_rule(const Parameter& parameter, double decay, UpdateRule& result) const;
+    bool all_alike() const;
+    Index steps_per_epoch() const { return (samples_.count + (drops_last_ ? 0 : net_.batch_size - 1)) / net_.batch_size; }
+
+    const Network net_;
+    std::unique_ptr<Engine<T>> engine_;
+    const Samples samples_, validation_;
+    const Nonfinite on_nonfinite_;
+    const bool drops_last_;
+    int epsilon_ = -1;  // its place among the rule's parameters
+    StepRules rules_[2];  // of this step and of the next one: worker 0 is ahead of the others
+    double rate_ = 0;     // of the step that comes next, without a parameter's factor
+    bool alike_ = false, rate_changes_ = false;
+    bool inputs_in_place_ = false;  // the engine holds the only batch there is
+    bool has_accuracy_;
+    bool regularized_ = false;
+    Sums epoch_sums_;
+    double epoch_seconds_ = 0;  // of the epoch in progress, up to last_clock_
+    Clock::time_point last_clock_ = {};
+    std::uint64_t steps_at_clock_ = 0, steps_passed_ = 0;  // passed: taken or passed over
+    double alone_each_ = 0;  // seconds a step of one thread; 0: not known yet
+    runtime::TeamTrials trials_;
+    std::size_t unclocked_epochs_ = 0;  // of finished_, not yet given their seconds
+};
 
 }  // namespace chainrule::model

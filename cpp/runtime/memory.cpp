@@ -38,18 +38,19 @@ void* map(std::size_t bytes) {
 }
 
 // The large block given back last: the next training of the same model needs one of its size, and touching fresh pages
-// takes milliseconds. The system may take the pages of one that waits whenever it needs them.
+// takes milliseconds. The system may take the pages of one that waits whenever it needs them. Nobody waits for the lock: in
+// a child it may belong to a thread that did not come along.
 class Spare {
   public:
     void* take(std::size_t bytes) {
-        const std::lock_guard<std::mutex> lock(mutex_);
-        return bytes == bytes_ ? std::exchange(mapping_, nullptr) : nullptr;
+        const std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
+        return lock && bytes == bytes_ ? std::exchange(mapping_, nullptr) : nullptr;
     }
     void give_back(void* mapping, std::size_t bytes) {
         const bool may_wait = madvise(data_of(mapping), bytes, MADV_FREE) == 0;
         {
-            const std::lock_guard<std::mutex> lock(mutex_);
-            if (may_wait) {
+            const std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
+            if (lock && may_wait) {
                 std::swap(mapping, mapping_);
                 std::swap(bytes, bytes_);
             }

@@ -1,25 +1,26 @@
 #include "runtime/team.hpp"
 
 #include <omp.h>
-#if defined(__unix__) || defined(__APPLE__)
-#include <pthread.h>
-#include <sched.h>
-#endif
 
 #include <algorithm>
 #include <chrono>
+#include <climits>
 #include <cstdint>
 #include <cstdlib>
-#include <fstream>
 #include <mutex>
 #include <string>
+#include <system_error>
 #include <thread>
+
+#include "runtime/cores.hpp"
+#include "runtime/forks.hpp"
+#include "runtime/grants.hpp"
 
 namespace chainrule::runtime {
 namespace {
 
 std::atomic<int> chosen_threads{0};  // 0: not chosen by set_num_threads
-std::atomic<bool> forked{false};
+std::atomic<int> openmp_start{0};    // 0: not asked yet
 
 // libgomp's threads spin for some milliseconds after a region before they sleep; its pool belongs to the thread that
 // opened the region.
@@ -76,28 +77,24 @@ class Series {
 };
 thread_local Series series;
 
-#if defined(__unix__) || defined(__APPLE__)
-void mark_child() { forked.store(true); }
-const int fork_handler = pthread_atfork(nullptr, nullptr, mark_child);
-#endif
-
-// cgroup v2: "quota period" or "max period", in microseconds.
-int container_quota() {
-    std::ifstream file("/sys/fs/cgroup/cpu.max");
-    std::string quota;
-    double period = 0;
-    if (!(file >> quota >> period) || quota == "max" || period <= 0) return 1 << 20;
-    const int cores = static_cast<int>(std::strtod(quota.c_str(), nullptr) / period + 0.5);
-    return cores < 1 ? 1 : cores;
+// Threads that OpenMP starts with, from OMP_NUM_THREADS or the cores. A new thread tells, whatever was set for others.
+int threads_at_start() {
+    int count = openmp_start.load(std::memory_order_relaxed);
+    if (count > 0) return count;
+    try {
+        std::thread([&count] { count = omp_get_max_threads(); }).join();
+    } catch (const std::system_error&) {
+        return omp_get_max_threads();
+    }
+    openmp_start.store(count, std::memory_order_relaxed);
+    return count;
 }
 
-int affinity_cores() {
-#if defined(__linux__)
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
-#endif
-    return omp_get_num_procs();
+// What somebody has set for the calling thread's teams while the program runs, with omp_set_num_threads as threadpoolctl does;
+// and OMP_THREAD_LIMIT.
+int openmp_limit() {
+    const int now = omp_get_max_threads();
+    return std::min(now == threads_at_start() ? INT_MAX : now, omp_get_thread_limit());
 }
 
 int default_threads() {
@@ -108,28 +105,20 @@ int default_threads() {
     return usable_cores();
 }
 
-}  // namespace
+int threads_allowed() { return omp_in_parallel() ? 1 : get_num_threads(); }
 
-int usable_cores() {
-    static const int cores = [] {
-        const int allowed = affinity_cores(), quota = container_quota();
-        return allowed < quota ? allowed : quota;
-    }();
-    return cores;
-}
+}  // namespace
 
 void set_num_threads(int count) { chosen_threads.store(count); }
 
 int get_num_threads() {
-    const int chosen = chosen_threads.load(std::memory_order_relaxed);
-    if (chosen > 0) return chosen;
+    if (stays_alone()) return 1;
     static const int standard = default_threads();
-    return standard;
+    const int chosen = chosen_threads.load(std::memory_order_relaxed);
+    return std::min(chosen > 0 ? chosen : standard, openmp_limit());
 }
 
-bool in_forked_child() { return forked.load(std::memory_order_relaxed); }
-
-int threads_for_training() { return in_forked_child() || omp_in_parallel() ? 1 : get_num_threads(); }
+int threads_for_training() { return granted_threads(threads_allowed()); }
 
 bool TeamTrials::pays(double in_team, double alone) {
     const std::int64_t now = std::chrono::nanoseconds(Clock::now().time_since_epoch()).count();
@@ -158,9 +147,9 @@ bool team_is_forced() {
 }
 
 int threads_for_call(double flops) {
-    if (team_is_forced()) return threads_for_training();
+    if (team_is_forced()) return threads_allowed();
     if (flops < worth_an_awake_team) return 1;
-    const int threads = threads_for_training();
+    const int threads = threads_allowed();
     return threads > 1 && series.next_in_team(flops) ? threads : 1;
 }
 
@@ -197,12 +186,16 @@ void Barrier::wait(Worker worker) {
 namespace detail {
 
 void run_team(int threads, TeamBody call, const void* body) {
+    note_team();
+    TeamGrant grant(threads);
     Shares& shares = shares_of_caller();
     shares.reset(threads);
     std::exception_ptr failure;
     std::mutex failure_mutex;
 #pragma omp parallel num_threads(threads)
     {
+        if (omp_get_thread_num() == 0) grant.team_is_there();
+        settle_worker();
         try {
             call(body, shares.worker(omp_get_thread_num(), omp_get_num_threads()));
         } catch (...) {

@@ -10,19 +10,17 @@
 
 namespace chainrule::runtime {
 
-// set_num_threads beats OMP_NUM_THREADS, which beats the smaller of affinity mask and container quota.
+// Largest team that the calling thread may have. set_num_threads beats OMP_NUM_THREADS, which beats the smaller of affinity
+// mask and container quota; a limit that somebody sets for OpenMP in the calling thread later bounds them all, and 1 where
+// the process stays alone.
 void set_num_threads(int count);
 int get_num_threads();
-int usable_cores();
-
-// True in a child of fork(): OpenMP's threads did not come along.
-bool in_forked_child();
 
 // CHAINRULE_TEAM=always: every call that can use a team gets one, at once, however small it is, with uneven shares. For
 // tests: results do not depend on it, so without it small cases would never run in parallel.
 bool team_is_forced();
 
-// Threads for a training; 1 in a forked child and inside somebody's parallel region.
+// Threads for a training: as many as the system grants; 1 inside somebody's parallel region.
 int threads_for_training();
 
 // Whether a team beats one thread, asked time and again: the seconds each took for the same work, as a ratio, smoothed.

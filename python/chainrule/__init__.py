@@ -5,30 +5,46 @@ notebooks, computed by a compiled core. Two ways share one mathematics: the clas
 layer (``layer.forward``, ``layer.backward``), and the compiled plan (`Model.train`).
 """
 
-from . import datasets
+from . import datasets, schedules
 from .activations import (
+    Activation_ELU,
+    Activation_Exponential,
+    Activation_GELU,
+    Activation_LeakyReLU,
     Activation_Linear,
+    Activation_Mish,
     Activation_ReLU,
+    Activation_SELU,
     Activation_Sigmoid,
+    Activation_SiLU,
     Activation_Softmax,
+    Activation_Softplus,
     Activation_Tanh,
 )
-from .callbacks import Callback, EarlyStopping, LearningRateSchedule
+from .callbacks import Callback, LearningRateSchedule
 from .checking import gradcheck, numerical_gradient
 from .errors import ModelFileError
 from .history import History
-from .layers import Layer_Dense, Layer_Dropout, Layer_Input
+from .layers import Layer_Dense, Layer_Dropout, Layer_Input, Layer_Scale
 from .losses import (
+    Activation_Sigmoid_Loss_BinaryCrossentropy,
     Activation_Softmax_Loss_CategoricalCrossentropy,
     Loss,
     Loss_BinaryCrossentropy,
     Loss_CategoricalCrossentropy,
     Loss_HalfSquaredError,
+    Loss_Hinge,
+    Loss_Huber,
+    Loss_LogCosh,
     Loss_MeanAbsoluteError,
     Loss_MeanSquaredError,
+    Loss_Poisson,
+    Loss_Quantile,
 )
 from .metrics import Accuracy, Accuracy_Categorical, Accuracy_Regression
+from .mlp import mlp
 from .model import Model
+from .monitoring import Checkpoint, EarlyStopping, ReduceLearningRateOnPlateau
 from .optimizers import Optimizer_Adagrad, Optimizer_Adam, Optimizer_RMSprop, Optimizer_SGD
 from .runtime import (
     __version__,
@@ -38,43 +54,65 @@ from .runtime import (
     set_num_threads,
     show_config,
 )
+from .scores import Accuracy_AUC, Accuracy_R2
 
 __all__ = [
     "Accuracy",
+    "Accuracy_AUC",
     "Accuracy_Categorical",
+    "Accuracy_R2",
     "Accuracy_Regression",
+    "Activation_ELU",
+    "Activation_Exponential",
+    "Activation_GELU",
+    "Activation_LeakyReLU",
     "Activation_Linear",
+    "Activation_Mish",
     "Activation_ReLU",
+    "Activation_SELU",
+    "Activation_SiLU",
     "Activation_Sigmoid",
+    "Activation_Sigmoid_Loss_BinaryCrossentropy",
     "Activation_Softmax",
     "Activation_Softmax_Loss_CategoricalCrossentropy",
+    "Activation_Softplus",
     "Activation_Tanh",
     "Callback",
+    "Checkpoint",
     "EarlyStopping",
     "History",
     "Layer_Dense",
     "Layer_Dropout",
     "Layer_Input",
+    "Layer_Scale",
     "LearningRateSchedule",
     "Loss",
     "Loss_BinaryCrossentropy",
     "Loss_CategoricalCrossentropy",
     "Loss_HalfSquaredError",
+    "Loss_Hinge",
+    "Loss_Huber",
+    "Loss_LogCosh",
     "Loss_MeanAbsoluteError",
     "Loss_MeanSquaredError",
+    "Loss_Poisson",
+    "Loss_Quantile",
     "Model",
     "ModelFileError",
     "Optimizer_Adagrad",
     "Optimizer_Adam",
     "Optimizer_RMSprop",
     "Optimizer_SGD",
+    "ReduceLearningRateOnPlateau",
     "__version__",
     "available_targets",
     "cpu_target",
     "datasets",
     "get_num_threads",
     "gradcheck",
+    "mlp",
     "numerical_gradient",
+    "schedules",
     "set_num_threads",
     "show_config",
 ]

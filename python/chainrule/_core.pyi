@@ -143,7 +143,7 @@ def follow_speeds(shares: Sequence[float], busy: Sequence[float]) -> list[float]
     with its own."""
 
 def get_num_threads() -> int:
-    """Largest number of threads a call may use."""
+    """Largest number of threads a call of this thread may use."""
 
 def half_squared_error_backward(dvalues: NDArray[Any], y_true: NDArray[Any], /) -> NDArray[Any]:
     """(p - y) / n."""
@@ -165,6 +165,9 @@ def mean_squared_error_forward(y_pred: NDArray[Any], y_true: NDArray[Any], /) ->
 
 def multiply(a: NDArray[Any], b: NDArray[Any], /) -> NDArray[Any]:
     """a * b, element by element."""
+
+def quota_cores(root: str) -> float:
+    """Cores that the control groups below root/sys leave this process; inf: no quota."""
 
 def regularize(gradient: NDArray[Any], parameter: NDArray[Any], l1: float, l2: float, /) -> None:
     """gradient += l1 * sign(parameter) + 2 * l2 * parameter, in place; sign(0) = +1."""

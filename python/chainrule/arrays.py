@@ -14,9 +14,12 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from .frames import flattened, odd_entry
+
 Array: TypeAlias = NDArray[Any]
 
 _FLOATS = (np.dtype("float32"), np.dtype("float64"))
+_LARGEST = np.iinfo(np.int64).max
 # C-contiguous, aligned, exactly ndarray
 _READY: tuple[Literal["C", "A", "E"], ...] = ("C", "A", "E")
 
@@ -51,7 +54,7 @@ def as_real(values: object, name: str) -> Array:
     if array.dtype.kind == "O":
         array = _from_frame(values, array)
     if array.dtype.kind not in "biuf":
-        raise TypeError(f"{name}: expected real numbers, got {_kind(values, array)}")
+        raise TypeError(f"{name}: expected real numbers, got {_found(values, array)}")
     return array
 
 
@@ -67,10 +70,15 @@ def _from_frame(values: Any, array: Array) -> Array:
     return converted
 
 
-def _kind(values: object, array: Array) -> str:
+def _found(values: object, array: Array) -> str:
+    """Say what came instead of real numbers: its dtype, and the first entry that is none."""
     if array.ndim == 0 and not isinstance(values, np.ndarray):
-        return f"{type(values).__name__}"
-    return f"an array of dtype {array.dtype}"
+        return type(values).__name__
+    text = f"an array of dtype {array.dtype}"
+    if array.dtype.kind not in "OSUMm":
+        return text
+    odd = odd_entry(values)
+    return f"{text} with {odd}" if odd else f"{text}, all numbers; convert it first: .astype(float)"
 
 
 def as_floats(values: object, name: str, dtype: DTypeLike | None = None) -> Array:
@@ -82,15 +90,18 @@ def as_floats(values: object, name: str, dtype: DTypeLike | None = None) -> Arra
     array = as_real(values, name)
     if dtype is None:
         native = array.dtype.newbyteorder("=")
-        dtype = native if native in _FLOATS else np.float64
+        dtype = next((known for known in _FLOATS if known == native), np.float64)
     return _ready(array, dtype)
 
 
 def _ready(array: Array, dtype: DTypeLike) -> Array:
-    flags = array.flags
-    if flags.c_contiguous and flags.aligned and array.dtype == dtype and type(array) is np.ndarray:
-        return array  # what the next line would do, sooner
-    return np.require(array, dtype=dtype, requirements=_READY)
+    wanted, flags = np.dtype(dtype), array.flags
+    if array.dtype != wanted or not (
+        flags.c_contiguous and flags.aligned and type(array) is np.ndarray
+    ):
+        array = np.require(array, dtype=wanted, requirements=_READY)
+    # C has several names for one type (long and long long); the core knows one of them
+    return array if array.dtype.num == wanted.num else array.view(wanted)
 
 
 def as_labels(values: object, name: str) -> NDArray[np.int64]:
@@ -101,7 +112,7 @@ def as_labels(values: object, name: str) -> NDArray[np.int64]:
     TypeError
         Labels of float dtype.
     ValueError
-        Any rank but one.
+        Any rank but one, or a label beyond int64.
     """
     array = as_real(values, name)
     if array.dtype.kind == "f":
@@ -111,6 +122,11 @@ def as_labels(values: object, name: str) -> NDArray[np.int64]:
         )
     if array.ndim != 1:
         raise ValueError(f"{name}: expected class labels (n,), got {array.shape}")
+    if array.dtype == np.uint64 and array.size and array.max() > _LARGEST:
+        index = int(array.argmax())
+        raise ValueError(
+            f"{name}: label {array[index]} at index {index}: expected at most {_LARGEST}"
+        )
     return _ready(array, np.int64)
 
 
@@ -130,7 +146,7 @@ def as_class_targets(
     if array.ndim == 2 and array.shape[1] == 1 and n_classes not in (None, 1):
         raise ValueError(
             f"{name}: expected class labels (n,) or targets (n, {n_classes}), "
-            f"got {array.shape}; flatten the labels: y.ravel()"
+            f"got {array.shape}; flatten the labels: {flattened(values, 'y')}"
         )
     return as_floats(array, name, dtype)
 

@@ -23,8 +23,8 @@ class Part:
     Attributes
     ----------
     kind : str
-        ``"layer"``, ``"activation"``, ``"loss"``, ``"optimizer"``, ``"accuracy"`` or
-        ``"schedule"``.
+        ``"layer"``, ``"activation"``, ``"loss"``, ``"joint"`` (the last two in one),
+        ``"optimizer"``, ``"accuracy"`` or ``"schedule"``.
     core_name : str
         Its name in the compiled catalogue; empty where the core does not know it.
     settings : mapping
@@ -32,6 +32,10 @@ class Part:
     mathematics : tuple of str
         The methods that the compiled core stands for: a class or an object that overrides one
         of them is a part of the user's own.
+
+    A class of the package registers itself under its `kind` where its name has the public form
+    ``Kind_Name``; ``class Base(Part, abstract=True)`` keeps one out, ``abstract=False`` lets one in
+    whose name has another form.
     """
 
     kind: ClassVar[str] = ""
@@ -39,11 +43,31 @@ class Part:
     settings: ClassVar[Mapping[str, Callable[[Any], bool]]] = {}
     mathematics: ClassVar[tuple[str, ...]] = ()
 
-    def __init_subclass__(cls, **keywords: Any) -> None:
+    def __init_subclass__(cls, *, abstract: bool | None = None, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
-        public = cls.__module__.partition(".")[0] == __package__ and "_" in cls.__name__
-        if cls.kind and public:
+        if abstract is None:
+            abstract = "_" not in cls.__name__
+        ours = cls.__module__.partition(".")[0] == __package__
+        if cls.kind and ours and not abstract:
             _CLASSES.setdefault(cls.kind, []).append(cls)
+
+    def name_in_core(self) -> str:
+        """Return the name of the compiled part that this object stands for, settings and all."""
+        return self.core_name
+
+    def parameters(self) -> tuple[float, ...]:
+        """Return the numbers that the compiled functions of this part take after the arrays."""
+        return ()
+
+    def __repr__(self) -> str:
+        """Return class and settings, without those that are off, as they are by default."""
+        values = {name: getattr(self, name) for name in self.settings}
+        shown = (
+            f"{name}={value!r}"
+            for name, value in values.items()
+            if value or value != getattr(type(self), name, None)
+        )
+        return f"{type(self).__name__}({', '.join(shown)})"
 
 
 def classes(kind: str) -> tuple[type[Part], ...]:
@@ -51,25 +75,29 @@ def classes(kind: str) -> tuple[type[Part], ...]:
     return tuple(_CLASSES.get(kind, ()))
 
 
-def own_class(thing: Any) -> type[Part] | None:
+def own_class(thing: Any, *methods: str) -> type[Part] | None:
     """Return the class of the package that `thing` is, mathematics and all; else None.
 
     A subclass that leaves the mathematics alone counts as its base; a class that overrides one
-    of those methods does not, and neither does an object that carries one of its own.
+    of those methods does not, and neither does an object that carries one of its own. With
+    `methods` only these of the mathematics are asked for.
     """
-    base = _own_base(type(thing))
-    if base is None or not getattr(thing, "__dict__", {}).keys().isdisjoint(base.mathematics):
+    kind: type = type(thing)
+    base, same = _own_base(kind, methods)
+    names = methods or getattr(base, "mathematics", ())
+    if not same or not getattr(thing, "__dict__", {}).keys().isdisjoint(names):
         return None
     return base
 
 
 @functools.cache
-def _own_base(kind: type) -> type[Part] | None:
+def _own_base(kind: type, methods: tuple[str, ...]) -> tuple[type[Part] | None, bool]:
+    """Return the class of the package that `kind` is or derives from, and whether it acts so."""
     base = next((each for each in kind.__mro__ if each in _known(each)), None)
     if base is None:
-        return None
-    same = all(getattr(kind, name) is getattr(base, name) for name in base.mathematics)
-    return base if same else None
+        return None, False
+    names = methods or base.mathematics
+    return base, all(getattr(kind, name) is getattr(base, name) for name in names)
 
 
 def _known(kind: type) -> list[type[Part]]:

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from . import _core
 from .arrays import Array, as_floats, as_generator, as_number
+from .base_layer import Layer
 from .errors import label_of, labelled, no_forward_yet
+from .multipliers import as_schedule
+from .schedules import multipliers
+from .settings import Settings, is_flag, is_schedule, is_share, is_word
 
 _dropout_forward = _core.dropout_forward
 _multiply = _core.multiply
 
 
-class Layer_Dropout:
+class Layer_Dropout(Layer):
     """Dropout: ``output = inputs * mask`` with ``mask = (u < keep) / keep`` while training.
 
-    One uniform number u per element and training forward; ``keep = 1 - rate``. Without
-    training a copy goes through. The stream is counter-based (Philox4x32-10): the numbers
-    are a function of the layer's key, the count of training forwards before this one and
-    the element's index, so that they depend on no thread and no batch order.
+    One uniform number u per element and training forward; ``keep = 1 - rate``. A lone
+    ``forward(inputs)`` drops, as in the classes of the notebooks; a model says which it wants.
+    With ``training=False`` a copy goes through. The stream is counter-based (Philox4x32-10):
+    the numbers are a function of the layer's key, the count of training forwards before this
+    one and the element's index, so that they depend on no thread and no batch order.
 
     Parameters
     ----------
@@ -28,11 +33,16 @@ class Layer_Dropout:
         Share of elements set to 0, at least 0 and below 1.
     rng : numpy.random.Generator or seed, optional
         Where the key is drawn from when the layer is built; without it ``numpy.random``.
+    schedule : callable, optional
+        Multiplies the dropped share: a function of the share t of the training done, array in,
+        array out.
 
     Attributes
     ----------
     rate : float
         The kept share: 1 - the argument.
+    training_share : float or None
+        t, for the schedule. `Model.train` sets it; a loop of your own must.
     key, step : int
         The stream's key and the number of training forwards so far.
     binary_mask : ndarray
@@ -49,10 +59,23 @@ class Layer_Dropout:
     output: Array
     dinputs: Array
     binary_mask: Array
+    schedule: Any = None
+    training_share: float | None = None
 
-    def __init__(self, rate: float, *, rng: Any = None) -> None:
+    settings: ClassVar[Settings] = {
+        "rate": is_share,
+        "key": is_word,
+        "step": is_word,
+        "schedule": is_schedule,
+        "trainable": is_flag,
+    }
+    mathematics: ClassVar[tuple[str, ...]] = ("forward", "backward", "kept_shares", "draw_key")
+
+    def __init__(self, rate: float, *, rng: Any = None, schedule: Any = None) -> None:
         with labelled(type(self).__name__):
             self.rate = 1 - as_number(rate, "rate", below=1.0)
+            if schedule is not None:
+                self.schedule = as_schedule(schedule, "schedule")
             generator = None if rng is None else as_generator(rng)
         self.draw_key(generator)
 
@@ -65,7 +88,45 @@ class Layer_Dropout:
         self.key = int(key)
         self.step = 0
 
-    def forward(self, inputs: Any, training: bool = False) -> Array:
+    def dropped_factors(self, t: Array) -> Array:
+        """Return what the schedule multiplies the dropped share by at each share t of the training.
+
+        Raises
+        ------
+        ValueError
+            The schedule gives no number from 0, or one that leaves nothing.
+        """
+        if self.schedule is None:
+            return np.ones(len(t))
+        factors: Array = multipliers(self.schedule, t)
+        dropped = (1 - self.rate) * factors
+        if not (dropped < 1).all():
+            raise ValueError(
+                "schedule: expected multipliers that leave a dropped share below 1, "
+                f"got a dropped share of {dropped.max():g}"
+            )
+        return factors
+
+    def kept_shares(self, t: Array) -> Array:
+        """Return the kept share at each share t of the training: ``1 - (1 - rate) * schedule(t)``.
+
+        The parameters and errors are those of `dropped_factors`.
+        """
+        if self.schedule is None:
+            return np.full(len(t), float(self.rate))
+        kept: Array = 1 - (1 - self.rate) * self.dropped_factors(t)
+        return kept
+
+    def _kept_share(self) -> float:
+        with labelled(label_of(self)):
+            if self.training_share is None:
+                raise ValueError(
+                    "training_share: expected the share of the training done, from 0 to 1, for "
+                    "the schedule, got none; train sets it, a loop of your own must"
+                )
+            return float(self.kept_shares(np.array([self.training_share], dtype=np.float64))[0])
+
+    def forward(self, inputs: Any, training: bool = True) -> Array:
         """Compute, keep and return the output, a fresh array.
 
         Parameters
@@ -73,7 +134,15 @@ class Layer_Dropout:
         inputs : array_like
             Values (n, m).
         training : bool
-            Whether to drop; otherwise `output` is a copy and `binary_mask` is removed.
+            Whether to drop, as a call without it does; with False `output` is a copy and
+            `binary_mask` is removed.
+
+        Raises
+        ------
+        TypeError
+            `inputs` are not real numbers.
+        ValueError
+            There is a schedule and no `training_share`.
         """
         if not training:
             with labelled(label_of(self)):
@@ -82,12 +151,13 @@ class Layer_Dropout:
             self.inputs = inputs
             self.output = output
             return output
+        keep = self.rate if self.schedule is None else self._kept_share()
         try:
-            output, mask = _dropout_forward(inputs, self.rate, self.key, self.step)
+            output, mask = _dropout_forward(inputs, keep, self.key, self.step)
         except (TypeError, ValueError):
             with labelled(label_of(self)):
                 output, mask = _dropout_forward(
-                    as_floats(inputs, "inputs"), self.rate, self.key, self.step
+                    as_floats(inputs, "inputs"), keep, self.key, self.step
                 )
         self.step += 1
         self.inputs = inputs
@@ -124,4 +194,5 @@ class Layer_Dropout:
             return _multiply(values, as_floats(self.binary_mask, "binary_mask", values.dtype))
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({1 - self.rate:g})"
+        schedule = "" if self.schedule is None else f", schedule={self.schedule!r}"
+        return f"{type(self).__name__}({1 - self.rate:g}{schedule})"

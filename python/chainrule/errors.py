@@ -12,13 +12,22 @@ class ModelFileError(ValueError):
 def label_of(thing: object) -> str:
     """Name a layer, loss or optimizer in front of its error texts.
 
-    Sizes are part of a dense layer's name: ``Layer_Dense(64, 10)``.
+    The sizes of its first parameter are part of a layer's name: ``Layer_Dense(64, 10)``.
     """
-    name = type(thing).__name__
-    weights = thing.__dict__.get("weights") if hasattr(thing, "__dict__") else None
-    if weights is not None and getattr(weights, "ndim", 0) == 2:
-        return f"{name}({weights.shape[0]}, {weights.shape[1]})"
-    return name
+    sizes = ", ".join(str(size) for size in sizes_of(thing))
+    return f"{type(thing).__name__}({sizes})" if sizes else type(thing).__name__
+
+
+def sizes_of(thing: object) -> tuple[int, ...]:
+    """Return the sizes that name a layer: of its first parameter, those that may differ."""
+    names = getattr(thing, "parameter_names", None) or ("weights",)
+    first = names if isinstance(names, str) else names[0]
+    held = thing.__dict__.get(first) if hasattr(thing, "__dict__") else None
+    shape: tuple[int, ...] = getattr(held, "shape", ())
+    known = getattr(thing, "parameter_shapes", {}).get(first, ())
+    if len(known) != len(shape):
+        return shape
+    return tuple(size for size, name in zip(shape, known, strict=True) if isinstance(name, str))
 
 
 class labelled:

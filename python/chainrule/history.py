@@ -96,7 +96,11 @@ class History:
     seconds : ndarray (epochs,)
         Wall time of the epoch's steps and validation.
     validation_loss, validation_accuracy : ndarray (epochs,)
+    best_epoch : int or None
+        The epoch, from 1, whose parameters a training with `best_epoch` has kept.
     """
+
+    best_epoch: int | None = None
 
     loss = Column("Data loss and regularisation terms.")
     data_loss = Column("Mean of the samples' losses over the epoch.")
@@ -171,7 +175,7 @@ class History:
 
     def __getstate__(self) -> dict[str, Any]:
         columns = {name: values.copy(self._length) for name, values in self._columns.items()}
-        return {"_columns": columns, "_length": self._length}
+        return {"_columns": columns, "_length": self._length, "best_epoch": self.best_epoch}
 
     def __repr__(self) -> str:
         if not self._length:

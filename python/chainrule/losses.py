@@ -1,269 +1,54 @@
-"""Losses: one value per sample, (n,); the data loss is their mean.
+"""Losses: one value per sample; each class is a thin skin over two compiled functions.
 
-With predictions p (n, m), targets y and n samples, `backward` gives the gradient of that
-mean: the factor 1 / n is in it. Regularisation adds, over the trainable layers,
-``l1 * sum |w| + l2 * sum w^2`` for weights and biases.
+Those of real targets stand here: errors of predictions, counts, quantiles, signs. The others are
+in crossentropies.py and joint_losses.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
-from . import _core
-from .activations import Activation_Softmax
-from .arrays import Array, as_class_targets, as_floats, as_real, as_targets
-from .errors import label_of, labelled, no_forward_yet
+from .arrays import Array, as_number, as_targets
+from .base_loss import Loss, Regions
+from .compiled_loss import CLIP, CompiledLoss, smooth_within
+from .crossentropies import Loss_BinaryCrossentropy, Loss_CategoricalCrossentropy
+from .errors import label_of, labelled
+from .joint_losses import (
+    Activation_Sigmoid_Loss_BinaryCrossentropy,
+    Activation_Softmax_Loss_CategoricalCrossentropy,
+)
+from .settings import Settings, is_positive, is_quantiles
 
 __all__ = [
+    "Activation_Sigmoid_Loss_BinaryCrossentropy",
     "Activation_Softmax_Loss_CategoricalCrossentropy",
     "Loss",
     "Loss_BinaryCrossentropy",
     "Loss_CategoricalCrossentropy",
     "Loss_HalfSquaredError",
+    "Loss_Hinge",
+    "Loss_Huber",
+    "Loss_LogCosh",
     "Loss_MeanAbsoluteError",
     "Loss_MeanSquaredError",
+    "Loss_Poisson",
+    "Loss_Quantile",
 ]
-
-
-CLIP = 1e-7  # the cross-entropies clip probabilities to [CLIP, 1 - CLIP]
-
-
-def total_of(sample_losses: Any) -> float:
-    """Return the sum in double; a loss of the user's own may give any real array."""
-    try:
-        return _core.sum(sample_losses)
-    except TypeError:
-        return float(np.add.reduce(sample_losses, dtype=np.float64))
-
-
-class Loss:
-    """Base of the losses; subclass it with your own `forward` and `backward`.
-
-    Attributes
-    ----------
-    trainable_layers : list
-        The layers whose regularisation terms count; see `remember_trainable_layers`.
-    accumulated_sum, accumulated_count : float, int
-        Sums over the calls of `calculate` since `new_pass`.
-    dinputs : ndarray (n, m)
-        The last gradient.
-    """
-
-    trainable_layers: list[Any]
-    accumulated_sum: float
-    accumulated_count: int
-    dinputs: Array
-
-    def forward(self, y_pred: Any, y_true: Any) -> Array:
-        """Return the loss of each sample, (n,). Subclasses define it."""
-        raise NotImplementedError(f"{label_of(self)}: expected a forward(y_pred, y_true) -> (n,)")
-
-    def backward(self, dvalues: Any, y_true: Any) -> Array:
-        """Set and return `dinputs`, the gradient of the mean loss. Subclasses define it."""
-        raise NotImplementedError(f"{label_of(self)}: expected a backward(dvalues, y_true)")
-
-    def parameters(self) -> tuple[float, ...]:
-        """Return the loss's own numbers, as its compiled functions take them."""
-        return ()
-
-    def regions(self, y_pred: Array, y_true: Array) -> tuple[Array, Array] | None:
-        """Return the smooth piece that each prediction lies in, and which stand apart.
-
-        Both have the predictions' shape: whole numbers, and True where the gradient is not
-        meant to be the slope (a clipped prediction). None where the loss is smooth everywhere.
-        """
-        return None
-
-    def joint_with(self, last_layer: Any) -> str | None:
-        """Return the compiled loss that stands for `last_layer` and this one, if there is one."""
-        return None
-
-    def checked_targets(self, y: Any, name: str, n_outputs: int | None, dtype: Any) -> Array:
-        """Return y as `forward` takes it: real numbers, (n, 1) where there is one output."""
-        array = as_real(y, name)
-        if array.ndim == 1 and n_outputs == 1:
-            array = array.reshape(-1, 1)
-        return np.ascontiguousarray(array)
-
-    def calculate(self, output: Any, y: Any, *, include_regularization: bool = False) -> Any:
-        """Return the data loss, the mean of the samples' losses.
-
-        Parameters
-        ----------
-        output : array_like (n, m)
-            Predictions.
-        y : array_like
-            Targets.
-        include_regularization : bool
-            Return ``(data_loss, regularization_loss)``.
-
-        Raises
-        ------
-        ValueError
-            No sample, or shapes that do not fit.
-        """
-        sample_losses = np.asarray(self.forward(output, y))
-        if sample_losses.ndim != 1:
-            raise ValueError(
-                f"{label_of(self)}: forward: expected one loss per sample, (n,), "
-                f"got {sample_losses.shape}"
-            )
-        total = total_of(sample_losses)
-        count = len(sample_losses)
-        if count == 0:
-            raise ValueError(f"{label_of(self)}: expected at least one sample, got none")
-        state = self.__dict__
-        self.accumulated_sum = state.get("accumulated_sum", 0.0) + total
-        self.accumulated_count = state.get("accumulated_count", 0) + count
-        if not include_regularization:
-            return total / count
-        return total / count, self.regularization_loss()
-
-    def calculate_accumulated(self, *, include_regularization: bool = False) -> Any:
-        """Return the mean over all samples since `new_pass`; see `calculate`.
-
-        Raises
-        ------
-        ValueError
-            Nothing was calculated since `new_pass`.
-        """
-        count = self.__dict__.get("accumulated_count", 0)
-        if count == 0:
-            raise ValueError(
-                f"{label_of(self)}: calculate_accumulated: expected a calculate call before it, "
-                "got none since new_pass"
-            )
-        data_loss = self.accumulated_sum / count
-        if not include_regularization:
-            return data_loss
-        return data_loss, self.regularization_loss()
-
-    def new_pass(self) -> None:
-        """Set the accumulated sums to 0."""
-        self.accumulated_sum = 0.0
-        self.accumulated_count = 0
-
-    def remember_trainable_layers(self, trainable_layers: Iterable[Any]) -> None:
-        """Keep the layers whose regularisation terms `regularization_loss` adds."""
-        self.trainable_layers = list(trainable_layers)
-
-    def regularization_loss(self, layer: Any = None) -> float:
-        """Return ``l1 sum |w| + l2 sum w^2`` of `layer`, else of all remembered layers."""
-        layers = self.__dict__.get("trainable_layers", ()) if layer is None else (layer,)
-        return sum((penalty_of(each) for each in layers), 0.0)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
-
-
-def penalty_of(layer: Any) -> float:
-    """Return the regularisation terms of one layer: weights and biases, L1 and L2."""
-    total = 0.0
-    for parameter, kind in (("weights", "weight"), ("biases", "bias")):
-        l1 = getattr(layer, f"{kind}_regularizer_l1", 0)
-        l2 = getattr(layer, f"{kind}_regularizer_l2", 0)
-        if not l1 and not l2:
-            continue
-        values = np.asarray(getattr(layer, parameter))
-        if l1:
-            total += l1 * float(np.add.reduce(np.abs(values), axis=None, dtype=np.float64))
-        if l2:
-            squares = np.square(values, dtype=np.float64)
-            total += l2 * float(np.add.reduce(squares, axis=None))
-    return total
-
-
-class CompiledLoss(Loss):
-    """What the library's losses share: two compiled functions and the conversions."""
-
-    _compiled_forward: ClassVar[Callable[..., Array]]
-    _compiled_backward: ClassVar[Callable[..., Array]]
-
-    def forward(self, y_pred: Any, y_true: Any) -> Array:
-        """Return the loss of each sample, (n,).
-
-        Parameters
-        ----------
-        y_pred : array_like (n, m)
-            Predictions: float32 or float64, else converted to float64.
-        y_true : array_like
-            Targets (n, m), converted to the predictions' dtype; (n,) where m is 1.
-
-        Raises
-        ------
-        TypeError, ValueError
-            Targets that do not fit the predictions.
-        """
-        try:
-            return self._compiled_forward(y_pred, y_true)
-        except (TypeError, ValueError):
-            with labelled(label_of(self)):
-                return self._compiled_forward(*self._converted(y_pred, y_true, "y_pred"))
-
-    def backward(self, dvalues: Any, y_true: Any) -> Array:
-        """Compute, keep and return `dinputs` (n, m), the gradient of the mean loss.
-
-        Parameters
-        ----------
-        dvalues : array_like (n, m)
-            The predictions.
-        y_true : array_like
-            Targets as in `forward`.
-
-        Raises
-        ------
-        TypeError, ValueError
-            Targets that do not fit the predictions.
-        """
-        try:
-            dinputs = self._compiled_backward(dvalues, y_true)
-        except (TypeError, ValueError):
-            with labelled(label_of(self)):
-                dinputs = self._compiled_backward(*self._converted(dvalues, y_true, "dvalues"))
-        self.dinputs = dinputs
-        return dinputs
-
-    def checked_targets(self, y: Any, name: str, n_outputs: int | None, dtype: Any) -> Array:
-        """Return targets (n, m) as `dtype`; (n,) serves one output."""
-        return as_targets(y, name, n_outputs, dtype)
-
-    def _converted(self, y_pred: Any, y_true: Any, name: str) -> tuple[Array, Array]:
-        predictions = as_matrix(y_pred, name)
-        return predictions, as_targets(y_true, "y_true", predictions.shape[1], predictions.dtype)
-
-
-def as_matrix(values: Any, name: str) -> Array:
-    """Return (n, m) floats; another rank is a ValueError."""
-    matrix = as_floats(values, name)
-    if matrix.ndim != 2:
-        raise ValueError(f"{name}: expected (n, m), got {matrix.shape}")
-    return matrix
-
-
-def one_hot(y: Array, n_classes: int) -> Array:
-    """Return targets (n, m) of labels (n,); targets are returned as they are."""
-    if y.ndim == 2:
-        return y
-    targets: Array = np.zeros((len(y), n_classes), dtype=np.float64)
-    targets[np.arange(len(y)), y] = 1.0
-    return targets
 
 
 class Loss_HalfSquaredError(CompiledLoss):
     """``sum_j (p - y)^2 / 2``; gradient ``(p - y) / n``."""
 
-    _compiled_forward = staticmethod(_core.half_squared_error_forward)
-    _compiled_backward = staticmethod(_core.half_squared_error_backward)
+    core_name = "half_squared_error"
 
 
 class Loss_MeanSquaredError(CompiledLoss):
     """``mean_j (p - y)^2``; gradient ``2 (p - y) / m / n``."""
 
-    _compiled_forward = staticmethod(_core.mean_squared_error_forward)
-    _compiled_backward = staticmethod(_core.mean_squared_error_backward)
+    core_name = "mean_squared_error"
 
 
 class Loss_MeanAbsoluteError(CompiledLoss):
@@ -274,167 +59,181 @@ class Loss_MeanAbsoluteError(CompiledLoss):
     The published book has ``sign(y - p)``, which climbs: a known error.
     """
 
-    _compiled_forward = staticmethod(_core.mean_absolute_error_forward)
-    _compiled_backward = staticmethod(_core.mean_absolute_error_backward)
+    core_name = "mean_absolute_error"
 
-    def regions(self, y_pred: Array, y_true: Array) -> tuple[Array, Array]:
-        """Return the sign of ``p - y``; nothing stands apart."""
-        error = y_pred - y_true
-        return np.sign(error).astype(np.int8), np.zeros(error.shape, dtype=np.bool_)
-
-
-class Loss_BinaryCrossentropy(CompiledLoss):
-    """``mean_j -(y log p + (1 - y) log(1 - p))``.
-
-    Gradient ``-(y / p - (1 - y) / (1 - p)) / m / n``; p is clipped to [1e-7, 1 - 1e-7] in both.
-    """
-
-    _compiled_forward = staticmethod(_core.binary_crossentropy_forward)
-    _compiled_backward = staticmethod(_core.binary_crossentropy_backward)
-
-    def regions(self, y_pred: Array, y_true: Array) -> tuple[Array, Array]:
-        """Return 1 where p is clipped, else 0; what is clipped stands apart."""
-        clipped = (y_pred < CLIP) | (y_pred > 1 - CLIP)
-        return clipped.astype(np.int8), clipped
+    def regions(self, y_pred: Any, y_true: Any) -> Regions | None:
+        """Return on which side of its target each prediction lies."""
+        predictions, targets = self.converted(y_pred, y_true, "y_pred")
+        return smooth_within(np.sign(predictions - targets))
 
 
-class Loss_CategoricalCrossentropy(CompiledLoss):
-    """``-log p_target`` for labels (n,); ``-sum_j y log p`` for targets (n, m).
+class Loss_Huber(CompiledLoss):
+    """``mean_j`` of ``d^2 / 2`` where ``|d| <= delta``, else ``delta (|d| - delta / 2)``.
 
-    Gradient ``-y / p / n``. p is clipped to [1e-7, 1 - 1e-7] in the value and at 1e-7 in the
-    gradient. Labels may have any integer dtype; targets may be one-hot or soft.
-    """
+    With ``d = p - y``; gradient ``clip(d, -delta, delta) / m / n``.
 
-    _compiled_forward = staticmethod(_core.categorical_crossentropy_forward)
-    _compiled_backward = staticmethod(_core.categorical_crossentropy_backward)
-
-    def regions(self, y_pred: Array, y_true: Array) -> tuple[Array, Array]:
-        """Return 1 where a p that counts is clipped, else 0; what is clipped stands apart."""
-        clipped = (y_pred < CLIP) | (y_pred > 1 - CLIP)
-        clipped &= one_hot(y_true, y_pred.shape[1]) != 0
-        return clipped.astype(np.int8), clipped
-
-    def joint_with(self, last_layer: Any) -> str | None:
-        """Return ``"softmax_crossentropy"`` after softmax; see `is_joint`."""
-        return "softmax_crossentropy" if is_joint(last_layer, self) else None
-
-    def joint_value(self, inputs: Array, y_true: Array) -> Array:
-        """Return ``sum_j y_j (log sum_k exp z_k - z_j)`` of each row of logits z, unclipped.
-
-        It is what the joint gradient belongs to, in the dtype of `inputs`, by NumPy alone.
-        """
-        targets = one_hot(y_true, inputs.shape[1])
-        shifted = inputs - inputs.max(axis=1, keepdims=True)
-        log_sum = np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-        value: Array = (targets * (log_sum - shifted)).sum(axis=1)
-        return value.astype(inputs.dtype, copy=False)
-
-    def checked_targets(self, y: Any, name: str, n_outputs: int | None, dtype: Any) -> Array:
-        """Return labels (n,) as int64, or targets (n, m) as `dtype`."""
-        return as_class_targets(y, name, n_outputs, dtype)
-
-    def _converted(self, y_pred: Any, y_true: Any, name: str) -> tuple[Array, Array]:
-        predictions = as_matrix(y_pred, name)
-        return predictions, as_class_targets(
-            y_true, "y_true", predictions.shape[1], predictions.dtype
-        )
-
-
-class Activation_Softmax_Loss_CategoricalCrossentropy:
-    """Softmax and categorical cross-entropy in one: gradient ``(p - onehot) / n``.
-
-    Stable where the two one after the other are not: no log of 0, no division by p.
-
-    Attributes
+    Parameters
     ----------
-    activation : Activation_Softmax
-    loss : Loss_CategoricalCrossentropy
-    output : ndarray (n, m)
-        The probabilities p.
-    dinputs : ndarray (n, m)
+    delta : float
+        Where the parabola goes on as a line; above 0.
+
+    References
+    ----------
+    Huber (1964).
     """
 
-    output: Array
-    dinputs: Array
+    core_name = "huber"
+    settings: ClassVar[Settings] = {"delta": is_positive}
+    delta: float = 1.0
 
-    def __init__(self) -> None:
-        self.activation = Activation_Softmax()
-        self.loss = Loss_CategoricalCrossentropy()
+    def __init__(self, delta: float = 1.0) -> None:
+        with labelled(type(self).__name__):
+            self.delta = as_number(delta, "delta")
+            if self.delta == 0:
+                raise ValueError("delta: expected a number above 0, got 0")
 
-    def forward(self, inputs: Any, y_true: Any) -> Any:
-        """Keep the probabilities as `output` and return the mean loss.
+    def parameters(self) -> tuple[float, ...]:
+        """Return ``(delta,)``."""
+        return (self.delta,)
 
-        Parameters
-        ----------
-        inputs : array_like (n, m)
-            Logits.
-        y_true : array_like
-            Labels (n,) or targets (n, m).
-
-        Raises
-        ------
-        TypeError, ValueError
-            Labels that do not fit the logits.
-        """
-        try:
-            output, sample_losses = _core.softmax_crossentropy_forward(inputs, y_true)
-        except (TypeError, ValueError):
-            with labelled(label_of(self)):
-                output, sample_losses = _core.softmax_crossentropy_forward(
-                    *self.loss._converted(inputs, y_true, "inputs")
-                )
-        if len(sample_losses) == 0:
-            raise ValueError(f"{label_of(self)}: expected at least one sample, got none")
-        self.output = output
-        self.activation.inputs = inputs
-        self.activation.output = output
-        return total_of(sample_losses) / len(sample_losses)
-
-    def backward(self, dvalues: Any, y_true: Any) -> Array:
-        """Compute, keep and return ``dinputs = (dvalues - onehot) / n``.
-
-        Parameters
-        ----------
-        dvalues : array_like (n, m)
-            The probabilities: `output`.
-        y_true : array_like
-            Labels (n,) or targets (n, m).
-
-        Raises
-        ------
-        TypeError, ValueError
-            Labels that do not fit.
-        """
-        if dvalues is None:
-            raise no_forward_yet(self)
-        try:
-            dinputs = _core.softmax_crossentropy_backward(dvalues, y_true)
-        except (TypeError, ValueError):
-            with labelled(label_of(self)):
-                dinputs = _core.softmax_crossentropy_backward(
-                    *self.loss._converted(dvalues, y_true, "dvalues")
-                )
-        self.dinputs = dinputs
-        return dinputs
-
-    def joint_value(self, inputs: Array, y_true: Array) -> Array:
-        """Return the loss of each row of logits, unclipped: what `backward` belongs to."""
-        return self.loss.joint_value(inputs, y_true)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
+    def regions(self, y_pred: Any, y_true: Any) -> Regions | None:
+        """Return -1 and 1 on the lines, 0 on the parabola."""
+        predictions, targets = self.converted(y_pred, y_true, "y_pred")
+        difference = predictions - targets
+        return smooth_within(np.sign(difference) * (np.abs(difference) > self.delta))
 
 
-def is_joint(last_layer: Any, loss: Any) -> bool:
-    """Tell whether softmax and cross-entropy use the joint gradient ``(p - onehot) / n``.
+class Loss_LogCosh(CompiledLoss):
+    """``mean_j log cosh(p - y)``, stable for large differences; gradient ``tanh(p - y) / m / n``.
 
-    So they do if both are the library's, or subclasses that leave the mathematics alone.
+    Half the squared error near 0, the absolute error less log 2 far from it.
     """
-    return (
-        isinstance(last_layer, Activation_Softmax)
-        and isinstance(loss, Loss_CategoricalCrossentropy)
-        and type(last_layer).forward is Activation_Softmax.forward
-        and type(last_layer).backward is Activation_Softmax.backward
-        and type(loss).forward is Loss_CategoricalCrossentropy.forward
-        and type(loss).backward is Loss_CategoricalCrossentropy.backward
-    )
+
+    core_name = "log_cosh"
+
+
+class Loss_Poisson(CompiledLoss):
+    """``mean_j (p - y log p)``: minus the log likelihood of counts y, but for ``log y!``.
+
+    Gradient ``(1 - y / p) / m / n``; p is at least 1e-7 in logarithm and quotient. Targets are at
+    least 0, and the last layer must yield rates, at least 0. With a last `Activation_Exponential`
+    the two are joined: ``(p - y) / m / n``.
+    """
+
+    core_name = "poisson"
+    joins: ClassVar[Mapping[str, str]] = {"exponential": "exponential_poisson"}
+    missing_layer = "add Activation_Exponential()"
+
+    @property
+    def output_domain(self) -> str:
+        """Rates."""
+        return "positive"
+
+    def joint_value(self, inputs: Any, y_true: Any) -> Array:
+        """Return ``mean_j (exp z - y z)`` of each row: what the joined gradient is of."""
+        z, y = self.converted(inputs, y_true, "inputs")
+        losses: Array = (np.exp(z) - y * z).mean(axis=1)
+        return losses
+
+    def regions(self, y_pred: Any, y_true: Any) -> Regions | None:
+        """Return 1 where a prediction is clipped; such an entry's gradient is not the slope."""
+        predictions, targets = self.converted(y_pred, y_true, "y_pred")
+        clipped = (predictions < CLIP) & (targets != 0)
+        return clipped.astype(np.int8), clipped
+
+
+class Loss_Quantile(CompiledLoss):
+    """Mean over quantiles q, one output each, of ``max(q d, (q - 1) d)`` with ``d = y - p``.
+
+    Gradient ``(1[p >= y] - q) / m / n``. Targets have one column, whatever the number of outputs.
+
+    Parameters
+    ----------
+    quantiles : float or sequence of float
+        Each above 0 and below 1.
+
+    References
+    ----------
+    Koenker, Bassett (1978).
+    """
+
+    core_name = "quantile"
+    settings: ClassVar[Settings] = {"quantiles": is_quantiles}
+    quantiles: tuple[float, ...]
+
+    def __init__(self, quantiles: float | Iterable[float]) -> None:
+        given = np.atleast_1d(np.asarray(quantiles)).tolist()
+        with labelled(type(self).__name__):
+            self.quantiles = tuple(as_number(each, "quantiles", below=1.0) for each in given)
+            if not is_quantiles(self.quantiles):
+                raise ValueError(f"quantiles: expected numbers above 0 and below 1, got {given}")
+
+    def parameters(self) -> tuple[float, ...]:
+        """Return the quantiles."""
+        return tuple(self.quantiles)
+
+    def converted(self, y_pred: Any, y_true: Any, name: str) -> tuple[Array, Array]:
+        """Return predictions, one column a quantile, and targets (n, 1)."""
+        predictions, targets = super().converted(y_pred, y_true, name)
+        self.check_outputs(predictions.shape[1])
+        return predictions, targets
+
+    def converted_targets(
+        self, y: Any, name: str, n_outputs: int | None, dtype: np.dtype[Any] | None
+    ) -> Array:
+        """Return targets (n, 1); (n,) will do."""
+        return as_targets(y, name, 1, dtype)
+
+    def checked_targets(
+        self, y: Any, name: str, n_outputs: int | None, dtype: np.dtype[Any] | None
+    ) -> Array:
+        """Return targets (n, 1).
+
+        The parameters and errors are those of `Loss.checked_targets`.
+        """
+        if n_outputs is not None:
+            with labelled(label_of(self)):
+                self.check_outputs(n_outputs)
+        return super().checked_targets(y, name, 1, dtype)
+
+    def check_outputs(self, n_outputs: int) -> None:
+        """Refuse another number of outputs than there are quantiles."""
+        if n_outputs != len(self.quantiles):
+            raise ValueError(
+                f"expected {len(self.quantiles)} outputs, one for each quantile, got {n_outputs}"
+            )
+
+    def regions(self, y_pred: Any, y_true: Any) -> Regions | None:
+        """Return on which side of its target each prediction lies."""
+        predictions, targets = self.converted(y_pred, y_true, "y_pred")
+        return smooth_within(np.sign(predictions - targets))
+
+
+class Loss_Hinge(CompiledLoss):
+    """``mean_j max(0, 1 - y p)``; gradient ``-y / m / n`` where ``y p < 1``.
+
+    Labels are -1 and 1, or 0 and 1 (0 means -1 then). Outputs above 0 predict 1; the last layer
+    should be linear.
+    """
+
+    core_name = "hinge"
+
+    @property
+    def output_domain(self) -> str:
+        """Any number: the sign decides."""
+        return "logits"
+
+    @property
+    def predicts(self) -> str | None:
+        """The sign of an output is the prediction."""
+        return "signs"
+
+    def predictions(self, outputs: Any, y: Any) -> Array:
+        """Return 1 where the output is above 0, else -1, or 0 if no label in y is -1."""
+        other = -1 if np.min(np.asarray(y), initial=0) < 0 else 0
+        return np.where(np.asarray(outputs) > 0, 1, other)
+
+    def regions(self, y_pred: Any, y_true: Any) -> Regions | None:
+        """Return 1 where a prediction is beyond its margin."""
+        predictions, targets = self.converted(y_pred, y_true, "y_pred")
+        return smooth_within(np.where(targets > 0, predictions, -predictions) >= 1)

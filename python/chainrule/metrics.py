@@ -1,42 +1,73 @@
-"""Accuracy: the share of right predictions.
+"""Accuracy: the share of right predictions, or another number that is better when larger.
 
 Subclass `Accuracy` with your own ``compare(predictions, y)`` that returns an array of
-right (1) and wrong (0).
+right (1) and wrong (0). Numbers that only a whole pass has are in scores.py.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from .accumulation import Accumulator
 from .arrays import Array, as_real
+from .catalogue import Part
 from .errors import label_of, labelled
+from .frames import flattened
+from .settings import Settings, is_flag, is_number_or_none
 
 __all__ = ["Accuracy", "Accuracy_Categorical", "Accuracy_Regression"]
 
 
-class Accuracy:
+class Accuracy(Accumulator, Part):
     """Base of the accuracies; subclasses define `compare`.
 
     Attributes
     ----------
     accumulated_sum, accumulated_count : float, int
         Sums over the calls of `calculate` since `new_pass`.
+    takes_outputs : bool
+        `calculate` gets the outputs themselves, not what the last layer predicts from them.
     """
 
-    accumulated_sum: float
-    accumulated_count: int
+    kind: ClassVar[str] = "accuracy"
+    mathematics: ClassVar[tuple[str, ...]] = (
+        "init",
+        "compare",
+        "calculate",
+        "calculate_accumulated",
+        "new_pass",
+    )
+    takes_outputs: ClassVar[bool] = False
 
     def init(self, y: Any, reinit: bool = False) -> None:
         """Learn from the targets what `compare` needs; here nothing."""
+
+    def start_training(self, y: Any) -> None:
+        """Learn from a training's own targets, again for each training; `init` by default."""
+        self.init(y)
+
+    def core_metric(self, predicts: str) -> str | None:
+        """Return the core's name of this accuracy for outputs that mean `predicts`.
+
+        Parameters
+        ----------
+        predicts : {"values", "classes", "shares", "logits", "signs"}
+
+        Returns
+        -------
+        str or None
+            None where the core does not know it.
+        """
+        return None
 
     def compare(self, predictions: Any, y: Any) -> Any:
         """Return what is right, entry by entry. Subclasses define it."""
         raise NotImplementedError(f"{label_of(self)}: expected a compare(predictions, y)")
 
-    def calculate(self, predictions: Any, y: Any) -> float:
-        """Return the share of right predictions and add them to the accumulated sums.
+    def calculate(self, predictions: Any, y: Any) -> Any:
+        """Return the share of right predictions (float64) and add them to the accumulated sums.
 
         Raises
         ------
@@ -44,18 +75,13 @@ class Accuracy:
             No prediction, or shapes that do not fit.
         """
         comparisons = np.asarray(self.compare(predictions, y))
-        if comparisons.size == 0:
-            raise ValueError(f"{label_of(self)}: expected at least one prediction, got none")
         if comparisons.dtype == bool:
             right = float(np.count_nonzero(comparisons))
         else:
             right = float(np.add.reduce(comparisons, axis=None, dtype=np.float64))
-        state = self.__dict__
-        self.accumulated_sum = state.get("accumulated_sum", 0.0) + right
-        self.accumulated_count = state.get("accumulated_count", 0) + comparisons.size
-        return right / comparisons.size
+        return np.float64(self.accumulate(right, comparisons.size, "prediction"))
 
-    def calculate_accumulated(self) -> float:
+    def calculate_accumulated(self) -> Any:
         """Return the share of right predictions since `new_pass`.
 
         Raises
@@ -63,21 +89,7 @@ class Accuracy:
         ValueError
             Nothing was calculated since `new_pass`.
         """
-        count = self.__dict__.get("accumulated_count", 0)
-        if count == 0:
-            raise ValueError(
-                f"{label_of(self)}: calculate_accumulated: expected a calculate call before it, "
-                "got none since new_pass"
-            )
-        return self.accumulated_sum / int(count)
-
-    def new_pass(self) -> None:
-        """Set the accumulated sums to 0."""
-        self.accumulated_sum = 0.0
-        self.accumulated_count = 0
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
+        return np.float64(self.accumulated_mean())
 
 
 def same_shape(predictions: Any, y: Any) -> tuple[Array, Array]:
@@ -92,7 +104,11 @@ def same_shape(predictions: Any, y: Any) -> tuple[Array, Array]:
     if targets.ndim == 1 and predicted.shape == (*targets.shape, 1):
         targets = targets.reshape(predicted.shape)
     if targets.shape != predicted.shape:
-        hint = "; flatten the labels: y.ravel()" if targets.shape == (*predicted.shape, 1) else ""
+        hint = ""
+        if targets.shape == (*predicted.shape, 1):
+            hint = f"; flatten the labels: {flattened(y, 'y')}"
+        elif targets.ndim == 1 and predicted.ndim == 2:
+            hint = "; labels need a last layer that predicts classes: add Activation_Softmax()"
         raise ValueError(f"y: expected {predicted.shape}, got {targets.shape}{hint}")
     return predicted, targets
 
@@ -107,8 +123,19 @@ class Accuracy_Categorical(Accuracy):
         largest entry.
     """
 
+    settings: ClassVar[Settings] = {"binary": is_flag}
+    binary: bool = False
+
     def __init__(self, *, binary: bool = False) -> None:
         self.binary = bool(binary)
+
+    def core_metric(self, predicts: str) -> str | None:
+        """Return "categorical", "binary", "binary_logits" or "signs"; None for values."""
+        if predicts == "classes":
+            return None if self.binary else "categorical"
+        if predicts == "shares":
+            return "binary" if self.binary else None
+        return {"logits": "binary_logits", "signs": "signs"}.get(predicts)
 
     def compare(self, predictions: Any, y: Any) -> Array:
         """Return where `predictions` equal `y`: labels (n,), one-hot (n, m), or binary."""
@@ -121,9 +148,6 @@ class Accuracy_Categorical(Accuracy):
         right: Array = predicted == targets
         return right
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({'binary=True' if self.binary else ''})"
-
 
 class Accuracy_Regression(Accuracy):
     """A prediction is right if ``|prediction - y| < precision``, ``precision = std(y) / 250``.
@@ -131,10 +155,16 @@ class Accuracy_Regression(Accuracy):
     Attributes
     ----------
     precision : float or None
-        None until `init`.
+        None until `init`. Each training sets it from its own targets, unless it was set by hand
+        or by a call of `init`.
     """
 
-    precision: float | None
+    settings: ClassVar[Settings] = {
+        "precision": is_number_or_none,
+        "learned_precision": is_number_or_none,
+    }
+    precision: float | None = None
+    learned_precision: float | None = None  # the one that a training found
 
     def __init__(self) -> None:
         self.precision = None
@@ -144,6 +174,16 @@ class Accuracy_Regression(Accuracy):
         if self.precision is None or reinit:
             with labelled(label_of(self)):
                 self.precision = float(np.std(as_real(y, "y"), dtype=np.float64)) / 250
+
+    def start_training(self, y: Any) -> None:
+        """Set `precision` from a training's targets, unless the user has set it."""
+        if self.precision is None or self.precision == self.learned_precision:
+            self.init(y, reinit=True)
+            self.learned_precision = self.precision
+
+    def core_metric(self, predicts: str) -> str | None:
+        """Return "regression" for values, else None."""
+        return "regression" if predicts == "values" else None
 
     def compare(self, predictions: Any, y: Any) -> Array:
         """Return where predictions are within `precision` of `y`.

@@ -1,49 +1,41 @@
 """Model: layers in a row, trained by a loss and an optimizer.
 
 `train` checks everything, makes a request of it (training/preflight.py) and hands it to the loop
-(training/training.py), which runs a compiled plan, or the classes layer by layer.
+(training/loop.py), which runs a compiled plan, or the classes layer by layer.
 """
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 
-from .arrays import Array, as_count, as_parameter, as_real
-from .errors import label_of
+from .activations import Activation_Softmax
+from .arrays import as_count, as_real
+from .catalogue import own_class
+from .frames import check_names
 from .history import History
+from .losses import Activation_Softmax_Loss_CategoricalCrossentropy
+from .neighbours import link
+from .shapes import as_rows
+from .stack import Stack, check_part
 from .summary import summary_text
-from .training import layerwise, preflight
-from .training.busy import in_use
+from .training import preflight
+from .training.ends import check_ends
+from .training.evaluation import evaluate
+from .training.loop import Loop
+from .training.network import plan_text
+from .training.passes import backward_pass, forward_pass, joint_loss
+from .training.precision import recall_accuracy
 from .training.progress import validation_line
-from .training.specification import plan_text
-from .training.training import Training
+from .training.request import as_batch
+from .training.targets import model_dtype
+from .training.weights import checked_weights
 
 __all__ = ["Model"]
 
-NEEDED = {
-    "layer": ("forward", "backward"),
-    "loss": ("forward", "backward"),
-    "optimizer": ("update_params",),
-    "accuracy": ("calculate",),
-}
 
-
-def check_part(part: Any, kind: str) -> None:
-    """Refuse what cannot serve as a layer, loss, optimizer or accuracy."""
-    names = NEEDED[kind]
-    if isinstance(part, type):
-        raise TypeError(
-            f"{kind}: expected an instance, got the class {part.__name__}; "
-            f"write {part.__name__}(...)"
-        )
-    if not all(callable(getattr(part, name, None)) for name in names):
-        raise TypeError(f"{kind}: expected an object with {' and '.join(names)}, got {part!r}")
-
-
-class Model:
+class Model(Stack):
     """A stack of layers with a loss, an optimizer and, if wanted, an accuracy.
 
     A model may be used from one thread at a time; in training, callbacks may call
@@ -52,7 +44,10 @@ class Model:
 
     Attributes
     ----------
-    layers, trainable_layers : list
+    layers : list
+    trainable_layers : list
+        The layers that training updates, found by `finalize`; may be shortened. A layer whose
+        `trainable` is False is passed over as well.
     loss, optimizer, accuracy : object or None
     history : History or None
         Of the last training, also of one that failed or was interrupted.
@@ -60,31 +55,33 @@ class Model:
         The generator of the last training that had or needed one.
     stop_training : bool
         Set it in a callback to end the training after this epoch.
+    feature_names : tuple of str or None
+        The columns of the data frame that the model was trained on; frames with other columns, or
+        in another order, are refused. None forgets them.
+    input_layer, output_layer_activation : object or None
+        The door in front of the first layer, and the last layer: set by `finalize`, as in the
+        notebooks. `layer.prev` and `layer.next` of the package's layers tell what stands beside.
+    softmax_classifier_output : Activation_Softmax_Loss_CategoricalCrossentropy or None
+        Set by `finalize` where softmax and categorical cross-entropy have one gradient.
     """
 
+    optimizer: Any = None
+    accuracy: Any = None
+    history: History | None = None
+    rng: np.random.Generator | None = None
+    stop_training: bool = False
+    feature_names: tuple[str, ...] | None = None
+    softmax_classifier_output: Any = None
+    _precision: float | None = None  # the accuracy's, from the last training
+
     def __init__(self) -> None:
-        self.layers: list[Any] = []
-        self.trainable_layers: list[Any] = []
+        super().__init__()
         self.loss: Any = None
-        self.optimizer: Any = None
-        self.accuracy: Any = None
-        self.history: History | None = None
-        self.rng: np.random.Generator | None = None
+        self.optimizer = None
+        self.accuracy = None
+        self.history = None
+        self.rng = None
         self.stop_training = False
-
-    def add(self, layer: Any) -> None:
-        """Append a layer: any object with `forward` and `backward`.
-
-        Raises
-        ------
-        TypeError
-            Something else.
-        RuntimeError
-            The model is in use.
-        """
-        check_part(layer, "layer")
-        with self._used_by("add", alone=True):
-            self.layers.append(layer)
 
     def set(self, *, loss: Any = None, optimizer: Any = None, accuracy: Any = None) -> None:
         """Set loss, optimizer, accuracy; what is not given stays. May be repeated.
@@ -103,43 +100,30 @@ class Model:
         with self._used_by("set", alone=True):
             self.__dict__.update(given)
 
-    def finalize(self) -> None:
-        """Find the trainable layers and tell the loss about them. May be repeated.
+    def _look(self) -> None:
+        super()._look()
+        joint = self.loss is not None and joint_loss(self.layers[-1], self.loss) is not None
+        if not joint or own_class(self.layers[-1]) is not Activation_Softmax:
+            self.softmax_classifier_output = None
+        elif self.softmax_classifier_output is None:
+            self.softmax_classifier_output = Activation_Softmax_Loss_CategoricalCrossentropy()
 
-        `train`, `evaluate`, `forward` and `predict` do it themselves where it was forgotten.
-
-        Raises
-        ------
-        ValueError
-            No layer, or one layer twice.
-        RuntimeError
-            The model is in use.
-        """
-        with self._used_by("finalize", alone=True):
-            self._finalize()
-
-    def _finalize(self) -> None:
-        if not self.layers:
-            raise ValueError("Model: expected at least one layer, got none; call add(layer)")
-        seen: dict[int, int] = {}
-        for position, layer in enumerate(self.layers, 1):
-            if id(layer) in seen:
-                raise ValueError(
-                    f"{type(layer).__name__} {position}: expected a layer of its own, got the "
-                    f"very object of layer {seen[id(layer)]}"
-                )
-            seen[id(layer)] = position
-        self.trainable_layers = [layer for layer in self.layers if hasattr(layer, "weights")]
-        if hasattr(self.loss, "remember_trainable_layers"):
-            self.loss.remember_trainable_layers(self.trainable_layers)
-
-    def _used_by(self, operation: str, *, alone: bool = False) -> AbstractContextManager[None]:
-        return in_use(self, operation, alone=alone)
+    def _prepare(self, parts: tuple[str, ...]) -> None:
+        """Finalize where it was forgotten; refuse to go on without these parts."""
+        for part in parts:
+            if getattr(self, part) is None:
+                raise ValueError(f"Model: {part}: expected one, got none; call set({part}=...)")
+        if parts or not self._same_layers():
+            self._look()
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
         state.pop("_owner", None)
         return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        link(self, again=False)
 
     def forward(self, X: Any, training: bool = False) -> Any:
         """Run all layers and return the last output; each layer keeps its own.
@@ -147,6 +131,7 @@ class Model:
         Parameters
         ----------
         X : array_like (n, d)
+            Or one sample (d,), which is taken as a row.
         training : bool
             Matters to dropout only.
 
@@ -157,13 +142,16 @@ class Model:
         """
         with self._used_by("forward"):
             self._prepare(parts=())
-            return layerwise.forward_pass(self.layers, X, training)
+            check_names(X, self.feature_names, "X")
+            inputs = as_rows(self.layers, X, "X")
+            self.input_layer.forward(inputs, training)
+            return forward_pass(self.layers, inputs, training)
 
-    def backward(self, output: Any, y: Any) -> None:
-        """Run the loss and all layers backwards: each gets dinputs, dweights, dbiases.
+    def backward(self, output: Any, y: Any, *, sample_weight: Any = None) -> None:
+        """Run the loss and all layers backwards: each gets its gradients.
 
-        Softmax at the end with categorical cross-entropy uses the joint gradient
-        ``(output - onehot) / n``.
+        A last activation and a loss that have a joint gradient use it: softmax and categorical
+        cross-entropy ``(output - onehot) / n``.
 
         Parameters
         ----------
@@ -171,32 +159,45 @@ class Model:
             What `forward` returned.
         y : array_like
             Targets.
+        sample_weight : array_like (n,), optional
+            Multiplies each sample's row of the loss's gradient by ``w n / sum w``.
         """
         with self._used_by("backward"):
             self._prepare(parts=("loss",))
-            layerwise.backward_pass(self.layers, self.loss, output, y)
+            check_ends(self)
+            weight = checked_weights(sample_weight, len(output))
+            backward_pass(self.layers, self.loss, output, y, weight)
+            if self.softmax_classifier_output is not None:
+                self.softmax_classifier_output.dinputs = self.layers[-1].dinputs
 
     def predict(self, X: Any, *, batch_size: int | None = None) -> Any:
-        """Return the last layer's output for X (n, d), in batches.
+        """Return the last layer's output for X (n, d), or one sample (d,), in batches.
 
         The bits do not depend on `batch_size`: the rows do not know of each other.
         """
         with self._used_by("predict"):
             self._prepare(parts=())
-            inputs = as_real(X, "X")
-            if batch_size is not None:
-                size = as_count(batch_size, "batch_size", 1)
-                if size < (len(inputs) if inputs.ndim else 0):
-                    outputs = [
-                        layerwise.forward_pass(self.layers, inputs[start : start + size], False)
-                        for start in range(0, len(inputs), size)
-                    ]
-                    return np.concatenate(outputs)
-            return layerwise.forward_pass(self.layers, inputs, False)
+            check_names(X, self.feature_names, "X")
+            inputs = as_real(as_rows(self.layers, X, "X"), "X")
+            size = None if batch_size is None else as_count(batch_size, "batch_size", 1)
+            dtype = model_dtype(self.layers)
+            if size is None or inputs.ndim == 0 or size >= len(inputs):
+                return forward_pass(self.layers, as_batch(inputs, dtype), False)
+            outputs = [
+                forward_pass(self.layers, as_batch(inputs[start : start + size], dtype), False)
+                for start in range(0, len(inputs), size)
+            ]
+            return np.concatenate(outputs)
 
     def evaluate(
-        self, X: Any, y: Any, *, batch_size: int | None = None, quiet: bool = False
-    ) -> tuple[float, float | None]:
+        self,
+        X: Any,
+        y: Any,
+        *,
+        batch_size: int | None = None,
+        quiet: bool = False,
+        sample_weight: Any = None,
+    ) -> tuple[Any, Any]:
         """Print ``validation, acc: ..., loss: ...`` and return ``(loss, accuracy)``.
 
         Parameters
@@ -206,32 +207,27 @@ class Model:
         batch_size : int, optional
         quiet : bool
             Print nothing.
+        sample_weight : array_like (n,), optional
+            Weighs each sample's loss, not the accuracy.
 
         Returns
         -------
-        loss : float
-            The data loss.
-        accuracy : float or None
+        loss : float32 or float64
+            The data loss, in the dtype of the outputs.
+        accuracy : float64 or None
             None where the model has no accuracy.
         """
         with self._used_by("evaluate"):
             self._prepare(parts=("loss",))
-            inputs = preflight.checked_inputs(self, X, "X")
-            targets = preflight.checked_targets(self, y, len(inputs), "y")
+            inputs, targets = preflight.checked_samples(self, X, y, finite=False)
             size = preflight.checked_batch_size(batch_size, len(inputs))
-            if hasattr(self.accuracy, "init"):
-                self.accuracy.init(targets)
-            loss, accuracy = layerwise.evaluate(self, inputs, targets, size)
+            weight = checked_weights(sample_weight, len(inputs))
+            recall_accuracy(self, targets)
+            found = evaluate(self, inputs, targets, weight, size)
         if not quiet:
-            print(validation_line(loss, accuracy))
-        return loss, None if self.accuracy is None else accuracy
-
-    def _prepare(self, parts: tuple[str, ...]) -> None:
-        """Finalize where it was forgotten; refuse to go on without these parts."""
-        for part in parts:
-            if getattr(self, part) is None:
-                raise ValueError(f"Model: {part}: expected one, got none; call set({part}=...)")
-        self._finalize()
+            print(validation_line(found.loss, found.accuracy))
+        accuracy = None if self.accuracy is None else np.float64(found.accuracy)
+        return found.dtype.type(found.loss), accuracy
 
     def train(
         self,
@@ -250,12 +246,17 @@ class Model:
         check_finite: bool = True,
         on_nonfinite: str = "raise",
         clip_norm: float | None = None,
+        validation_split: float | None = None,
+        class_weight: Any = None,
+        best_epoch: str | None = None,
+        drop_last: bool = False,
     ) -> History:
         """Train for some epochs and return their `History`.
 
         Parameters
         ----------
         X : array_like (n, d)
+            Of another rank where the first layers are your own.
         y : array_like
             Class labels (n,), targets (n, m), or (n,) for one regression output.
         epochs : int
@@ -264,8 +265,8 @@ class Model:
             Samples per step; the last batch may be smaller. All at once without it.
         print_every : int, optional
             Print every so many steps' line, the last step's, and each epoch's.
-        validation_data : (X, y), optional
-            Evaluated after each epoch.
+        validation_data : (X, y) or (X, y, weights), optional
+            Evaluated after each epoch; weights weigh the loss.
         shuffle : bool
             A new order of samples for each epoch: ``rng.permutation(n)``.
         rng : numpy.random.Generator or seed, optional
@@ -278,7 +279,8 @@ class Model:
         callbacks : sequence
             See `Callback`.
         sample_weight : array_like (n,), optional
-            Weighs each sample's loss; a batch's sums are divided by the sum of its weights.
+            Weighs each sample's loss; a batch's sums are divided by the sum of its weights. A
+            batch whose weights are all 0 is no step.
         check_finite : bool
             Look for NaN and infinity in X and y first.
         on_nonfinite : {"raise", "stop", "ignore"}
@@ -286,6 +288,17 @@ class Model:
             "ignore".
         clip_norm : float, optional
             Scale all gradients by ``clip_norm / norm`` where their global L2 norm is larger.
+        validation_split : float, optional
+            Take the last share of the samples as validation data: ``n - floor(n (1 - share))``.
+        class_weight : dict or "balanced", optional
+            Class -> weight, 1 where it is left out; multiplies `sample_weight` in training.
+            Balanced: ``n / (K count)`` over the training samples. Also for one-hot and 0/1 targets.
+        best_epoch : {"validation_loss", "validation_accuracy"}, optional
+            Put the parameters of the best validated epoch back at the end, also of a training that
+            failed or was interrupted: of equal ones the last. ``history.best_epoch`` names it;
+            "loss" and "accuracy" are short for the two.
+        drop_last : bool
+            Leave a last batch that is smaller out.
 
         Raises
         ------
@@ -300,8 +313,9 @@ class Model:
 
         Notes
         -----
-        However it ends, the parameters are those of the last whole step, and
-        ``model.history`` holds the finished epochs.
+        However it ends, the parameters are those of the last whole step or of the best epoch, and
+        ``model.history`` holds the finished epochs. A loss that grows beyond all bounds, and a
+        ReLU layer that gives nothing but 0, are told once in a RuntimeWarning.
         """
         with self._used_by("train", alone=True):
             self._prepare(parts=("loss", "optimizer"))
@@ -315,57 +329,25 @@ class Model:
                 epochs=epochs,
                 batch_size=batch_size,
                 validation_data=validation_data,
+                validation_split=validation_split,
                 shuffle=shuffle,
                 rng=rng,
                 sample_weight=sample_weight,
+                class_weight=class_weight,
+                best_epoch=best_epoch,
+                drop_last=drop_last,
                 check_finite_data=check_finite,
                 on_nonfinite=on_nonfinite,
                 clip_norm=clip_norm,
+                callbacks=found,
             )
-            if hasattr(self.accuracy, "init"):
-                self.accuracy.init(request.y)
-            request.precision = getattr(self.accuracy, "precision", None)
-            return Training(self, request, print_every, progress, found).run()
-
-    def get_parameters(self) -> list[tuple[Array, Array]]:
-        """Return copies of weights and biases of each trainable layer."""
-        with self._used_by("get_parameters"):
-            self._prepare(parts=())
-            return [
-                (np.array(layer.weights), np.array(layer.biases)) for layer in self.trainable_layers
-            ]
-
-    def set_parameters(self, parameters: Any) -> None:
-        """Copy values, in the form of `get_parameters`, into the layers' arrays, in place.
-
-        Raises
-        ------
-        ValueError
-            Another number of layers, or another shape; then nothing has changed.
-        """
-        with self._used_by("set_parameters"):
-            self._prepare(parts=())
-            try:
-                given = list(parameters)
-            except TypeError:
-                text = f"parameters: expected a list of pairs, got {parameters!r}"
-                raise TypeError(text) from None
-            layers = self.trainable_layers
-            if len(given) != len(layers):
-                raise ValueError(
-                    f"parameters: expected {len(layers)} pairs, one per trainable layer, "
-                    f"got {len(given)}"
-                )
-            new = [converted_pair(layer, pair) for layer, pair in zip(layers, given, strict=True)]
-            for layer, (weights, biases) in zip(layers, new, strict=True):
-                layer.weights[...] = weights
-                layer.biases[...] = biases
+            return Loop(self, request, print_every, progress, found).run()
 
     def save(self, path: Any) -> None:
         """Write the whole model, with its training state, to a file; see `load`.
 
         A kill at any moment leaves the old file or the new one. Attributes that users added
-        are not kept.
+        are not kept; an object of a class of the user's own is kept with all its attributes.
 
         Parameters
         ----------
@@ -374,7 +356,9 @@ class Model:
         Raises
         ------
         TypeError
-            A class of the user's own; `save_parameters` serves any model.
+            An attribute of a class of the user's own that is no plain setting (a number, text,
+            bool or None, a list, tuple or dict of them, a real array), a schedule that is a
+            function; `save_parameters` serves any model.
         ValueError
             A setting that is not finite; arrays that overlap in part.
         OSError
@@ -384,10 +368,11 @@ class Model:
 
         with self._used_by("save"):
             self._prepare(parts=())
-            saving.save_model(self, path)
+            recall_accuracy(self)
+            saving.save_model(self, path, Model)
 
     @staticmethod
-    def load(path: Any) -> Model:
+    def load(path: Any, custom: Any = ()) -> Model:
         """Return the model that `save` wrote; training goes on with the same bits.
 
         With ``shuffle=True`` go on without `rng`: the generator came with the model. The same
@@ -396,17 +381,22 @@ class Model:
         Parameters
         ----------
         path : str or path-like
+        custom : sequence of classes
+            Classes of the user's own that the file may name. Their objects get their attributes
+            from the file's plain settings; no constructor runs. A subclass of `Model` that is not
+            among them comes back as a `Model`.
 
         Raises
         ------
         ModelFileError
-            The file is damaged, no model file, or written by another version.
+            The file is damaged, no model file, written by a later version, or names a class that
+            `custom` does not have.
         OSError
             The file cannot be read.
         """
         from . import saving
 
-        model: Model = saving.load_model(path)
+        model: Model = saving.load_model(path, Model, check_part, custom)
         return model
 
     def save_parameters(self, path: Any) -> None:
@@ -444,26 +434,12 @@ class Model:
         print(summary_text(self))
 
     def __repr__(self) -> str:
-        parts = ", ".join(repr(layer) for layer in self.layers)
+        parts = [repr(layer) for layer in self.layers]
         for name in ("loss", "optimizer", "accuracy"):
             part = getattr(self, name)
             if part is not None:
-                parts += f", {name}={part!r}"
-        return f"Model({parts.removeprefix(', ')})"
-
-
-def converted_pair(layer: Any, pair: Any) -> tuple[Array, Array]:
-    """Return (weights, biases) in the shapes and dtypes of the layer's own."""
-    try:
-        weights, biases = pair
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"{label_of(layer)}: parameters: expected a pair (weights, biases), got {pair!r}"
-        ) from None
-    held = {"weights": layer.weights, "biases": layer.biases}
-    new = {"weights": weights, "biases": biases}
-    done = {
-        name: as_parameter(new[name], f"{label_of(layer)}: {name}", array.shape, array.dtype)
-        for name, array in held.items()
-    }
-    return done["weights"], done["biases"]
+                parts.append(f"{name}={part!r}")
+        if len(self.layers) <= 3:
+            return f"{type(self).__name__}({', '.join(parts)})"
+        lines = "".join(f"    {part},\n" for part in parts)
+        return f"{type(self).__name__}(\n{lines})"

@@ -23,8 +23,9 @@ def set_num_threads(count: int) -> None:
     """Set the largest number of threads a call may use.
 
     The results do not depend on it. It beats the environment variable ``OMP_NUM_THREADS``, which
-    beats the smaller of the process's CPU affinity and its container's quota. It acts at the next
-    call, and only on chainrule: OpenMP's own default is left alone.
+    beats the smaller of the process's CPU affinity and its container's quota (control groups of
+    either version). It acts at the next call, and only on chainrule: OpenMP's own default is left
+    alone. Threads that the system refuses, under a limit of memory or processes, are done without.
 
     Parameters
     ----------
@@ -50,7 +51,18 @@ def set_num_threads(count: int) -> None:
 
 
 def get_num_threads() -> int:
-    """Return the largest number of threads a call may use."""
+    """Return the largest number of threads that a call from this Python thread may use.
+
+    It is what `set_num_threads` describes, or less:
+
+    * A limit that is set for OpenMP in the calling thread while the program runs, as
+      ``threadpoolctl.threadpool_limits`` sets it, is an upper bound while it lasts. One that equals
+      the number OpenMP started with (``OMP_NUM_THREADS``, or the cores) cannot be told from none.
+      ``OMP_THREAD_LIMIT`` is a bound too.
+    * It is 1 for good in a child of ``fork`` after a team: OpenMP's threads do not survive a fork.
+      A child may use teams if chainrule had none before in any of its parent's threads, and no
+      other library used OpenMP in the thread that forked.
+    """
     return _core.get_num_threads()
 
 

@@ -7,10 +7,11 @@ docstring is what an error text says was expected.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 Check = Callable[[Any], bool]
+Settings = Mapping[str, Check]
 
 LIMIT = 2**63  # of every whole number in a file
 
@@ -42,6 +43,21 @@ def is_share(value: Any) -> bool:
     return is_number(value) and 0 < value <= 1
 
 
+def is_nonnegative(value: Any) -> bool:
+    """A finite number of at least 0."""
+    return is_number(value) and value >= 0
+
+
+def is_positive(value: Any) -> bool:
+    """A finite number above 0."""
+    return is_number(value) and value > 0
+
+
+def is_fraction(value: Any) -> bool:
+    """A number of at least 0 and below 1."""
+    return is_number(value) and 0 <= value < 1
+
+
 def is_number_or_none(value: Any) -> bool:
     """A finite number or null."""
     return value is None or is_number(value)
@@ -54,9 +70,24 @@ def is_factor(value: Any) -> bool:
     return is_number(value) and value >= 0
 
 
+def is_schedule(value: Any) -> bool:
+    """A schedule of chainrule's own, or null."""
+    return value is None or (isinstance(value, dict) and isinstance(value.get("class"), str))
+
+
 def is_numbers(value: Any) -> bool:
     """A list of finite numbers."""
     return isinstance(value, tuple | list) and all(is_number(each) for each in value)
+
+
+def is_quantiles(value: Any) -> bool:
+    """A list of at least one number above 0 and below 1."""
+    return is_numbers(value) and len(value) > 0 and all(0 < each < 1 for each in value)
+
+
+def is_shares(value: Any) -> bool:
+    """A list of numbers from 0 to 1."""
+    return is_numbers(value) and all(0 <= each <= 1 for each in value)
 
 
 def is_flag(value: Any) -> bool:
@@ -77,3 +108,13 @@ def one_of(*words: str) -> Check:
 
     is_word_of.__doc__ = f"One of {', '.join(words)}."
     return is_word_of
+
+
+def or_none(check: Check) -> Check:
+    """Return the check that also lets null pass."""
+
+    def is_absent_or(value: Any) -> bool:
+        return value is None or check(value)
+
+    is_absent_or.__doc__ = f"{str(check.__doc__).rstrip('.')}, or null."
+    return is_absent_or

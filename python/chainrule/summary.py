@@ -7,27 +7,32 @@ from typing import Any
 import numpy as np
 
 from .errors import label_of
-from .training.layerwise import output_width
-from .training.specification import plan_text
+from .parameters import slots_of
+from .shapes import output_width
+from .training.network import plan_text
 
 
 def summary_text(model: Any) -> str:
-    """Return the table: position, layer, output shape, parameters, memory; then the plan."""
+    """Return the table: position, layer, output shape, parameters, memory; then the plan.
+
+    A frozen layer is marked, and the parameters of all of them are counted below the total.
+    """
     rows = [("", "layer", "output", "parameters", "memory")]
-    total, total_bytes = 0, 0
+    total, total_bytes, frozen = 0, 0, 0
     for position, layer in enumerate(model.layers, 1):
-        arrays = [
-            np.asarray(getattr(layer, name))
-            for name in ("weights", "biases")
-            if getattr(layer, name, None) is not None
-        ]
+        arrays = [np.asarray(getattr(layer, slot.name)) for slot in slots_of(layer)]
         count = sum(array.size for array in arrays)
         size = sum(array.nbytes for array in arrays)
         total, total_bytes = total + count, total_bytes + size
+        learns = not arrays or getattr(layer, "trainable", True)
+        frozen += 0 if learns else count
         width = output_width(model.layers[:position])
         shape = "(n, ?)" if width is None else f"(n, {width[1]})"
-        rows.append((str(position), label_of(layer), shape, f"{count:,}", memory_text(size)))
+        name = label_of(layer) if learns else f"{label_of(layer)}, frozen"
+        rows.append((str(position), name, shape, f"{count:,}", memory_text(size)))
     rows.append(("", "total", "", f"{total:,}", memory_text(total_bytes)))
+    if frozen:
+        rows.append(("", "of it frozen", "", f"{frozen:,}", ""))
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
     lines = [
         "  ".join(
@@ -37,7 +42,8 @@ def summary_text(model: Any) -> str:
         for row in rows
     ]
     rule = "-" * max(len(line) for line in lines)
-    lines = [lines[0], rule, *lines[1:-1], rule, lines[-1]]
+    last = 2 if frozen else 1
+    lines = [lines[0], rule, *lines[1:-last], rule, *lines[-last:]]
     lines += [
         f"{name}: {part!r}"
         for name in ("loss", "optimizer", "accuracy")

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..arrays import as_floats, as_real
+from ..base_loss import shaped_targets
 from ..errors import label_of
 from ..model import Model
 from ..parameters import slots_of
@@ -113,7 +114,7 @@ def _own_arrays(
 ) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """X in the dtype that `thing` computes in, and y as its loss takes it."""
     is_model = isinstance(thing, Model)
-    inputs = checked_inputs(thing, X, "X") if is_model else as_floats(X, "X")
+    inputs = as_floats(checked_inputs(thing, X, "X") if is_model else X, "X")
     held = [
         array.dtype
         for layer in layers_of(thing)
@@ -142,8 +143,8 @@ def _as_taken(thing: Any, inputs: NDArray[Any], targets: NDArray[Any]) -> NDArra
     n_outputs = shape[1] if len(shape) == 2 else None
     if hasattr(loss, "checked_targets"):
         targets = loss.checked_targets(targets, "y", n_outputs, inputs.dtype)
-    elif targets.ndim == 1 and n_outputs == 1:
-        targets = targets.reshape(-1, 1)
+    else:
+        targets = shaped_targets(targets, "y", shape, inputs.dtype)
     if targets.dtype.kind == "f" or targets.ndim == 2:
         targets = np.ascontiguousarray(targets, dtype=inputs.dtype)
     return targets

@@ -40,7 +40,7 @@ def copied(thing: Any) -> Any:
         if not getattr(layer, "trainable", True):
             layer.trainable = True
         if isinstance(layer, Layer_Dropout) and getattr(layer, "schedule", None) is not None:
-            layer.schedule = None  # type: ignore[attr-defined]
+            layer.schedule = None
     return twin
 
 

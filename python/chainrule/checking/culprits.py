@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core
 from .copies import Copies
 from .examination import Examination
 from .gradients import find_parameters
@@ -33,7 +32,7 @@ class Joint:
 
     def backward(self, dvalues: Any, y: Any) -> Any:
         """Return the joint gradient."""
-        return getattr(_core, f"{self.name}_backward")(dvalues, y, *self.loss.parameters())
+        return self.loss.joint_backward(self.name, dvalues, y)
 
 
 def culprits(examined: Examination) -> tuple[str, ...]:

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core
 from ..errors import label_of
 from ..model import Model
+from ..training.passes import joint_loss
 from .gradients import Parameter
 from .randomness import Randomness
 from .walk import FloatArray, Nudge, Walk, gradient_fault, named, unchanged
@@ -122,7 +122,7 @@ class ModelSubject(Subject):
         labels = [f"{type(layer).__name__} {k}" for k, layer in enumerate(layers, 1)]
         super().__init__([*layers, model.loss], layers, labels, inputs)
         self.loss, self.y = model.loss, y
-        self.joint = joint_name(model.loss, layers[-1])
+        self.joint = joint_loss(layers[-1], model.loss)
 
     def _data(self) -> Any:
         self.output = self.walk.forward(self.inputs, self.nudge)
@@ -135,8 +135,7 @@ class ModelSubject(Subject):
         count = len(self.walk.layers)
         self.loss_fault = ""
         if self.joint:
-            backward = getattr(_core, f"{self.joint}_backward")
-            dvalues = backward(self.output, self.y, *self.loss.parameters())
+            dvalues = self.loss.joint_backward(self.joint, self.output, self.y)
             count -= 1
             expected = np.shape(self.walk.inputs[-1])
         else:
@@ -191,13 +190,6 @@ class LossSubject(Subject):
     def backward(self) -> Gradients:
         dvalues = self.nudge(self.output) if self.pair else self.output
         return self._found(gradient_of(self.loss, dvalues, self.y))
-
-
-def joint_name(loss: Any, last_layer: Any) -> str | None:
-    """Return the compiled loss that stands for `last_layer` and `loss` together, if any."""
-    joint_with = getattr(loss, "joint_with", None)
-    name: str | None = joint_with(last_layer) if joint_with else None
-    return name
 
 
 def losses_of(loss: Any, y_pred: Any, y_true: Any, n: int) -> FloatArray:

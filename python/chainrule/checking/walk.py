@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ..catalogue import own_class
 from ..errors import label_of
 from ..layers import Layer_Dropout
-from ..training.layerwise import takes_training
+from ..shapes import takes_training
 
 FloatArray = NDArray[Any]
 Nudge = Callable[[Any], Any]

@@ -1,8 +1,9 @@
 """A model <-> a document of plain values, and the tensors that belong to it.
 
-The tensors of the i-th trainable layer are ``i.weights``, ``i.biases`` and the optimizer's
-arrays; those that are the memory of another one are named in the document's ``shared``.
-``history`` is (8, epochs). Which classes and settings: settings.py.
+Entries of parts are described in parts.py and layers.py; ``model`` is null, or the class and the
+attributes of a user's own subclass of `Model`. Tensors that are the memory of another one are named
+in ``shared``; ``states`` are kinds of arrays of an optimizer of the user's own. ``history`` is
+(8, epochs).
 """
 
 from __future__ import annotations
@@ -11,22 +12,40 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, as_parameter
+from ..arrays import Array
 from ..history import COLUMNS, History
-from ..layers import Layer_Dense
+from ..optimizer_state import state_kinds
+from ..settings import is_count
 from .generator_state import build_generator, describe_generator
+from .layers import build_layer, check_layer, describe_layer, is_words, own_states
 from .model_file import Document, Tensor, shown
-from .settings import ARRAYS, DENSE, SETTINGS, is_count, is_number_or_none, require
+from .parts import (
+    Custom,
+    build_own,
+    build_part,
+    check_own,
+    check_part,
+    describe_own,
+    describe_part,
+    find_own,
+    put,
+    require,
+)
 
 PARTS = ("loss", "optimizer", "accuracy")
-FIELDS = {"format", "version", "kind", "layers", "shared", *PARTS, "generator", "epochs"}
+FIELDS = {
+    *("format", "version", "kind", "model", "layers", "shared", "states", "generator", "epochs"),
+    *PARTS,
+}
+# Attributes of a model that stand elsewhere in the document, or that a model sets itself.
+LEFT_BY_MODEL = {"_owner", "input_layer", "output_layer_activation", "softmax_classifier_output"}
 
 
 # --- model -> document --------------------------------------------------------------------------
 
 
-def describe_model(model: Any) -> tuple[Document, dict[str, Array]]:
-    """Return the document and the tensors of a model.
+def describe_model(model: Any, base: type) -> tuple[Document, dict[str, Array]]:
+    """Return the document and the tensors of a model, an object of `base` or of a subclass.
 
     Raises
     ------
@@ -38,16 +57,16 @@ def describe_model(model: Any) -> tuple[Document, dict[str, Array]]:
     tensors: dict[str, Array] = {}
     layers: list[Document] = []
     for position, layer in enumerate(model.layers, 1):
-        entry = describe_part(layer, "layer", f"layer {position}")
-        if type(layer) is Layer_Dense:
-            index = 1 + sum("arrays" in each for each in layers)
-            entry.update(describe_dense(layer, f"layer {position}"))
-            tensors.update(dense_tensors(layer, entry["arrays"], index))
-        layers.append(entry)
-    document: Document = {"kind": "model", "layers": layers}
+        index = 1 + sum("parameters" in each for each in layers)
+        layers.append(describe_layer(layer, f"layer {position}", index, model, tensors))
+    document: Document = {"kind": "model", "model": None, "layers": layers}
+    if type(model) is not base:
+        left_out = frozenset({*vars(base()), *LEFT_BY_MODEL})
+        document["model"] = describe_own(model, "model", tensors, left_out)
+    document["states"] = own_states(model.optimizer)
     for kind in PARTS:
         part = getattr(model, kind)
-        document[kind] = None if part is None else describe_part(part, kind, kind)
+        document[kind] = None if part is None else describe_part(part, kind, kind, tensors)
     document["generator"] = describe_generator(model.rng)
     tensors, document["shared"] = without_copies(tensors)
     document["epochs"] = None
@@ -55,52 +74,6 @@ def describe_model(model: Any) -> tuple[Document, dict[str, Array]]:
         document["epochs"] = len(model.history)
         tensors["history"] = np.stack([model.history[name] for name in COLUMNS])
     return document, tensors
-
-
-def describe_part(part: Any, kind: str, where: str) -> Document:
-    """Return class and settings of a layer, loss, optimizer or accuracy."""
-    known = SETTINGS[kind]
-    name = type(part).__name__
-    if type(part) not in known:
-        raise TypeError(
-            f"save: {where}: expected one of chainrule's own classes "
-            f"({', '.join(each.__name__ for each in known)}), got {name}; "
-            "save_parameters keeps the weights and biases of any model"
-        )
-    for attribute, value in vars(part).items():
-        if callable(value) and hasattr(type(part), attribute):
-            raise TypeError(
-                f"save: {where}: expected the methods of {name}, got a {attribute} of its own; "
-                "save_parameters keeps the weights and biases of any model"
-            )
-    entry: Document = {"class": name}
-    for field, check in known[type(part)].items():
-        value = vars(part)[field]
-        value = value.item() if isinstance(value, np.generic | np.ndarray) else value
-        entry[field] = require(check, value, f"save: {where}: {field}")
-    return entry
-
-
-def describe_dense(layer: Layer_Dense, where: str) -> Document:
-    """Return what a dense layer's entry holds beside its strengths."""
-    scale = vars(layer).get("weight_scale")
-    return {
-        "n_inputs": layer.n_inputs,
-        "n_neurons": layer.n_neurons,
-        "dtype": layer.dtype.name,
-        "weight_scale": require(is_number_or_none, scale, f"save: {where}: weight_scale"),
-        "arrays": [name for name in ARRAYS if vars(layer).get(name) is not None],
-    }
-
-
-def dense_tensors(layer: Layer_Dense, arrays: list[str], index: int) -> dict[str, Array]:
-    """Return the parameters and the optimizer's arrays, in the layer's dtype."""
-    tensors = {f"{index}.weights": layer.weights, f"{index}.biases": layer.biases}
-    for name in arrays:
-        shape = getattr(layer, ARRAYS[name]).shape
-        where = f"save: trainable layer {index}: {name}"
-        tensors[f"{index}.{name}"] = as_parameter(getattr(layer, name), where, shape, layer.dtype)
-    return tensors
 
 
 def without_copies(tensors: dict[str, Array]) -> tuple[dict[str, Array], dict[str, str]]:
@@ -151,53 +124,40 @@ def tensors_of(document: Document) -> dict[str, Tensor]:
         raise ValueError(f"document: expected {', '.join(sorted(FIELDS))}; check {wrong}")
     if not isinstance(document["layers"], list) or not document["layers"]:
         raise ValueError(f"layers: expected a list, got {shown(document['layers'])}")
-    for position, entry in enumerate(document["layers"], 1):
-        check_entry(entry, "layer", f"layer {position}")
-    for kind in PARTS:
-        if document[kind] is not None:
-            check_entry(document[kind], kind, kind)
+    found = all_tensors(document)
     build_generator(document["generator"])
-    tensors = without_shared(all_tensors(document["layers"]), document["shared"])
+    tensors = without_shared(found, document["shared"])
     if document["epochs"] is not None:
         epochs = require(is_count, document["epochs"], "epochs")
         tensors["history"] = Tensor("float64", (len(COLUMNS), epochs))
     return tensors
 
 
-def class_named(name: Any, kind: str, where: str) -> type:
-    """Return the class that the file names, if the table has it."""
-    for known in SETTINGS[kind]:
-        if known.__name__ == name:
-            return known
-    raise ValueError(f"{where}: expected a {kind} class of chainrule, got {shown(name)}")
-
-
-def check_entry(entry: Any, kind: str, where: str) -> None:
-    """Refuse an unknown class, missing and unknown fields, and values out of range."""
-    if not isinstance(entry, dict):
-        raise ValueError(f"{where}: expected an object, got {shown(entry)}")
-    known = class_named(entry.get("class"), kind, where)
-    fields = dict(SETTINGS[kind][known])
-    if known is Layer_Dense:
-        fields.update(DENSE)
-    if set(entry) != {"class", *fields}:
-        wrong = ", ".join(shown(name) for name in sorted(set(entry) ^ {"class", *fields}))
-        raise ValueError(f"{where}: {known.__name__}: expected its own settings; check {wrong}")
-    for field, check in fields.items():
-        require(check, entry[field], f"{where}: {known.__name__}: {field}")
-
-
-def all_tensors(layers: list[Document]) -> dict[str, Tensor]:
-    """Return the tensors of the dense layers, those that share memory included."""
-    tensors: dict[str, Tensor] = {}
-    dense = [entry for entry in layers if "arrays" in entry]
-    for index, entry in enumerate(dense, 1):
-        shapes = {
-            "weights": (entry["n_inputs"], entry["n_neurons"]),
-            "biases": (1, entry["n_neurons"]),
-        }
-        for name in ("weights", "biases", *entry["arrays"]):
-            tensors[f"{index}.{name}"] = Tensor(entry["dtype"], shapes[ARRAYS.get(name, name)])
+def all_tensors(document: Document) -> dict[str, Tensor]:
+    """Return the tensors of all parts, those that share memory included; checks every entry."""
+    kinds = [*state_kinds(), *require(is_words, document["states"], "states")]
+    pairs: list[tuple[str, Tensor]] = []
+    index = 1
+    for position, entry in enumerate(document["layers"], 1):
+        pairs += check_layer(entry, f"layer {position}", index, kinds)
+        index += "parameters" in entry
+    for kind in PARTS:
+        entry = document[kind]
+        if entry is None:
+            continue
+        if not isinstance(entry, dict):
+            raise ValueError(f"{kind}: expected an object, got {shown(entry)}")
+        if "own" in entry:
+            pairs += check_own(entry, kind, {})
+        else:
+            check_part(entry, kind, kind, {})
+    if document["model"] is not None:
+        if not isinstance(document["model"], dict):
+            raise ValueError(f"model: expected an object, got {shown(document['model'])}")
+        pairs += check_own(document["model"], "model", {})
+    tensors = dict(pairs)
+    if len(tensors) != len(pairs):
+        raise ValueError("tensors: expected each name once, got one twice")
     return tensors
 
 
@@ -216,32 +176,46 @@ def without_shared(tensors: dict[str, Tensor], shared: Any) -> dict[str, Tensor]
     return {name: tensor for name, tensor in tensors.items() if name not in shared}
 
 
-def build_model(document: Document, tensors: dict[str, Array], model: Any) -> None:
-    """Fill an empty model; `tensors_of` has checked the document and its tensors."""
+def check_classes(document: Document, custom: Custom) -> None:
+    """Refuse a document with parts of the user's own classes that were not given."""
+    places = {f"layer {position}": each for position, each in enumerate(document["layers"], 1)}
+    places.update({kind: document[kind] for kind in PARTS})
+    for where, entry in places.items():
+        if entry is not None and "own" in entry:
+            find_own(entry, custom, where)
+
+
+def build_model(document: Document, tensors: dict[str, Array], base: type, custom: Custom) -> Any:
+    """Return the model; `tensors_of` and `check_classes` have passed the document.
+
+    It is one of `base`, or of the subclass that the file names if that was given.
+    """
     arrays = {**tensors, **{name: tensors[other] for name, other in document["shared"].items()}}
-    index = 0
-    for entry in document["layers"]:
-        layer = build_part(entry, "layer")
-        if isinstance(layer, Layer_Dense):
-            index += 1
-            if entry["weight_scale"] is not None:
-                layer.weight_scale = entry["weight_scale"]
-            for name in ("weights", "biases", *entry["arrays"]):
-                setattr(layer, name, arrays[f"{index}.{name}"])
-        model.layers.append(layer)
+    own = document["model"]
+    if own is not None and own["own"] in custom:
+        known = custom[own["own"]]
+        if not issubclass(known, base):
+            raise ValueError(f"model: expected a subclass of {base.__name__}, got {known.__name__}")
+        model = build_own(known, own, arrays, "model", vars(base()))
+    else:
+        model = base()
     for kind in PARTS:
-        if document[kind] is not None:
-            setattr(model, kind, build_part(document[kind], kind))
+        entry = document[kind]
+        if entry is not None:
+            part = (
+                build_own(find_own(entry, custom, kind), entry, arrays, kind)
+                if "own" in entry
+                else build_part(entry, kind)
+            )
+            put(model, kind, part, "model")
+    index = 1
+    for position, entry in enumerate(document["layers"], 1):
+        where = f"layer {position}"
+        layer = build_layer(entry, where, index, model.optimizer, custom, arrays)
+        model.layers.append(layer)
+        index += "parameters" in entry
     model.rng = build_generator(document["generator"])
     if document["epochs"] is not None:
         model.history = History()
         model.history.append(tensors["history"].T)
-
-
-def build_part(entry: Document, kind: str) -> Any:
-    """Return an object of the class with the settings, without running its constructor."""
-    known = class_named(entry["class"], kind, kind)
-    part: Any = object.__new__(known)
-    for field in SETTINGS[kind][known]:
-        setattr(part, field, entry[field])
-    return part
+    return model

@@ -22,10 +22,12 @@ import numpy as np
 from ..arrays import Array
 from .atomic_file import replace_file
 
-FORMAT, VERSION = "chainrule", 1
+FORMAT, VERSION = "chainrule", 2
+READABLE = (1, 2)  # versions.py brings an older document up to date
 LARGEST_HEADER = 10_000_000  # bytes; a layer takes under 1 kB
 DTYPES = {"F32": "float32", "F64": "float64"}
 LIMIT = 2**63  # of every size in a file
+LARGEST_RANK = 32  # of a tensor: NumPy's before 2.0
 
 
 class Tensor(NamedTuple):
@@ -192,9 +194,11 @@ def read(
 def read_head(file: FileIO, size: int) -> bytes:
     """Return the first bytes: the header's length, 8 bytes little-endian, and the header."""
     start = file.read(8)
+    length = int.from_bytes(start, "little")
+    if len(start) < 8 or length > LARGEST_HEADER or 8 + length > size:
+        refuse_pickle(start)
     if len(start) < 8:
         raise ValueError(f"expected a safetensors file, got {size} bytes")
-    length = int.from_bytes(start, "little")
     if length > LARGEST_HEADER or 8 + length > size:
         most = min(LARGEST_HEADER, size - 8)
         raise ValueError(f"header: expected at most {most} bytes, got a length of {length}")
@@ -202,6 +206,15 @@ def read_head(file: FileIO, size: int) -> bytes:
     if len(header) < length:
         raise ValueError(f"header: expected {length} bytes, got {len(header)}")
     return start + header
+
+
+def refuse_pickle(start: bytes) -> None:
+    """Say so where a file that is none of ours begins as pickles do: protocol 2 to 5."""
+    if len(start) > 1 and start[0] == 0x80 and 2 <= start[1] <= 5:
+        raise ValueError(
+            "expected a safetensors file, got a pickle; pickles are never opened, since whatever "
+            "stands in one would be executed"
+        )
 
 
 def read_header(header: bytes, body: int) -> tuple[dict[str, Entry], str]:
@@ -239,7 +252,7 @@ def entry_of(name: str, value: Any) -> Entry:
     code, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
     if not isinstance(code, str) or code not in DTYPES:
         raise ValueError(f"{where}: dtype: expected F32 or F64, got {shown(code)}")
-    for numbers, what, most in ((shape, "shape", 2), (offsets, "data_offsets", 2)):
+    for numbers, what, most in ((shape, "shape", LARGEST_RANK), (offsets, "data_offsets", 2)):
         if (
             not isinstance(numbers, list)
             or len(numbers) > most
@@ -257,13 +270,13 @@ def entry_of(name: str, value: Any) -> Entry:
 
 
 def check_version(document: Document) -> None:
-    """Refuse another format, and every version but this one."""
+    """Refuse another format, and every version that is not known."""
     name, version = document.get("format"), document.get("version")
     if name != FORMAT:
         raise ValueError(f"document: format: expected '{FORMAT}', got {shown(name)}")
-    if type(version) is not int or version != VERSION:
+    if type(version) is not int or version not in READABLE:
         raise ValueError(
-            f"document: version: expected {VERSION}, got {shown(version)}; "
+            f"document: version: expected {' or '.join(map(str, READABLE))}, got {shown(version)}; "
             "another version of chainrule wrote the file"
         )
 

@@ -7,7 +7,7 @@ is replaced as a whole (atomic_file.py). Nothing in a file is ever executed.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,9 +15,21 @@ import numpy as np
 
 from ..arrays import Array, as_floats
 from ..errors import ModelFileError, label_of
+from ..parameters import Slot, check_writeable, slots_of
 from . import model_file
-from .architecture import build_model, describe_model, tensors_of
-from .model_file import Document, Tensor, shown
+from .architecture import (
+    PARTS,
+    all_tensors,
+    build_model,
+    check_classes,
+    describe_model,
+    tensors_of,
+)
+from .model_file import LARGEST_RANK, Document, Tensor, shown
+from .parts import Custom
+from .versions import upgraded
+
+CheckPart = Callable[[Any, str], None]
 
 
 def as_path(path: Any) -> str:
@@ -34,6 +46,26 @@ def as_path(path: Any) -> str:
         raise TypeError(f"path: expected a str or a path-like, got {path!r}") from None
 
 
+def as_custom(custom: Any) -> Custom:
+    """Return the classes of the user's own that a file may name, by their names.
+
+    Raises
+    ------
+    TypeError
+        Something that is no class.
+    ValueError
+        Two classes of one name.
+    """
+    given = [custom] if isinstance(custom, type) else list(custom)
+    for each in given:
+        if not isinstance(each, type):
+            raise TypeError(f"custom: expected classes, got {each!r}")
+    found = {each.__name__: each for each in given}
+    if len(found) != len(set(given)):
+        raise ValueError(f"custom: expected classes of different names, got {given!r}")
+    return found
+
+
 @contextmanager
 def reading(path: str) -> Iterator[None]:
     """Turn what is wrong with the content of the file into a ModelFileError that names it."""
@@ -43,78 +75,101 @@ def reading(path: str) -> Iterator[None]:
         raise ModelFileError(f"{path}: {error}") from None
 
 
-def save_model(model: Any, path: Any) -> None:
-    """Write the model and its training state; see `Model.save`."""
-    from ..model import Model
-
+def save_model(model: Any, path: Any, base: type) -> None:
+    """Write the model, of class `base` or a subclass, and its training state; see `Model.save`."""
     target = as_path(path)
-    if type(model) is not Model:
-        raise TypeError(
-            f"save: expected a Model, got a {type(model).__name__}, a class of your own; "
-            "save_parameters keeps the weights and biases of any model"
-        )
-    document, tensors = describe_model(model)
+    document, tensors = describe_model(model, base)
     model_file.write(target, document, tensors)
 
 
-def load_model(path: Any) -> Any:
-    """Return the model that `save_model` wrote; see `Model.load`."""
-    from ..model import Model
+def load_model(path: Any, base: type, check_part: CheckPart, custom: Any = ()) -> Any:
+    """Return the model that `save_model` wrote; see `Model.load`.
 
-    source = as_path(path)
+    `check_part` refuses what cannot serve as a layer, loss, optimizer or accuracy.
+    """
+    source, classes = as_path(path), as_custom(custom)
+
+    def expected(document: Document) -> dict[str, Tensor]:
+        document = upgraded(document)
+        tensors = tensors_of(document)
+        check_classes(document, classes)
+        return tensors
+
     with reading(source):
-        document, tensors = model_file.read(source, tensors_of)
-    model = Model()
-    build_model(document, tensors, model)
-    model.finalize()
+        document, tensors = model_file.read(source, expected)
+        model = build_model(upgraded(document), tensors, base, classes)
+        for kind, part in parts_of(model):
+            try:
+                check_part(part, kind)
+            except TypeError as error:
+                raise ValueError(str(error)) from None
+    base.finalize(model)  # type: ignore[attr-defined]
     return model
 
 
+def parts_of(model: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the layers of a model and what else it has, each with its kind."""
+    yield from (("layer", layer) for layer in model.layers)
+    yield from ((kind, getattr(model, kind)) for kind in PARTS if getattr(model, kind) is not None)
+
+
+def parameters_of(layers: Iterable[Any]) -> dict[str, tuple[Any, Slot]]:
+    """Return layer and slot of each parameter by its tensor's name: ``1.weights``, ..."""
+    with_some = [layer for layer in layers if slots_of(layer)]
+    return {
+        f"{index}.{slot.name}": (layer, slot)
+        for index, layer in enumerate(with_some, 1)
+        for slot in slots_of(layer)
+    }
+
+
+def count_layers(layers: Iterable[Any]) -> int:
+    """Return how many of the layers have parameters."""
+    return sum(bool(slots_of(layer)) for layer in layers)
+
+
 def save_parameters(model: Any, path: Any) -> None:
-    """Write weights and biases of the trainable layers; see `Model.save_parameters`."""
+    """Write the parameters of all layers; see `Model.save_parameters`."""
     target = as_path(path)
-    tensors = {}
-    for index, layer in enumerate(model.trainable_layers, 1):
-        for name in ("weights", "biases"):
-            where = f"{label_of(layer)}: {name}"
-            tensors[f"{index}.{name}"] = parameter_of(layer, name, where)
-    document = {"kind": "parameters", "layers": len(model.trainable_layers)}
+    tensors = {
+        name: parameter_of(layer, slot)
+        for name, (layer, slot) in parameters_of(model.layers).items()
+    }
+    document = {"kind": "parameters", "layers": count_layers(model.layers)}
     model_file.write(target, document, tensors)
 
 
-def parameter_of(layer: Any, name: str, where: str) -> Array:
-    """Return a layer's weights or biases as floats of rank 2 at most."""
-    array = as_floats(getattr(layer, name), where)
-    if array.ndim > 2:
-        raise ValueError(f"{where}: expected at most 2 dimensions, got {array.shape}")
+def parameter_of(layer: Any, slot: Slot) -> Array:
+    """Return a layer's parameter as floats."""
+    where = f"{label_of(layer)}: {slot.name}"
+    array = as_floats(getattr(layer, slot.name), where)
+    if array.ndim > LARGEST_RANK:
+        raise ValueError(f"{where}: expected at most {LARGEST_RANK} dimensions, got {array.shape}")
     return array
 
 
 def load_parameters(model: Any, path: Any) -> None:
-    """Copy a file's weights and biases into the layers' arrays; see `Model.load_parameters`."""
+    """Copy a file's parameters into the layers' arrays; see `Model.load_parameters`."""
     source = as_path(path)
-    layers = model.trainable_layers
-    shapes = {
-        f"{index}.{name}": (label_of(layer), np.shape(getattr(layer, name)))
-        for index, layer in enumerate(layers, 1)
-        for name in ("weights", "biases")
-    }
+    wanted, count = parameters_of(model.layers), count_layers(model.layers)
+    held = {name: getattr(layer, slot.name) for name, (layer, slot) in wanted.items()}
+    for name, (layer, slot) in wanted.items():
+        check_writeable(held[name], f"{label_of(layer)}: {slot.name}")
 
     def expected(document: Document) -> dict[str, Tensor]:
         if document.get("kind") == "model":
+            document = upgraded(document)
             tensors = tensors_of(document)
-            held = {**tensors, **{name: tensors[of] for name, of in document["shared"].items()}}
-            check_shapes({name: each.shape for name, each in held.items()}, shapes)
+            check_shapes(document, wanted, count)
             return tensors
-        check_parameters(document, len(layers))
-        return {name: Tensor(None, shape) for name, (_, shape) in shapes.items()}
+        check_parameters(document, count)
+        return {name: Tensor(None, array.shape) for name, array in held.items()}
 
     with reading(source):
         document, tensors = model_file.read(source, expected)
     tensors.update({name: tensors[of] for name, of in document.get("shared", {}).items()})
-    for index, layer in enumerate(layers, 1):
-        layer.weights[...] = tensors[f"{index}.weights"]
-        layer.biases[...] = tensors[f"{index}.biases"]
+    for name, array in held.items():
+        array[...] = tensors[name]
 
 
 def check_parameters(document: Document, count: int) -> None:
@@ -131,16 +186,20 @@ def check_parameters(document: Document, count: int) -> None:
         )
 
 
-def check_shapes(
-    found: dict[str, tuple[int, ...]], expected: dict[str, tuple[str, tuple[int, ...]]]
-) -> None:
-    """Refuse parameters of other shapes than the model's layers, or of more layers."""
-    given = {name for name in found if name.endswith((".weights", ".biases"))}
-    for name, (label, shape) in expected.items():
-        if found.get(name) != shape:
-            raise ValueError(f"{label}: {name}: expected {shape}, got {found.get(name, 'none')}")
-    if len(given) != len(expected):
+def check_shapes(document: Document, wanted: dict[str, tuple[Any, Slot]], count: int) -> None:
+    """Refuse a model's file with parameters of other shapes, or with those of more layers."""
+    entries = [entry for entry in document["layers"] if "parameters" in entry]
+    if len(entries) != count:
         raise ValueError(
-            f"expected the parameters of {len(expected) // 2} trainable layers, "
-            f"got those of {len(given) // 2}"
+            f"expected the parameters of {count} trainable layers, got those of {len(entries)}"
         )
+    tensors = all_tensors(document)
+    for name, (layer, slot) in wanted.items():
+        shape = np.shape(getattr(layer, slot.name))
+        found = tensors[name].shape if name in tensors else "none"
+        if found != shape:
+            raise ValueError(f"{label_of(layer)}: {name}: expected {shape}, got {found}")
+    for index, entry in enumerate(entries, 1):
+        for parameter in entry["parameters"]:
+            if f"{index}.{parameter}" not in wanted:
+                raise ValueError(f"{index}.{parameter}: expected none, got one")

@@ -1,23 +1,23 @@
 """Training: from the arguments of `Model.train` to the steps.
 
-preflight.py checks the arguments and makes a request (request.py) of them; training.py is the
-loop over its epochs. It drives a runner: plan_runner.py, which lets the core do the steps, or
-layerwise.py, which goes through the classes. structure.py and specification.py tell which one,
+preflight.py checks the arguments and makes a request (request.py) of them; loop.py is the loop
+over its epochs. It drives a runner: plan_runner.py, which lets the core do the steps, or
+layerwise.py, which goes through the classes. network.py tells which one,
 and what the core needs to know.
 """
 
 from .layerwise import LayerwiseRunner
+from .loop import Loop, runner_for
 from .plan_runner import PlanRunner
 from .request import Runner, StepRecord, TrainingRequest
-from .specification import plan_text, why_layerwise
-from .training import Training, runner_for
+from .network import plan_text, why_layerwise
 
 __all__ = [
     "LayerwiseRunner",
+    "Loop",
     "PlanRunner",
     "Runner",
     "StepRecord",
-    "Training",
     "TrainingRequest",
     "plan_text",
     "runner_for",

@@ -6,219 +6,32 @@ without Python; a model with a layer, loss or optimizer of the user's own comes 
 
 from __future__ import annotations
 
-import functools
-import inspect
 import math
 import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..activations import Activation
-from ..arrays import Array
-from ..errors import label_of, relabelled
 from ..history import History
-from ..layers import Layer_Dense, Layer_Dropout, Layer_Input
-from ..losses import Activation_Softmax_Loss_CategoricalCrossentropy, Loss, is_joint, penalty_of
-from ..metrics import Accuracy
+from ..layers import Layer_Dropout
+from ..multipliers import shares_of
+from ..base_optimizer import Optimizer
+from ..parameters import slots_of
+from .beginning import scheduled_dropouts
+from .evaluation import evaluate
+from .meter import Meter
+from .passes import backward_pass, forward_pass, learning, lowest_learning
 from .request import StepRecord, TrainingRequest
-
-
-@functools.lru_cache(maxsize=256)
-def takes_training(forward: Callable[..., Any]) -> bool:
-    """Tell whether a layer class's ``forward`` has a second parameter beside self."""
-    try:
-        parameters = inspect.signature(forward).parameters
-    except (TypeError, ValueError):
-        return True
-    kinds = [parameter.kind for parameter in parameters.values()]
-    return len(kinds) > 2 or inspect.Parameter.VAR_POSITIONAL in kinds
-
-
-def output_width(layers: list[Any]) -> tuple[int, int] | None:
-    """Return the position (from 1) and size of the dense layer that fixes the output's width.
-
-    None where a layer of unknown shape, or no dense layer, comes before.
-    """
-    for position in range(len(layers), 0, -1):
-        layer = layers[position - 1]
-        if isinstance(layer, Layer_Dense) and type(layer).forward is Layer_Dense.forward:
-            return position, layer.n_neurons
-        if not keeps_shape(layer):
-            return None
-    return None
-
-
-def keeps_shape(layer: Any) -> bool:
-    """Tell whether the output surely has the shape of the inputs."""
-    ours = isinstance(layer, Activation | Layer_Dropout | Layer_Input)
-    return ours and type(layer).forward.__module__.startswith("chainrule.")
-
-
-def located(error: Exception, layers: list[Any], position: int) -> Exception:
-    """Return `error` with the layer's class and position in front, and what feeds it behind."""
-    layer = layers[position - 1]
-    hint = ""
-    label = label_of(layer)
-    if str(error).startswith(f"{label}: inputs: expected ("):
-        before = output_width(layers[: position - 1])
-        if before is not None:
-            hint = f"; layer {before[0]} ends with {before[1]} neurons"
-    return relabelled(error, f"{type(layer).__name__} {position}", instead_of=label, hint=hint)
-
-
-def forward_pass(layers: list[Any], X: Any, training: bool) -> Any:
-    """Run all layers on X and return the last output.
-
-    Layers of the user's own may return nothing and set `output`, or take no `training`.
-    """
-    values = X
-    for position, layer in enumerate(layers, 1):
-        try:
-            if takes_training(getattr(type(layer), "forward", None)):
-                result = layer.forward(values, training)
-            else:
-                result = layer.forward(values)
-        except (TypeError, ValueError) as error:
-            if isinstance(layer, Layer_Dense | Layer_Dropout | Activation):
-                raise located(error, layers, position) from None
-            raise
-        values = layer.output if result is None else result
-    return values
-
-
-def backward_pass(
-    layers: list[Any], loss: Any, output: Any, y: Any, weight: Array | None = None
-) -> None:
-    """Run the loss and all layers backwards; each keeps its gradients.
-
-    With sample weights w each row of the loss's gradient is multiplied by ``w n / sum w``.
-    """
-    remaining = layers
-    if is_joint(layers[-1], loss):
-        joint = Activation_Softmax_Loss_CategoricalCrossentropy()
-        values = weighted_rows(joint.backward(output, y), weight)
-        layers[-1].dinputs = values
-        remaining = layers[:-1]
-    else:
-        result = loss.backward(output, y)
-        values = weighted_rows(loss.dinputs if result is None else result, weight)
-    for position in range(len(remaining), 0, -1):
-        layer = remaining[position - 1]
-        try:
-            result = layer.backward(values)
-        except (TypeError, ValueError) as error:
-            if isinstance(layer, Layer_Dense | Layer_Dropout | Activation):
-                raise located(error, layers, position) from None
-            raise
-        values = layer.dinputs if result is None else result
-
-
-def weighted_rows(dinputs: Any, weight: Array | None) -> Any:
-    """Multiply row i by ``w_i n / sum w``."""
-    if weight is None:
-        return dinputs
-    factors = weight * (len(weight) / weight.sum())
-    return dinputs * factors.astype(dinputs.dtype).reshape(-1, *(1,) * (dinputs.ndim - 1))
-
-
-def predictions_of(layers: list[Any], output: Any) -> Any:
-    """Return the output as predictions, by the last layer where it knows how."""
-    predict = getattr(layers[-1], "predictions", None)
-    return output if predict is None else predict(output)
-
-
-class LossMeter:
-    """Data loss and regularisation of each batch and of all batches since `new_pass`."""
-
-    def __init__(self, loss: Any, trainable_layers: list[Any]) -> None:
-        self.loss = loss
-        self.layers = trainable_layers
-        self.new_pass()
-
-    def new_pass(self) -> None:
-        self.total, self.count = 0.0, 0.0
-        if isinstance(self.loss, Loss):
-            self.loss.new_pass()
-
-    def regularization(self) -> float:
-        if hasattr(self.loss, "regularization_loss"):
-            return float(self.loss.regularization_loss())
-        return sum((penalty_of(layer) for layer in self.layers), 0.0)
-
-    def measure(self, output: Any, y: Any, weight: Array | None = None) -> tuple[float, float]:
-        """Return the batch's data loss and regularisation, and add it up."""
-        if weight is None and isinstance(self.loss, Loss):
-            data_loss, penalty = self.loss.calculate(output, y, include_regularization=True)
-            self.total += float(data_loss) * len(output)
-            self.count += len(output)
-            return float(data_loss), float(penalty)
-        losses = np.asarray(self.loss.forward(output, y), dtype=np.float64)
-        if losses.shape != (len(output),):
-            raise ValueError(
-                f"{label_of(self.loss)}: forward: expected one loss per sample, "
-                f"({len(output)},), got {losses.shape}"
-            )
-        total = float((losses if weight is None else losses * weight).sum())
-        count = float(len(losses) if weight is None else weight.sum())
-        self.total += total
-        self.count += count
-        return total / count, self.regularization()
-
-    def accumulated(self) -> tuple[float, float]:
-        return self.total / self.count, self.regularization()
-
-
-class AccuracyMeter:
-    """The same for an accuracy; NaN where the model has none."""
-
-    def __init__(self, accuracy: Any) -> None:
-        self.accuracy = accuracy
-        self.new_pass()
-
-    def new_pass(self) -> None:
-        self.total, self.count = 0.0, 0
-        if hasattr(self.accuracy, "new_pass"):
-            self.accuracy.new_pass()
-
-    def measure(self, predictions: Any, y: Any) -> float:
-        """Return the batch's accuracy, and add it up."""
-        if self.accuracy is None:
-            return math.nan
-        value = float(self.accuracy.calculate(predictions, y))
-        self.total += value * len(y)
-        self.count += len(y)
-        return value
-
-    def accumulated(self) -> float:
-        if self.accuracy is None:
-            return math.nan
-        if isinstance(self.accuracy, Accuracy):
-            return float(self.accuracy.calculate_accumulated())
-        return self.total / self.count
-
-
-def evaluate(model: Any, X: Array, y: Array, batch_size: int) -> tuple[float, float]:
-    """Return data loss and accuracy (NaN without one) of the samples, batch by batch."""
-    losses = LossMeter(model.loss, model.trainable_layers)
-    accuracies = AccuracyMeter(model.accuracy)
-    for start in range(0, len(X), batch_size):
-        rows = slice(start, start + batch_size)
-        output = forward_pass(model.layers, X[rows], False)
-        losses.measure(output, y[rows])
-        accuracies.measure(predictions_of(model.layers, output), y[rows])
-    return losses.total / losses.count, accuracies.accumulated()
 
 
 def clip_gradients(layers: list[Any], clip_norm: float) -> None:
     """Scale all gradients by ``clip_norm / norm`` where their global L2 norm exceeds it."""
     names = [
-        (layer, name)
+        (layer, slot.gradient)
         for layer in layers
-        for name in ("dweights", "dbiases")
-        if getattr(layer, name, None) is not None
+        for slot in slots_of(layer)
+        if getattr(layer, slot.gradient, None) is not None
     ]
     squares = [np.square(getattr(*name), dtype=np.float64).sum() for name in names]
     norm = math.sqrt(sum(squares, 0.0))
@@ -238,8 +51,7 @@ class LayerwiseRunner:
         self.epoch = 1
         self.step = 0
         self.nonfinite: tuple[int, int] | None = None
-        self._losses = LossMeter(model.loss, model.trainable_layers)
-        self._accuracies = AccuracyMeter(model.accuracy)
+        self._meter = Meter(model)
         self._order: NDArray[np.int64] | None = None
         self._rows: list[tuple[float, ...]] = []
         self._record = StepRecord(math.nan, math.nan, math.nan, math.nan)
@@ -270,48 +82,66 @@ class LayerwiseRunner:
 
     def _start_epoch(self) -> None:
         self._order = self.request.next_order()
-        self._losses.new_pass()
-        self._accuracies.new_pass()
+        self._meter.new_pass()
 
     def _one_step(self) -> bool:
         """Do one step; False where the loss is not finite, and then nothing was updated."""
         model = self.model
         X, y, weight = self.request.batch(self.step, self._order)
+        if weight is not None and not weight.any():
+            return True  # no sample counts: no step
+        self._set_dropped_shares()
         output = forward_pass(model.layers, X, True)
-        data_loss, penalty = self._losses.measure(output, y, weight)
+        data_loss, penalty = self._meter.add_loss(output, y, weight), self._meter.penalty()
         if not math.isfinite(data_loss + penalty) and self.request.on_nonfinite != "ignore":
             self.nonfinite = (self.epoch, self.step)
             for layer in model.layers:
                 if isinstance(layer, Layer_Dropout):
                     layer.step -= 1  # as if the step had not begun
             return False
-        accuracy = self._accuracies.measure(predictions_of(model.layers, output), y)
-        backward_pass(model.layers, model.loss, output, y, weight)
+        accuracy = self._meter.add_accuracy(output, y)
+        learners = learning(model.trainable_layers)
+        lowest = lowest_learning(model.layers, learners)
+        backward_pass(model.layers, model.loss, output, y, weight, lowest)
         if self.request.clip_norm is not None:
-            clip_gradients(model.trainable_layers, self.request.clip_norm)
-        self._update()
+            clip_gradients(learners, self.request.clip_norm)
+        self._update(learners)
         rate = float(getattr(model.optimizer, "current_learning_rate", math.nan))
         self._record = StepRecord(accuracy, data_loss, penalty, rate)
         return True
 
-    def _update(self) -> None:
+    def _set_dropped_shares(self) -> None:
+        """Tell dropout layers with a schedule which share of the training is done."""
+        dropouts = scheduled_dropouts(self.model.layers)
+        if not dropouts:
+            return
+        optimizer = self.model.optimizer
+        if isinstance(optimizer, Optimizer):
+            share = float(shares_of(optimizer, optimizer.iterations, 1)[0])
+        else:
+            done = (self.epoch - 1) * self.request.steps + self.step
+            share = done / (self.request.epochs * self.request.steps)
+        for layer in dropouts:
+            layer.training_share = share
+
+    def _update(self, learners: list[Any]) -> None:
         optimizer = self.model.optimizer
         if hasattr(optimizer, "pre_update_params"):
             optimizer.pre_update_params()
-        for layer in self.model.trainable_layers:
+        for layer in learners:
             optimizer.update_params(layer)
         if hasattr(optimizer, "post_update_params"):
             optimizer.post_update_params()
 
     def _validate(self) -> tuple[float, float, float, float, float]:
         """Close the epoch's sums; return loss parts, accuracy, and the validation's."""
-        data_loss, penalty = self._losses.accumulated()
-        accuracy = self._accuracies.accumulated()
+        meter = self._meter
+        training = meter.data_loss(), meter.penalty(), meter.mean_accuracy()
         if self.request.validation is None:
-            return data_loss, penalty, accuracy, math.nan, math.nan
-        X, y = self.request.validation
+            return (*training, math.nan, math.nan)
         size = self.request.validation_batch_size
-        return (data_loss, penalty, accuracy, *evaluate(self.model, X, y, size))
+        validated = evaluate(self.model, *self.request.validation, size)
+        return (*training, validated.loss, validated.accuracy)
 
     def _end_epoch(self, values: tuple[float, float, float, float, float]) -> None:
         data_loss, penalty, accuracy, *validation = values

@@ -15,19 +15,17 @@ from numpy.typing import NDArray
 from .. import _core
 from ..arrays import Array
 from ..history import History
-from ..layers import Layer_Dense
+from ..multipliers import decay_multipliers, rate_multipliers, shares_of
+from ..optimizer_state import claim_layers, set_steps, state_arrays
+from ..parameters import Slot, slots_of
+from .beginning import begin_schedules, begin_steps
+from .network import Layers, Network, NoPlan, Parameter, layers_of, network_of
+from .passes import learning
 from .request import StepRecord, TrainingRequest
-from .specification import specification
-from .structure import NoPlan, Structure, structure_of
 
-SETTINGS = ("momentum", "epsilon", "rho", "beta_1", "beta_2", "weight_decay")
-ARRAYS = {
-    "momentum": ("momentums",),
-    "nesterov": ("momentums",),
-    "adagrad": ("cache",),
-    "rmsprop": ("cache",),
-    "adam": ("momentums", "cache"),
-}
+AHEAD = 4096  # steps whose schedules are handed over at a time
+
+Arrays = tuple[Array, ...] | None
 
 
 class PlanRunner:
@@ -36,13 +34,14 @@ class PlanRunner:
     def __init__(self, model: Any, request: TrainingRequest) -> None:
         self.model = model
         self.request = request
-        self._structure = structure_of(model)
-        self._spec = specification(model, self._structure, request)
+        self._layers = layers_of(model)
+        begin_steps(model, request)
+        self._network = network_of(model, self._layers, request)
         self._samples = (plain(request.X), plain(request.y), request.sample_weight)
         self._validation = None
         if request.validation is not None:
-            X, y = request.validation
-            self._validation = (plain(X), plain(y), None)
+            X, y, weight = request.validation
+            self._validation = (plain(X), plain(y), weight)
         self._epochs_before = 0
         self._order: NDArray[np.int64] | None = None
         self._written_back = True  # the Python objects are up to date, or ahead after a callback
@@ -52,68 +51,81 @@ class PlanRunner:
     def _make_plan(self) -> None:
         """Make a plan for the epochs that are left."""
         request = self.request
-        self._training = _core.Training(
-            self._spec,
+        self._plan = _core.Plan(
+            self._network,
             self._samples,
             self._validation,
-            min(request.epochs - self._epochs_before, 2**62),
-            request.on_nonfinite != "ignore",
+            epochs=min(request.epochs - self._epochs_before, 2**62),
+            stop_on_nonfinite=request.on_nonfinite != "ignore",
+            drops_last=request.drop_last,
         )
-        self._steps = 0  # done by this plan
         self._load()
 
     def _load(self) -> None:
         """Hand the parameters, the optimizer's arrays and its settings to the core."""
-        self._arrays = arrays_of(self._structure, self._spec["rule"])
-        self._training.load(self._arrays)
-        self._set_schedule()
-
-    def _set_schedule(self) -> None:
+        self._arrays = arrays_of(self.model.optimizer, self._layers, self._network)
+        self._plan.load(*self._arrays)
         optimizer = self.model.optimizer
-        self._training.set_schedule(
+        self._plan.set_schedule(
             learning_rate=float(optimizer.learning_rate),
             decay=float(optimizer.decay),
+            weight_decay=float(optimizer.weight_decay),
             iterations=int(optimizer.iterations),
             clip_norm=float(self.request.clip_norm or 0.0),
-            **{name: float(getattr(optimizer, name, 0.0)) for name in SETTINGS},
+            settings=optimizer.hyper(),
         )
 
     @property
     def done(self) -> bool:
         """All epochs are finished, or training was stopped."""
-        return self._training.done
+        return self._plan.done
 
     @property
     def epoch(self) -> int:
         """The epoch in progress, from 1."""
-        return self._epochs_before + self._training.epoch
+        return self._epochs_before + self._plan.epoch
 
     @property
     def step(self) -> int:
         """Steps done in this epoch."""
-        return self._training.step
+        return self._plan.step
 
     @property
     def nonfinite(self) -> tuple[int, int] | None:
         """Epoch (from 1) and step (from 0) of a loss that was not finite."""
-        return (self.epoch, self.step) if self._training.nonfinite else None
+        return (self.epoch, self.step) if self._plan.nonfinite else None
 
     def run(self, max_steps: int, seconds: float) -> int:
         """Run whole steps until `max_steps`, `seconds` or the end; return their number."""
         if self.request.generator is not None and self.step == 0 and not self.done:
             self._order = self.request.next_order()
+        factors = self._factors(max_steps)
         self._written_back = False
-        count = self._training.run(max_steps, seconds, self._order)
-        self._steps += count
-        return count
+        return self._plan.run(max_steps, seconds, self._order, factors)
+
+    def _factors(self, max_steps: int) -> tuple[Array | None, ...] | None:
+        """Return what the schedules multiply rate, weight decay and dropped shares by; or None."""
+        optimizer, dropouts = self.model.optimizer, self._layers.dropouts
+        drops = any(layer is not None and layer.schedule is not None for layer in dropouts)
+        scheduled = (optimizer.schedule is not None, optimizer.weight_decay_schedule is not None)
+        if not any((*scheduled, drops)):
+            return None
+        start = self._plan.iterations
+        end = optimizer.schedule_start + optimizer.schedule_steps
+        count = min(max_steps, AHEAD, max(end - start, 1))
+        return (
+            rate_multipliers(optimizer, start, count) if scheduled[0] else None,
+            decay_multipliers(optimizer, start, count) if scheduled[1] else None,
+            dropped_shares(dropouts, shares_of(optimizer, start, count)) if drops else None,
+        )
 
     def step_record(self) -> StepRecord:
         """Return what the last step reported."""
-        return StepRecord(*self._training.step_record())
+        return StepRecord(*self._plan.step_record())
 
     def report_epochs(self, history: History) -> None:
         """Add the epochs finished since the last call."""
-        history.extend(*self._training.take_epochs())
+        history.extend(*self._plan.take_epochs())
 
     def write_back(self) -> None:
         """Bring the Python objects up to date: parameters, optimizer arrays, rate, steps.
@@ -123,20 +135,20 @@ class PlanRunner:
         if self._written_back:
             return
         self._written_back = True
-        self._training.store(self._arrays)
-        optimizer = self.model.optimizer
-        optimizer.iterations = self._training.iterations
-        rate = self._training.step_record()[3]
+        self._plan.store(*self._arrays)
+        optimizer, taken = self.model.optimizer, self._plan.steps_taken
+        optimizer.iterations = self._plan.iterations
+        rate = self._plan.step_record()[3]
         if not math.isnan(rate):
             optimizer.current_learning_rate = rate
-        stages = zip(self._structure.stages, self._spec["stages"], strict=True)
-        dropouts = [(stage.dropout, entry[3]) for stage, entry in stages]
-        for layer, (_, _, before) in [
-            (self._structure.input_dropout, self._spec["input_dropout"]),
-            *dropouts,
-        ]:
-            if layer is not None:
-                layer.step = before + self._steps
+        network = self._network
+        entries = [network.input_dropout, *(stage.dropout for stage in network.stages)]
+        for layer, entry in zip(self._layers.dropouts, entries, strict=True):
+            if layer is not None and entry is not None:
+                layer.step = entry.step + taken
+        for layer, slot, parameter in described(self._layers, network):
+            if parameter.learns:
+                set_steps(layer, slot, parameter.steps + taken)
 
     def read_back(self) -> None:
         """Read everything again from the Python objects, at the end of an epoch.
@@ -151,25 +163,31 @@ class PlanRunner:
         """
         if self.done:
             return
+        taken = self._plan.steps_taken
         try:
-            self._structure = structure_of(self.model)
-            if self._spec == specification(
-                self.model, self._structure, self.request, steps=self._steps
-            ):
+            self._layers = layers_of(self.model)
+            claim_layers(self.model.optimizer, learning(self.model.trainable_layers))
+            begin_schedules(self.model, self._left)
+            if self._network == network_of(self.model, self._layers, self.request, steps=taken):
                 self._load()
                 return
-            self._spec = specification(self.model, self._structure, self.request)
+            self._network = network_of(self.model, self._layers, self.request)
         except NoPlan as reason:
             raise RuntimeError(
                 "Model: train: expected callbacks to leave a model that can go on as a compiled "
                 f"plan, got one that cannot: {reason}"
             ) from None
-        self._epochs_before += self._training.epoch - 1
+        self._epochs_before += self._plan.epoch - 1
         self._make_plan()
+
+    @property
+    def _left(self) -> int:
+        """Steps that are left, at the end of an epoch."""
+        return (self.request.epochs - self.epoch + 1) * self.request.steps - self.step
 
     def stop(self) -> None:
         """End the training after the steps done."""
-        self._training.stop()
+        self._plan.stop()
 
 
 def plain(array: Array) -> Array:
@@ -181,32 +199,41 @@ def plain(array: Array) -> Array:
     return np.require(native, requirements=["C", "A"]).view(np.ndarray)
 
 
-def arrays_of(structure: Structure, rule: str) -> list[tuple[Array | None, ...]]:
-    """Return per stage weights, biases and the optimizer's arrays, made where missing."""
-    wanted = ARRAYS.get(rule, ())
-    result = []
-    for stage in structure.stages:
-        dense = stage.dense
-        row: list[Array | None] = [dense.weights, dense.biases]
-        for kind in ("momentums", "cache"):
-            if kind in wanted:
-                row.append(state_of(dense, f"weight_{kind}", dense.weights))
-                row.append(state_of(dense, f"bias_{kind}", dense.biases))
-            else:
-                row += [None, None]
-        result.append(tuple(row))
-    return result
+def dropped_shares(dropouts: list[Any], t: Array) -> Array:
+    """Return what each dropout's schedule multiplies its dropped share by, (steps, dropouts)."""
+    factors = np.ones((len(t), len(dropouts)))
+    for column, layer in enumerate(dropouts):
+        if layer is not None and layer.schedule is not None:
+            factors[:, column] = layer.dropped_factors(t)
+    return factors
 
 
-def state_of(layer: Layer_Dense, name: str, like: Array) -> Array:
-    """Return an optimizer's array, put on the layer as zeros, or as a plain copy, where needed."""
-    array: Any = getattr(layer, name, None)
-    usable = isinstance(array, np.ndarray) and array.shape == like.shape
-    if not usable:
-        array = np.zeros(like.shape, dtype=like.dtype)
-    elif type(array) is not np.ndarray or array.dtype != like.dtype or not array.flags.carray:
-        array = np.array(array, dtype=like.dtype, order="C")
-    if getattr(layer, name, None) is not array:
-        setattr(layer, name, array)
-    result: Array = array
-    return result
+def described(layers: Layers, network: Network) -> list[tuple[Any, Slot, Parameter]]:
+    """Return each parameter of the network: its layer, its slot and what the core was told."""
+    found = []
+    if layers.scale is not None and network.scale is not None:
+        found.append((layers.scale, slots_of(layers.scale)[0], network.scale))
+    for stage, told in zip(layers.stages, network.stages, strict=True):
+        parameters = [told.weights, *([told.biases] if told.biases is not None else [])]
+        pairs = zip(slots_of(stage.dense), parameters, strict=True)
+        found += [(stage.dense, slot, parameter) for slot, parameter in pairs]
+    return found
+
+
+def arrays_of(
+    optimizer: Any, layers: Layers, network: Network
+) -> tuple[tuple[tuple[Arrays, Arrays], ...], Arrays]:
+    """Return the arrays that the core reads and writes: (weights, biases) a stage, and the scale.
+
+    Each is a parameter with the optimizer's arrays beside it, which are made where missing; one
+    that does not learn stands alone.
+    """
+    found: dict[int, list[Arrays]] = {}
+    for layer, slot, parameter in described(layers, network):
+        states = state_arrays(optimizer, layer, slot) if parameter.learns else []
+        found.setdefault(id(layer), []).append((getattr(layer, slot.name), *states))
+    stages = []
+    for stage in layers.stages:
+        weights, *biases = found[id(stage.dense)]
+        stages.append((weights, biases[0] if biases else None))
+    return tuple(stages), None if layers.scale is None else found[id(layers.scale)][0]

@@ -6,144 +6,80 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import (
-    Array,
-    as_class_targets,
-    as_count,
-    as_floats,
-    as_generator,
-    as_number,
-    as_real,
-    as_targets,
-    check_finite,
-)
-from ..layers import Layer_Dense, Layer_Dropout
-from ..losses import CompiledLoss, Loss_CategoricalCrossentropy
-from .layerwise import keeps_shape, output_width
-from .request import TrainingRequest
+from ..arrays import Array, as_count, as_floats, as_generator, as_number, as_real, check_finite
+from ..frames import check_names, column_names
+from ..shapes import check_widths, output_width
+from .ends import check_ends
+from .request import TrainingRequest, Weights
+from .targets import checked_targets, in_form_of, model_dtype
+from .weights import check_some_weight, checked_weights, class_factors
+
+__all__ = [
+    "checked_batch_size",
+    "checked_callbacks",
+    "checked_inputs",
+    "checked_request",
+    "checked_samples",
+    "checked_targets",
+]
 
 ON_NONFINITE = ("raise", "stop", "ignore")
-
-
-def model_dtype(layers: list[Any]) -> np.dtype[Any] | None:
-    """Return the one dtype of the dense layers; None where there are several or none."""
-    dtypes = {layer.dtype for layer in layers if isinstance(layer, Layer_Dense)}
-    return dtypes.pop() if len(dtypes) == 1 else None
+MONITORS = {
+    "validation_loss": "validation_loss",
+    "validation_accuracy": "validation_accuracy",
+    "loss": "validation_loss",
+    "accuracy": "validation_accuracy",
+}
 
 
 def checked_inputs(model: Any, X: Any, name: str) -> Array:
-    """Return X (n, d), float32 or float64, as the model's layers can take it.
+    """Return X (n, d) of any real dtype, as the model's layers can take it.
+
+    The rank is the first layer's business where that is one of the user's own.
 
     Raises
     ------
     TypeError, ValueError
-        No real numbers, another rank, another number of columns, no sample.
+        No real numbers, another rank, another number of columns, no sample, or a frame of other
+        columns than the model was trained on.
     """
+    check_names(X, model.feature_names, name)
     array = as_real(X, name)
-    keep = array.dtype.kind == "f" and array.dtype.itemsize in (4, 8)
-    array = as_floats(array, name, None if keep else model_dtype(model.layers))
-    if array.ndim != 2:
-        raise ValueError(f"{name}: expected (n, d), got {array.shape}")
+    if array.dtype.kind == "f" and array.dtype.itemsize not in (4, 8):
+        array = as_floats(array, name, model_dtype(model.layers))  # the core gathers no others
+    if array.ndim == 0:
+        raise ValueError(f"{name}: expected (n, d), got ()")
+    if array.ndim == 2 and len(array) == 0:
+        raise ValueError(f"{name}: expected at least one sample, got none")
+    check_widths(model.layers, array, name)
     if len(array) == 0:
         raise ValueError(f"{name}: expected at least one sample, got none")
-    check_widths(model.layers, array.shape)
     return array
 
 
-def check_widths(layers: list[Any], shape: tuple[int, ...]) -> None:
-    """Refuse a dense layer whose inputs do not fit what feeds it."""
-    columns: int | None = shape[1]
-    fed_by = 0  # the position of the dense layer that the columns come from
-    for position, layer in enumerate(layers, 1):
-        if not isinstance(layer, Layer_Dense) or type(layer).forward is not Layer_Dense.forward:
-            if not keeps_shape(layer):
-                columns = None
-            continue
-        if columns is not None and columns != layer.n_inputs:
-            hint = f"; layer {fed_by} ends with {columns} neurons" if fed_by else ""
-            raise ValueError(
-                f"{type(layer).__name__} {position}: inputs: expected (n, {layer.n_inputs}), "
-                f"got ({shape[0]}, {columns}){hint}"
-            )
-        columns, fed_by = layer.n_neurons, position
-
-
-def checked_targets(model: Any, y: Any, n: int, name: str) -> Array:
-    """Return y as the model's loss takes it: int64 labels (n,) or float targets (n, m).
-
-    Targets for a loss of the user's own only need one entry per sample.
-
-    Raises
-    ------
-    TypeError, ValueError
-        Labels of float dtype, out of range or as a column; another shape or length.
-    """
-    width = output_width(model.layers)
-    n_outputs = None if width is None else width[1]
-    array = as_real(y, name)
-    if array.ndim == 0 or len(array) != n:
-        raise ValueError(f"{name}: expected {n} samples, as X has, got {array.shape}")
-    keep = array.dtype.kind == "f" and array.dtype.itemsize in (4, 8)
-    dtype = None if keep else model_dtype(model.layers)
-    if isinstance(model.loss, Loss_CategoricalCrossentropy):
-        array = as_class_targets(array, name, n_outputs, dtype)
-        if array.ndim == 1:
-            check_labels(array, name, n_outputs)
-            return array
-    elif isinstance(model.loss, CompiledLoss):
-        array = as_targets(array, name, n_outputs, dtype)
-    else:
-        return np.ascontiguousarray(array)
-    expected = "m" if n_outputs is None else n_outputs
-    if array.ndim != 2 or n_outputs not in (None, array.shape[1]):
-        raise ValueError(f"{name}: expected ({n}, {expected}), got {array.shape}")
-    return array
-
-
-def check_labels(labels: Array, name: str, n_classes: int | None) -> None:
-    """Refuse labels outside 0 to n_classes - 1."""
-    limit = np.iinfo(np.int64).max if n_classes is None else n_classes
-    if labels.min() >= 0 and labels.max() < limit:
-        return
-    index = int(np.argmax((labels < 0) | (labels >= limit)))
-    last = "" if n_classes is None else f" to {n_classes - 1}"
-    raise ValueError(f"{name}: label {labels[index]} at index {index}: expected 0{last}")
-
-
-def checked_weights(sample_weight: Any, n: int) -> Any:
-    """Return sample weights (n,) as float64: finite, not negative."""
-    if sample_weight is None:
-        return None
-    weight = as_floats(sample_weight, "sample_weight", np.float64)
-    if weight.shape != (n,):
-        raise ValueError(f"sample_weight: expected ({n},), got {weight.shape}")
-    check_finite(weight, "sample_weight")
-    if weight.min() < 0:
-        index = int(np.argmax(weight < 0))
-        raise ValueError(
-            f"sample_weight: expected values of at least 0, got {weight[index]} at index {index}"
-        )
-    return weight
-
-
-def checked_validation(model: Any, data: Any, finite: bool) -> tuple[Array, Array] | None:
-    """Return the validation data as arrays; errors say `validation X`, `validation y`."""
-    if data is None:
-        return None
-    if not isinstance(data, tuple | list) or len(data) != 2:
-        got = f"{len(data)} entries" if isinstance(data, tuple | list) else type(data).__name__
-        raise TypeError(f"validation_data: expected (X, y), got {got}")
-    X = checked_inputs(model, data[0], "validation X")
-    y = checked_targets(model, data[1], len(X), "validation y")
+def checked_samples(model: Any, X: Any, y: Any, finite: bool, prefix: str = "") -> Any:
+    """Return X and y as arrays that fit the model; errors name them with the prefix."""
+    names = (f"{prefix}X", f"{prefix}y")
+    inputs = checked_inputs(model, X, names[0])
+    targets = checked_targets(model, y, len(inputs), names[1])
+    check_ends(model, targets)
     if finite:
-        check_finite(X, "validation X", model_dtype(model.layers))
-        check_finite(y, "validation y", model_dtype(model.layers))
-    return X, y
+        dtype = model_dtype(model.layers)
+        check_finite(inputs, names[0], dtype)
+        check_finite(targets, names[1], dtype)
+    return inputs, targets
 
 
 def checked_batch_size(batch_size: Any, n: int) -> int:
     """Return the batch size: at most n, n where None is given."""
     return n if batch_size is None else min(n, as_count(batch_size, "batch_size", 1))
+
+
+def checked_flag(value: Any, name: str) -> bool:
+    """Return True or False; anything else is a TypeError."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name}: expected True or False, got {value!r}")
+    return bool(value)
 
 
 def checked_callbacks(callbacks: Any) -> list[Any]:
@@ -166,26 +102,33 @@ def checked_callbacks(callbacks: Any) -> list[Any]:
     return found
 
 
-def checked_request(
-    model: Any,
-    X: Any,
-    y: Any,
-    *,
-    epochs: Any,
-    batch_size: Any,
-    validation_data: Any,
-    shuffle: Any,
-    rng: Any,
-    sample_weight: Any,
-    check_finite_data: bool,
-    on_nonfinite: Any,
-    clip_norm: Any,
-) -> TrainingRequest:
-    """Return the request that all these arguments make, or refuse them.
+def checked_best_epoch(best_epoch: Any, model: Any, validated: bool, callbacks: Any) -> str | None:
+    """Return the column of the history that chooses the best epoch."""
+    if best_epoch is None:
+        return None
+    if not isinstance(best_epoch, str) or best_epoch not in MONITORS:
+        expected = " or ".join(map(repr, list(MONITORS)[:2]))
+        raise ValueError(f"best_epoch: expected {expected}, got {best_epoch!r}")
+    column = MONITORS[best_epoch]
+    if not validated:
+        raise ValueError(
+            "best_epoch: expected validation_data or validation_split with it, got none"
+        )
+    if column == "validation_accuracy" and model.accuracy is None:
+        raise ValueError(f"best_epoch: expected an accuracy for {best_epoch!r}, got none")
+    for callback in callbacks:
+        if getattr(callback, "restore_best_weights", False):
+            raise ValueError(
+                "best_epoch: expected no callback that puts parameters back as well, got "
+                f"{callback!r}; give it restore_best_weights=False"
+            )
+    return column
 
-    Shuffling draws from `rng`, else from the generator of the model's last training, else
-    from one that ``numpy.random`` seeds.
-    """
+
+def checked_settings(
+    *, epochs: Any, shuffle: Any, rng: Any, on_nonfinite: Any, clip_norm: Any, drop_last: Any
+) -> dict[str, Any]:
+    """Return what of a request needs no samples."""
     n_epochs = as_count(epochs, "epochs", 0)
     if not isinstance(on_nonfinite, str) or on_nonfinite not in ON_NONFINITE:
         raise ValueError(
@@ -194,50 +137,90 @@ def checked_request(
     clip = None if clip_norm is None else as_number(clip_norm, "clip_norm")
     if clip == 0:
         raise ValueError("clip_norm: expected a number above 0, got 0")
-    generator = None if rng is None else as_generator(rng)
-    if not isinstance(shuffle, bool | np.bool_):
-        raise TypeError(f"shuffle: expected True or False, got {shuffle!r}")
-    dtype = model_dtype(model.layers)
-    inputs = checked_inputs(model, X, "X")
-    size = checked_batch_size(batch_size, len(inputs))
-    targets = checked_targets(model, y, len(inputs), "y")
-    if check_finite_data:
-        check_finite(inputs, "X", dtype)
-        check_finite(targets, "y", dtype)
-    validation = checked_validation(model, validation_data, check_finite_data)
+    return {
+        "epochs": n_epochs,
+        "shuffle": checked_flag(shuffle, "shuffle"),
+        "rng": None if rng is None else as_generator(rng),
+        "on_nonfinite": on_nonfinite,
+        "clip_norm": clip,
+        "drop_last": checked_flag(drop_last, "drop_last"),
+    }
+
+
+def split_place(share: Any, n: int) -> int:
+    """Return how many of n samples are left for training: the first ``n (1 - share)``."""
+    share = as_number(share, "validation_split", below=1.0)
+    place = int(n * (1.0 - share) + 1e-9 * n)  # 10 * (1 - 0.9) is a little below 1
+    if not 0 < place < n:
+        raise ValueError(
+            f"validation_split: expected samples on both sides, got {place} of {n} for training"
+        )
+    return place
+
+
+def checked_validation(
+    model: Any, data: Any, y: Array, finite: bool
+) -> tuple[Array, Array, Weights | None]:
+    """Return validation data; errors say `validation X`, `validation y`, `validation weights`."""
+    if not isinstance(data, tuple | list) or len(data) not in (2, 3):
+        got = f"{len(data)} entries" if isinstance(data, tuple | list) else type(data).__name__
+        raise TypeError(f"validation_data: expected (X, y) or (X, y, weights), got {got}")
+    inputs, targets = checked_samples(model, data[0], data[1], finite, "validation ")
+    targets = in_form_of(y, model, targets, "validation y")
+    weight = data[2] if len(data) == 3 else None
+    return inputs, targets, checked_weights(weight, len(inputs), "validation weights")
+
+
+def checked_request(
+    model: Any,
+    X: Any,
+    y: Any,
+    *,
+    batch_size: Any,
+    validation_data: Any,
+    validation_split: Any,
+    sample_weight: Any,
+    class_weight: Any,
+    best_epoch: Any,
+    check_finite_data: bool,
+    callbacks: list[Any],
+    **settings: Any,
+) -> TrainingRequest:
+    """Return the request that all these arguments make, or refuse them."""
+    checked = checked_settings(**settings)
+    inputs, targets = checked_samples(model, X, y, check_finite_data)
+    weight = checked_weights(sample_weight, len(inputs))
+    validation = None
+    if validation_split is not None:
+        if validation_data is not None:
+            raise ValueError("validation_split: expected no validation_data with it, got both")
+        place = split_place(validation_split, len(inputs))
+        held = None if weight is None else weight[place:]
+        check_some_weight(held, "sample_weight of the validation's samples")
+        validation = inputs[place:], targets[place:], held
+        inputs, targets = inputs[:place], targets[:place]
+        weight = None if weight is None else weight[:place]
+    elif validation_data is not None:
+        validation = checked_validation(model, validation_data, targets, check_finite_data)
+    if class_weight is not None:
+        width = output_width(model.layers)
+        own = as_real(y, "y")[: len(inputs)]
+        factors = class_factors(class_weight, own, None if width is None else width[1])
+        weight = factors if weight is None else weight * factors
     request = TrainingRequest(
         X=inputs,
         y=targets,
-        epochs=n_epochs,
-        batch_size=size,
+        batch_size=checked_batch_size(batch_size, len(inputs)),
         validation=validation,
-        sample_weight=checked_weights(sample_weight, len(inputs)),
-        on_nonfinite=on_nonfinite,
-        clip_norm=clip,
-        dtype=dtype,
+        sample_weight=weight,
+        best_epoch=checked_best_epoch(best_epoch, model, validation is not None, callbacks),
+        feature_names=column_names(X),
+        dtype=model_dtype(model.layers),
+        **checked,
     )
     if validation is not None:
         request.validation_batch_size = checked_batch_size(batch_size, len(validation[0]))
-    if not shuffle:
-        request.check_weights()
-    seed_model(model, generator, bool(shuffle))
-    request.generator = model.rng if shuffle else None
+        request.mixes_targets = validation[1].ndim != targets.ndim
+    rows = len(inputs) if request.shuffle else request.steps * request.batch_size
+    check_some_weight(None if weight is None else weight[:rows], "sample_weight")
     return request
-
-
-def seed_model(model: Any, generator: np.random.Generator | None, shuffle: bool) -> None:
-    """Give the model its generator; a new one also gives the dropout layers new keys.
-
-    The last check has passed when this runs.
-    """
-    if generator is None:
-        if shuffle and model.rng is None:
-            seed = np.random.randint(0, 2**63 - 1, dtype=np.int64)  # noqa: NPY002
-            model.rng = np.random.default_rng(int(seed))
-        return
-    if generator is model.rng:
-        return
-    model.rng = generator
-    for layer in model.layers:
-        if isinstance(layer, Layer_Dropout):
-            layer.draw_key(generator)

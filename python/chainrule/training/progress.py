@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
+from importlib.util import find_spec
 from typing import Any
 
 from .request import Runner, StepRecord
@@ -31,6 +32,15 @@ def step_line(step: int, record: StepRecord) -> str:
     return f"step: {step}, {accuracy_text(record.accuracy)}{losses}"
 
 
+def bar_loss(record: StepRecord) -> str:
+    """Return ``loss: 0.693``, for a regularised model ``data_loss: ...``.
+
+    The regularisation of a step that nothing else is due after need not be known.
+    """
+    name = "loss" if record.regularization_loss == 0 else "data_loss"
+    return f"{name}: {record.data_loss:.3g}"
+
+
 def training_line(values: dict[str, float]) -> str:
     """Return ``training, acc: ..., loss: ... (data_loss: ..., reg_loss: ...), lr: ...``."""
     losses = losses_text(
@@ -54,6 +64,18 @@ def someone_is_looking() -> bool:
     return stream is not None and hasattr(stream, "isatty") and bool(stream.isatty())
 
 
+def bar_class() -> Any:
+    """Return tqdm's bar: of widgets in Jupyter, of text elsewhere and where ipywidgets is missing.
+
+    There `tqdm.auto` would fall back to text too, after a warning.
+    """
+    if find_spec("ipywidgets") is None:
+        from tqdm.std import tqdm
+    else:
+        from tqdm.auto import tqdm
+    return tqdm
+
+
 class Bar:
     """A tqdm bar over all steps, updated at most ten times a second; or none at all."""
 
@@ -63,9 +85,7 @@ class Bar:
         self._count = 0
         self._next = 0.0
         if shown:
-            from tqdm.auto import tqdm
-
-            self._bar = tqdm(total=total, unit="step", mininterval=BAR_PAUSE)
+            self._bar = bar_class()(total=total, unit="step", mininterval=BAR_PAUSE)
 
     @property
     def shown(self) -> bool:
@@ -83,8 +103,7 @@ class Bar:
 
     def _show(self, count: int, record: StepRecord) -> None:
         epoch = max(count - 1, 0) // self._steps + 1
-        loss = record.data_loss + record.regularization_loss
-        text = f"epoch {epoch}, {accuracy_text(record.accuracy)}loss: {loss:.3g}"
+        text = f"epoch {epoch}, {accuracy_text(record.accuracy)}{bar_loss(record)}"
         self._bar.set_postfix_str(text, refresh=False)
         self._bar.update(count - self._count)
         self._count = count

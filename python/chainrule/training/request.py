@@ -1,7 +1,7 @@
 """A training request: everything `Model.train` was asked for, checked and converted.
 
-All refusals happen here, before anything changes. X and y stay float32 or float64 as they
-came (each batch is converted when it is gathered); any other real dtype is converted once.
+All refusals happen here, before anything changes. X keeps the dtype it came with, and y if it is
+float32 or float64: each batch is converted when it is gathered.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 from ..arrays import Array
 from ..history import History
+
+Weights = NDArray[np.float64]
+Batch = tuple[Array, Array, Weights | None]
 
 
 class StepRecord(NamedTuple):
@@ -31,31 +34,50 @@ class TrainingRequest:
 
     Attributes
     ----------
-    X : ndarray (n, d), float32 or float64
+    X : ndarray (n, ...) of any real dtype
     y : ndarray: int64 labels (n,), or float targets (n, m)
     epochs, batch_size : int
         `batch_size` is at most n; the last batch may be smaller.
+    drop_last : bool
+        Leave a smaller last batch out.
+    shuffle : bool
+    rng : numpy.random.Generator or None
+        The one that `train` was given.
     generator : numpy.random.Generator or None
-        Shuffles the samples of each epoch; None takes them in order.
-    validation : (X, y) or None, and the batch size it is run with
+        Shuffles the samples of each epoch; None takes them in order. Set when training begins.
+    validation : (X, y, weights or None) or None, and the batch size it is run with
+        y in the form of the training's, where `mixes_targets` is not set.
+    mixes_targets : bool
+        One of the two y holds class labels, the other soft targets.
     sample_weight : ndarray (n,), float64, or None
+        Not all 0; a batch whose weights are all 0 is no step.
     on_nonfinite : "raise", "stop" or "ignore"
     clip_norm : float or None
-        Largest global L2 norm of all parameter gradients.
+        Largest global L2 norm of the gradients of all parameters that learn.
+    best_epoch : "validation_loss", "validation_accuracy" or None
+        What chooses the epoch whose parameters are put back at the end.
+    feature_names : tuple of str or None
+        The columns of the frame that X was.
     dtype : the model's dtype, None where its layers have several or none
-    precision : the accuracy's, None where it has none
+    precision : the accuracy's, None where it has none; set when training begins
     """
 
     X: Array
     y: Array
     epochs: int
     batch_size: int
+    drop_last: bool = False
+    shuffle: bool = False
+    rng: np.random.Generator | None = None
     generator: np.random.Generator | None = None
-    validation: tuple[Array, Array] | None = None
+    validation: tuple[Array, Array, Weights | None] | None = None
     validation_batch_size: int = 0
-    sample_weight: NDArray[np.float64] | None = None
+    mixes_targets: bool = False
+    sample_weight: Weights | None = None
     on_nonfinite: str = "raise"
     clip_norm: float | None = None
+    best_epoch: str | None = None
+    feature_names: tuple[str, ...] | None = None
     dtype: np.dtype[Any] | None = None
     precision: float | None = None
 
@@ -66,54 +88,45 @@ class TrainingRequest:
 
     @property
     def steps(self) -> int:
-        """Steps per epoch."""
-        return -(-self.n // self.batch_size)
+        """Batches per epoch."""
+        return self.n // self.batch_size if self.drop_last else -(-self.n // self.batch_size)
 
     def next_order(self) -> NDArray[np.int64] | None:
-        """Draw the next epoch's order of samples; None means as they are.
+        """Draw the next epoch's order of samples; None means as they are."""
+        if self.generator is None:
+            return None
+        return self.generator.permutation(self.n).astype(np.int64, copy=False)
 
-        Raises
-        ------
-        ValueError
-            A batch whose sample weights add up to 0.
-        """
-        order = None
-        if self.generator is not None:
-            order = self.generator.permutation(self.n).astype(np.int64, copy=False)
-        if self.sample_weight is not None and order is not None:
-            self.check_weights(order)
-        return order
-
-    def check_weights(self, order: NDArray[np.int64] | None = None) -> None:
-        """Refuse a batch whose sample weights add up to 0."""
-        if self.sample_weight is None:
-            return
-        weight = self.sample_weight if order is None else self.sample_weight[order]
-        sums = np.add.reduceat(weight, np.arange(0, self.n, self.batch_size))
-        if not np.all(sums > 0):
-            raise ValueError(
-                "sample_weight: expected a sum above 0 in each batch, "
-                f"got 0 in batch {int(np.argmin(sums > 0))}"
-            )
-
-    def batch(
-        self, step: int, order: NDArray[np.int64] | None
-    ) -> tuple[Array, Array, NDArray[np.float64] | None]:
-        """Gather step's samples, converted to the model's dtype: X, y, weights."""
+    def batch(self, step: int, order: NDArray[np.int64] | None) -> Batch:
+        """Gather step's samples."""
         rows: Any = slice(step * self.batch_size, (step + 1) * self.batch_size)
         if order is not None:
             rows = order[rows]
-        X, y = self.X[rows], self.y[rows]
-        if self.dtype is not None:
-            X = X.astype(self.dtype, copy=False)
-            if y.dtype.kind == "f":
-                y = y.astype(self.dtype, copy=False)
-        weight = None if self.sample_weight is None else self.sample_weight[rows]
-        return X, y, weight
+        return batch_of((self.X, self.y, self.sample_weight), rows, self.dtype)
+
+
+def batch_of(
+    samples: tuple[Array, Array, Weights | None], rows: Any, dtype: np.dtype[Any] | None
+) -> Batch:
+    """Gather some rows of X, y and weights, converted to the model's dtype."""
+    X, y, weight = samples
+    targets = y[rows]
+    if dtype is not None and targets.dtype.kind == "f":
+        targets = targets.astype(dtype, copy=False)
+    return as_batch(X[rows], dtype), targets, None if weight is None else weight[rows]
+
+
+def as_batch(X: Array, dtype: np.dtype[Any] | None) -> Array:
+    """Return samples in the model's dtype; without one, floats stay and all else is float64."""
+    if dtype is None:
+        if X.dtype.kind == "f" and X.dtype.itemsize in (4, 8):
+            return X
+        dtype = np.dtype(np.float64)
+    return X.astype(dtype, copy=False)
 
 
 class Runner(Protocol):
-    """Runs a request: layer by layer or as a compiled plan. `training` drives it."""
+    """Runs a request: layer by layer or as a compiled plan. `Loop` drives it."""
 
     @property
     def done(self) -> bool:
@@ -132,10 +145,17 @@ class Runner(Protocol):
         """Epoch (from 1) and step (from 0) of a loss that was not finite; not updated."""
 
     def run(self, max_steps: int, seconds: float) -> int:
-        """Run whole steps until `max_steps`, `seconds` or the end; return their number."""
+        """Run whole steps until `max_steps`, `seconds` or the end; return their number.
+
+        A batch that is no step, since its samples weigh nothing, is counted here.
+        """
 
     def step_record(self) -> StepRecord:
-        """Return what the last step reported."""
+        """Return what the last step reported.
+
+        Between the steps that a line or an epoch's end is due after, a plan does not know the
+        regularisation: it is NaN or that of an earlier step.
+        """
 
     def report_epochs(self, history: History) -> None:
         """Add the epochs finished since the last call."""

@@ -12,27 +12,33 @@ import sys
 from typing import Any
 
 from ..history import COLUMNS, History
+from .beginning import Beginning, begin_schedules, begin_steps
+from .best_epoch import BestEpoch
 from .interrupts import Interrupts
 from .layerwise import LayerwiseRunner
+from .network import NoPlan
 from .plan_runner import PlanRunner
 from .progress import Bar, someone_is_looking, step_line, training_line, validation_line
-from .request import Runner, StepRecord, TrainingRequest
-from .structure import NoPlan
+from .request import Runner, TrainingRequest
+from .watch import Watch
 
-__all__ = ["Runner", "StepRecord", "Training", "TrainingRequest", "runner_for"]
+__all__ = ["Loop", "runner_for"]
 
 STRETCH = 0.02  # seconds a runner may go without Python
 
 
 def runner_for(model: Any, request: TrainingRequest) -> Runner:
     """Return the compiled plan's runner where there can be one, else the layer-wise one."""
+    begin_steps(model, request)
+    if request.mixes_targets:  # a plan has targets of one form
+        return LayerwiseRunner(model, request)
     try:
         return PlanRunner(model, request)
     except NoPlan:
         return LayerwiseRunner(model, request)
 
 
-class Training:
+class Loop:
     """One call of `Model.train`.
 
     Parameters
@@ -65,21 +71,27 @@ class Training:
             progress = print_every is None and request.epochs > 0 and someone_is_looking()
         self.progress = progress
         self._hooks = [each.on_epoch_end for each in callbacks if hasattr(each, "on_epoch_end")]
+        self._best = None
+        if request.best_epoch is not None:
+            self._best = BestEpoch(model, request, self.history)
+        self._watch = Watch(model, request)
 
     def run(self) -> History:
         """Train; see `Model.train` for what is raised.
 
-        Whatever happens, the model ends with the parameters of the last whole step and
-        `model.history` with the finished epochs.
+        Whatever happens, the model ends with the parameters of the last whole step, or of the
+        best epoch, and `model.history` with the finished epochs.
         """
-        self.model.history = self.history
-        self.model.stop_training = False
+        beginning = Beginning(self.model, self.request)
+        beginning.change(self.history)
         for callback in self.callbacks:
             callback.model = self.model
         with Interrupts() as interrupts:
             self._call("on_train_begin", interrupts)
             if self.request.epochs > 0 and not self.model.stop_training:
-                self._run_epochs(interrupts)
+                with beginning.undone_by_errors():
+                    runner = runner_for(self.model, self.request)
+                self._run_epochs(runner, interrupts)
             self._call("on_train_end", interrupts)
         return self.history
 
@@ -89,16 +101,17 @@ class Training:
                 with interrupts.at_once():
                     getattr(callback, hook)()
 
-    def _run_epochs(self, interrupts: Interrupts) -> None:
-        runner = runner_for(self.model, self.request)
+    def _run_epochs(self, runner: Runner, interrupts: Interrupts) -> None:
         total = self.request.epochs * self.request.steps
         bar = Bar(total, self.request.steps, self.progress)
         try:
             while not runner.done:
                 self._announce(bar)
                 due = self._next_due(total)
-                self.count += runner.run(due - self.count, STRETCH)
+                self.count += self._run_to(due, runner)
                 runner.report_epochs(self.history)
+                if runner.nonfinite is None or self.request.on_nonfinite == "stop":
+                    self._watch.look(self.history, runner)
                 if runner.nonfinite is not None:
                     break
                 bar.update(self.count, runner)
@@ -108,13 +121,28 @@ class Training:
         finally:
             runner.write_back()
             runner.report_epochs(self.history)
+            if self._best is not None:
+                self._best.put_back()
             bar.close(self.count, runner)
         if runner.nonfinite is not None and self.request.on_nonfinite == "raise":
-            epoch, step = runner.nonfinite
-            raise FloatingPointError(
-                f"epoch {epoch}, step {step}: expected a finite loss, got nan or infinity; "
-                "the parameters are those of the step before"
-            )
+            raise self._divergence(*runner.nonfinite)
+
+    def _run_to(self, due: int, runner: Runner) -> int:
+        """Run a stretch that ends at step `due` at most, the first one after a single step."""
+        if self.count > 0:
+            return runner.run(due - self.count, STRETCH)
+        count = runner.run(1, STRETCH)
+        self._watch.begin(runner)
+        return count
+
+    def _divergence(self, epoch: int, step: int) -> FloatingPointError:
+        kept = "the step before"
+        if self.history.best_epoch is not None:
+            kept = f"epoch {self.history.best_epoch}, the best"
+        return FloatingPointError(
+            f"epoch {epoch}, step {step}: expected a finite loss, got nan or infinity; "
+            f"the parameters are those of {kept}"
+        )
 
     def _announce(self, bar: Bar) -> None:
         """Print ``epoch: 1`` where an epoch begins and lines are wanted."""
@@ -131,7 +159,7 @@ class Training:
             index = self.count - begun
             line = -(-index // self.print_every) * self.print_every
             return begun + min(line, steps - 1) + 1
-        if self._hooks:
+        if self._hooks or self._best is not None:
             return begun + steps
         return min(total, sys.maxsize)
 
@@ -142,22 +170,29 @@ class Training:
             bar.print(step_line((self.count - 1) % steps, runner.step_record()))
         if self.count % steps:
             return
-        if self.print_every is None and not self._hooks:
+        if self.print_every is None and not self._hooks and self._best is None:
             return
         logs = self._logs()
+        if self._best is not None:
+            self._best.look(len(self.history), logs, runner)
         if self.print_every is not None:
             bar.print(training_line(logs))
             if self.request.validation is not None:
                 accuracy = logs.get("validation_accuracy", math.nan)
                 bar.print(validation_line(logs["validation_loss"], accuracy))
-        if not self._hooks:
-            return
+        if self._hooks:
+            self._run_hooks(runner, logs, interrupts)
+
+    def _run_hooks(self, runner: Runner, logs: dict[str, float], interrupts: Interrupts) -> None:
         runner.write_back()
         with interrupts.at_once():
             for hook in self._hooks:
                 hook(len(self.history), dict(logs))
         if self.model.stop_training:
             runner.stop()
+        left = self.request.epochs * self.request.steps - self.count
+        if left > 0 and not runner.done:
+            begin_schedules(self.model, left)  # of an optimizer that a callback has put there
         runner.read_back()
 
     def _logs(self) -> dict[str, float]:

@@ -1,0 +1,110 @@
+// An engine: a schedule of kernels that carries out the steps of a network. Which one runs is a function of the shapes alone
+// (`choose_engine`), so the bits are the same on every machine and for any number of threads.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/network.hpp"
+#include "runtime/team.hpp"
+
+namespace chainrule::model {
+
+enum class EngineKind { automatic, nano, panels };
+EngineKind engine_kind(const std::string& name);  // throws std::invalid_argument
+const char* engine_name(EngineKind kind);
+
+// A pure function of the shapes: batch, widths, activations and element size.
+EngineKind choose_engine(const Network& network, Index lanes);
+
+// A parameter in the user's array, row-major, and the rule's arrays beside it, in the rule's order. Null where not present.
+template <class T> struct ParameterArrays {
+    T* values = nullptr;
+    T* states[most_states] = {};
+};
+template <class T> struct StageArrays {
+    ParameterArrays<T> weights, biases;
+};
+template <class T> struct NetworkArrays {
+    std::vector<StageArrays<T>> stages;
+    ParameterArrays<T> scale;
+};
+
+// What each parameter's step is, this time.
+struct StageRules {
+    UpdateRule weights, biases;
+};
+struct StepRules {
+    std::vector<StageRules> stages;
+    UpdateRule scale;
+    bool same_for_all = false;  // the first stage's weights speak for every element of every stage
+    const UpdateRule& weights(std::size_t stage) const { return stages[same_for_all ? 0 : stage].weights; }
+    const UpdateRule& biases(std::size_t stage) const { return same_for_all ? stages[0].weights : stages[stage].biases; }
+};
+
+// Samples of one step, still in the user's arrays.
+struct Batch {
+    Index rows;
+    Index first;                 // place of the first sample, in `order` where there is one
+    const std::int64_t* order;
+    const void* inputs;          // row-major (n, d)
+    Number input_numbers;
+    const void* targets;         // row-major (n, m), or null
+    Number target_numbers;
+    const std::int64_t* labels;  // (n), or null
+    const double* weights;       // (n), or null
+    bool training;               // dropout acts, gradients are computed
+    bool same_as_before;         // the inputs and targets are those of the previous call
+    std::uint64_t step;          // steps done by this plan
+    const double* drop_factors;  // of the dropped shares in this step: inputs, then the stages; null: as they are
+
+    // Which of the user's rows is sample r of the batch.
+    Index place(Index r) const { return order ? static_cast<Index>(order[first + r]) : first + r; }
+    double total_weight() const {
+        double total = 0;
+        for (Index r = 0; r < rows; ++r) total += weights[place(r)];
+        return total;
+    }
+    // The kept share of a dropout in this step; `layer` 0 is the inputs', s + 1 that of stage s.
+    double keep(const Dropout& dropout, std::size_t layer) const {
+        return drop_factors ? 1 - (1 - dropout.keep) * drop_factors[layer] : dropout.keep;
+    }
+};
+
+template <class T> class Engine {
+  public:
+    virtual ~Engine() = default;
+
+    virtual void load(const NetworkArrays<T>& arrays) = 0;
+    virtual void store(const NetworkArrays<T>& arrays) const = 0;
+
+    // Forward, loss and, in training, backward. Called by every worker of a team; when all have come to the barrier
+    // inside, sample_losses and hits are complete.
+    virtual void pass(const Batch& batch, runtime::Worker worker, runtime::Barrier& barrier) = 0;
+
+    // The optimizer's step from the gradients of the last pass. The caller keeps the team together afterwards.
+    virtual void update(const StepRules& rules, double clip_norm, Index rows, runtime::Worker worker, runtime::Barrier& barrier) = 0;
+
+    // Regularisation loss of the parameters as they are.
+    virtual double penalty() const = 0;
+
+    // Makes room for a team of up to `workers`; before the team starts, so that nothing in it can fail.
+    virtual void reserve(int workers) = 0;
+
+    virtual std::size_t bytes() const = 0;
+    virtual bool uses_threads() const = 0;
+
+    const T* sample_losses() const { return sample_losses_; }
+    const T* hits() const { return hits_; }
+
+  protected:
+    T* sample_losses_ = nullptr;
+    T* hits_ = nullptr;
+};
+
+template <class T> std::unique_ptr<Engine<T>> make_nano_engine(const Network& network);
+template <class T> std::unique_ptr<Engine<T>> make_panels_engine(const Network& network);
+
+}  // namespace chainrule::model

@@ -1,0 +1,112 @@
+// A network as the plan sees it: stages of a dense layer with the activation and the dropout that follow it, in front of
+// them perhaps a factor for each column, behind them a loss; and the rule that its parameters follow.
+//
+// The Python package describes it field by field (training/network.py); bindings/bind_plan.cpp reads that.
+#pragma once
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "kernels/kernels.hpp"
+#include "runtime/dispatch.hpp"
+
+namespace chainrule::model {
+
+inline const Catalogue& catalogue() { return runtime::target().catalogue; }
+
+struct Dropout {
+    double keep = 1;  // share of elements kept; 1: no dropout
+    std::uint64_t key = 0;
+    std::uint64_t step = 0;  // training forwards done before this plan
+    bool drops() const { return keep < 1; }
+};
+
+// An array that learns, or stands still: how its steps differ from the rule's.
+struct Parameter {
+    bool present = true, learns = true;
+    double l1 = 0, l2 = 0;
+    double rate_factor = 1, decay_factor = 1, epsilon_factor = 1;
+    std::int64_t steps = 0;  // its own, done before this plan
+    bool regularized() const { return l1 != 0 || l2 != 0; }
+};
+
+struct Stage {
+    Index n_inputs = 0, n_neurons = 0;
+    Activation activation = Activation::identity;
+    std::vector<double> activation_parameters;
+    Dropout dropout;
+    Parameter weights, biases;  // biases that are not present stay 0
+    bool learns() const { return weights.learns || (biases.present && biases.learns); }
+    const ActivationEntry& entry() const { return catalogue().activations[activation]; }
+};
+
+struct Network {
+    std::vector<Stage> stages;
+    Parameter scale{false};   // a factor for each input, in front of the first stage; without it not present
+    Dropout input_dropout;
+    Loss loss{};
+    std::vector<double> loss_parameters;
+    Metric metric = Metric::none;
+    double precision = 0;     // of the regression metric
+    Index batch_size = 1;
+    bool labels = false;      // targets are class labels
+    Rule rule{};
+    bool clips = false;       // gradients are scaled to a largest norm
+
+    const LossEntry& loss_entry() const { return catalogue().losses[loss]; }
+    const RuleEntry& rule_entry() const { return catalogue().rules[rule]; }
+    Index n_inputs() const { return stages.front().n_inputs; }
+    Index n_outputs() const { return stages.back().n_neurons; }
+    Index n_targets() const { return loss_entry().one_target ? 1 : n_outputs(); }
+    bool scales() const { return scale.present; }
+    bool scale_learns() const { return scale.present && scale.learns; }
+
+    // The loss includes the last activation: it takes that one's inputs and gives their gradient.
+    bool joint(std::size_t s) const { return s + 1 == stages.size() && loss_entry().joins >= 0; }
+    // Gradients go down to here; below nothing learns.
+    std::size_t lowest() const {
+        std::size_t s = 0;
+        while (!scale_learns() && s < stages.size() && !stages[s].learns()) ++s;
+        return s;
+    }
+    bool needs_dinputs(std::size_t s) const { return s > lowest() || (s == 0 && scale_learns()); }
+    bool regularized() const {
+        for (const Stage& stage : stages)
+            if (stage.weights.regularized() || stage.biases.regularized()) return true;
+        return false;
+    }
+};
+
+// Whether the product that gives the gradient of this stage's output can go on through the activation's derivative.
+inline bool ends_in_derivative(const Stage& stage) { return stage.entry().derivative_in_tile && !stage.entry().needs_inputs && !stage.dropout.drops(); }
+
+// Throws std::invalid_argument where sizes are not positive, overflow, or do not chain, or a parameter count is wrong.
+void check(const Network& network);
+
+// Flops of one training step: 6 b sum(d m) - 2 b d_0 m_0.
+double step_flops(const Network& network);
+
+// Its place in a list of the catalogue. Throws std::invalid_argument where the list has no such name.
+template <class Part, class Entry> Part part_named(const Entries<Entry>& entries, const std::string& kind, const std::string& name) {
+    std::string names;
+    for (int i = 0; i < entries.count; ++i) {
+        if (name == entries[i].name) return static_cast<Part>(i);
+        names += (i ? ", " : "") + std::string(entries[i].name);
+    }
+    throw std::invalid_argument(kind + ": expected one of " + names + ", got '" + name + "'");
+}
+
+// l1 sum |w| + l2 sum w^2 of `count` values.
+template <class T> double penalty_of(const T* values, Index count, const Parameter& parameter) {
+    double size = 0, squares = 0;
+    for (Index i = 0; i < count; ++i) {
+        const double value = static_cast<double>(values[i]);
+        size += value < 0 ? -value : value;
+        squares += value * value;
+    }
+    return parameter.l1 * size + parameter.l2 * squares;
+}
+
+}  // namespace chainrule::model

@@ -1,0 +1,35 @@
+"""What every layer of the package has: may it learn, and which layers stand beside it."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from .catalogue import Part
+from .neighbours import Neighbour
+
+NEIGHBOURS = ("prev", "next")
+
+
+class Layer(Part):
+    """Base of the layers and activations.
+
+    Attributes
+    ----------
+    trainable : bool
+        False freezes the parameters: training, optimizers, clipping and penalties pass over them.
+    prev, next : object or None
+        The layers beside it, where a model has told; a copy or a pickle of the layer alone leaves
+        them out.
+    optimizer_token : int or None
+        Whose the optimizer's arrays on the layer are; see optimizer_state.py.
+    """
+
+    kind: ClassVar[str] = "layer"
+    trainable: bool = True
+    prev: Any = Neighbour(-1)
+    next: Any = Neighbour(+1)
+    optimizer_token: int | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__
+        return {name: state[name] for name in state if name not in NEIGHBOURS}

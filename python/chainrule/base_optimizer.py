@@ -1,0 +1,246 @@
+"""What the optimizers share: the rate in use, its schedules, the count of steps, and the step.
+
+A step takes one compiled call a layer; what that call cannot take as it is goes the careful way
+of optimizer_state.py, where it is said too whose the arrays on a layer are.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, ClassVar, NamedTuple
+
+from . import _core
+from .arrays import as_number
+from .catalogue import Part
+from .errors import label_of, labelled
+from .multipliers import as_schedule, decay_multipliers, rate_multipliers
+from .optimizer_state import checked_update, new_token, rule_named
+from .parameters import NOTEBOOK_NAMES, slots_named
+from .settings import Settings, is_count, is_number, is_schedule, is_size, or_none
+
+_update = _core.update
+
+
+class Optimizer(Part):
+    """What the optimizers share: the rate, its decay and schedule, the count of steps, the step.
+
+    Attributes
+    ----------
+    learning_rate, decay, weight_decay : float
+    schedule, weight_decay_schedule : callable or None
+        What multiplies the rate and the weight decay: functions of the share t of the training
+        done, array in, array out; ``t = (iterations - schedule_start) / schedule_steps``.
+    schedule_start, schedule_steps : int or None
+        Where the schedules begin and how long they last. `Model.train` sets both where they are
+        absent or used up; a loop of your own must.
+    current_learning_rate, current_weight_decay : float
+        Those of the step in progress, set by `pre_update_params`.
+    iterations : int
+        Steps done.
+    token : int or None
+        Marks the arrays that this optimizer leaves on layers; copies and pickles keep it.
+    """
+
+    kind: ClassVar[str] = "optimizer"
+    settings: ClassVar[Settings] = {
+        "learning_rate": is_number,
+        "decay": is_number,
+        "current_learning_rate": is_number,
+        "iterations": is_count,
+        "weight_decay": is_number,
+        "schedule": is_schedule,
+        "weight_decay_schedule": is_schedule,
+        "schedule_start": or_none(is_count),
+        "schedule_steps": or_none(is_size),
+    }
+    mathematics: ClassVar[tuple[str, ...]] = (
+        "pre_update_params",
+        "update_params",
+        "post_update_params",
+        "rule",
+        "hyper",
+    )
+    _shown: ClassVar[tuple[str, ...]] = ("learning_rate", "decay")
+    _shown_if_set: ClassVar[tuple[str, ...]] = ("schedule", "weight_decay", "weight_decay_schedule")
+
+    learning_rate: float
+    decay: float = 0.0
+    current_learning_rate: float
+    iterations: int = 0
+    weight_decay: float = 0.0
+    current_weight_decay: float = 0.0
+    schedule: Any = None
+    weight_decay_schedule: Any = None
+    schedule_start: int | None = None
+    schedule_steps: int | None = None
+    token: int | None = None
+    told_of_another_model: bool = False
+
+    def __init__(
+        self,
+        learning_rate: float,
+        decay: float,
+        weight_decay: float = 0.0,
+        schedule: Any = None,
+        weight_decay_schedule: Any = None,
+    ) -> None:
+        with labelled(type(self).__name__):
+            self.learning_rate = as_number(learning_rate, "learning_rate")
+            self.decay = as_number(decay, "decay")
+            self.weight_decay = as_number(weight_decay, "weight_decay")
+            self.schedule = as_schedule(schedule, "schedule")
+            name = "weight_decay_schedule"
+            self.weight_decay_schedule = as_schedule(weight_decay_schedule, name)
+        self.current_learning_rate = self.learning_rate
+        self.iterations = 0
+        self.token = new_token()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if "current_learning_rate" not in state and "learning_rate" in state:
+            self.current_learning_rate = self.learning_rate  # pickled by a class that had none
+
+    @property
+    def rule(self) -> str:
+        """The rule's name in the core."""
+        return self.core_name
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """The kinds of arrays that the rule keeps for each parameter."""
+        return rule_named(self.rule).states
+
+    def hyper(self, epsilon_factor: float = 1.0) -> tuple[float, ...]:
+        """Return the rule's constants in the core's order, epsilon times a layer's factor."""
+        values = constants_of(self.rule)(self)
+        if epsilon_factor != 1.0 and hasattr(self, "epsilon"):
+            return (values[0] * epsilon_factor, *values[1:])  # epsilon comes first in every rule
+        return values
+
+    @property
+    def decay_in_use(self) -> float:
+        """The weight decay of the step in progress, without the rate."""
+        return (
+            self.weight_decay if self.weight_decay_schedule is None else self.current_weight_decay
+        )
+
+    def pre_update_params(self) -> None:
+        """Set the rate and the weight decay of this step; call it once before the layers' updates.
+
+        Raises
+        ------
+        ValueError
+            There is a schedule, and `schedule_start` and `schedule_steps` are unset or used up.
+        """
+        rate = self.learning_rate * (1.0 / (1.0 + self.decay * self.iterations))
+        if self.schedule is not None or self.weight_decay_schedule is not None:
+            with labelled(label_of(self)):
+                step = int(self.iterations)
+                rate *= float(rate_multipliers(self, step, 1)[0])
+                multiplier = float(decay_multipliers(self, step, 1)[0])
+                self.current_weight_decay = self.weight_decay * multiplier
+        self.current_learning_rate = rate
+
+    def update_params(self, layer: Any) -> None:
+        """Update the parameters of `layer` in place by their gradients; a frozen layer stays.
+
+        Raises
+        ------
+        TypeError, ValueError
+            No `backward` came before, a gradient or an array of another shape, an array that is
+            read-only; nothing has changed.
+        """
+        if not getattr(layer, "trainable", True):
+            return
+        try:
+            state = layer.__dict__
+            if state["optimizer_token"] is not self.token:
+                raise LookupError
+            steps, rule, rate = state["optimizer_steps"], self.rule, self.current_learning_rate
+            decay, hyper = rate * self.decay_in_use, self.hyper()
+            parts = []
+            for name, gradient, states, factors in recipe(
+                rule,
+                getattr(layer, "parameter_names", NOTEBOOK_NAMES),
+                getattr(layer, "learning_rate_factor", 1.0),
+                getattr(layer, "weight_decay_factor", 1.0),
+                getattr(layer, "epsilon_factor", 1.0),
+            ):
+                parameter = state[name]
+                if parameter is not None:
+                    constants = hyper if factors[2] == 1.0 else self.hyper(factors[2])
+                    arrays = (parameter, state[gradient], states(state))
+                    rates = (rate * factors[0], decay * factors[1], steps[name] + 1)
+                    parts.append((*arrays, *rates, constants))
+            _update(rule, tuple(parts))
+        except (AttributeError, LookupError, TypeError, ValueError):
+            checked_update(self, layer)
+            return
+        for name in steps:
+            steps[name] += 1
+
+    def post_update_params(self) -> None:
+        """Count the step; call it once after the layers' updates."""
+        self.iterations += 1
+
+    def __repr__(self) -> str:
+        names = [*self._shown, *self._shown_if_set]
+        settings = ", ".join(
+            f"{name}={getattr(self, name, None)}"
+            for name in dict.fromkeys(names)
+            if name in self._shown or getattr(self, name) != getattr(type(self), name)
+        )
+        return f"{type(self).__name__}({settings})"
+
+
+@functools.cache
+def constants_of(rule: str) -> Callable[[Any], tuple[float, ...]]:
+    """Return a function that takes the rule's constants out of an optimizer's attributes."""
+    return getter(rule_named(rule).parameters, operator.attrgetter)
+
+
+class Ingredient(NamedTuple):
+    """What an update needs of one parameter: names, where its states are, its factors."""
+
+    name: str
+    gradient: str
+    states: Callable[[dict[str, Any]], tuple[Any, ...]]
+    factors: tuple[float, float, float]  # of rate, weight decay and epsilon
+
+
+@functools.lru_cache(maxsize=1024)
+def recipe(
+    rule: str, names: tuple[str, ...], rate: Any, weight_decay: Any, epsilon: Any
+) -> tuple[Ingredient, ...]:
+    """Return what an update needs of parameters with these names and factors."""
+    kinds = rule_named(rule).states
+    factors = SimpleNamespace(
+        learning_rate_factor=rate, weight_decay_factor=weight_decay, epsilon_factor=epsilon
+    )
+    return tuple(
+        Ingredient(
+            slot.name,
+            slot.gradient,
+            getter(tuple(slot.state(kind) for kind in kinds), operator.itemgetter),
+            (
+                slot.factor(factors, "learning_rate_factor"),
+                slot.decay_factor(factors),
+                slot.factor(factors, "epsilon_factor"),
+            ),
+        )
+        for slot in slots_named(names)
+    )
+
+
+def getter(names: tuple[str, ...], get: Any) -> Callable[[Any], tuple[Any, ...]]:
+    """Return a function that takes these items or attributes, as a tuple however many there are.
+
+    `get` is ``operator.itemgetter`` or ``operator.attrgetter``.
+    """
+    if not names:
+        return lambda thing: ()
+    taken = get(*names)
+    return taken if len(names) > 1 else lambda thing: (taken(thing),)

@@ -1,0 +1,123 @@
+"""A last activation and its loss in one class, with the gradient of both in one formula."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from .activations import Activation_Sigmoid, Activation_Softmax
+from .arrays import Array
+from .base_activation import Activation
+from .base_loss import total_of
+from .compiled import Compiled
+from .compiled_loss import CompiledLoss
+from .crossentropies import Loss_BinaryCrossentropy, Loss_CategoricalCrossentropy
+from .errors import label_of, labelled, no_forward_yet
+
+
+class JointLoss(Compiled):
+    """A last activation and its loss in one, with the gradient of both.
+
+    Attributes
+    ----------
+    activation, loss : object
+        The two, each by itself.
+    output : ndarray (n, m)
+        The activation's output p.
+    dinputs : ndarray (n, m)
+    """
+
+    kind: ClassVar[str] = "joint"
+    mathematics: ClassVar[tuple[str, ...]] = ("forward", "backward")
+    activation: Activation
+    loss: CompiledLoss
+    output: Array
+    dinputs: Array
+
+    def parameters(self) -> tuple[float, ...]:
+        """Return the loss's parameters."""
+        return self.loss.parameters()
+
+    def forward(self, inputs: Any, y_true: Any) -> Any:
+        """Keep the activation's output and return the mean loss, a scalar of its dtype.
+
+        Parameters
+        ----------
+        inputs : array_like (n, m)
+            Logits: what the activation takes.
+        y_true : array_like
+            Targets as the loss takes them.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Targets that do not fit the logits, or lie outside the loss's domain.
+        """
+        try:
+            output, sample_losses = self._compiled_forward(inputs, y_true)
+        except (TypeError, ValueError):
+            with labelled(label_of(self)):
+                output, sample_losses = self._compiled_forward(
+                    *self.loss.converted(inputs, y_true, "inputs")
+                )
+        if len(sample_losses) == 0:
+            raise ValueError(f"{label_of(self)}: expected at least one sample, got none")
+        self.output = output
+        self.activation.inputs = inputs
+        self.activation.output = output
+        return sample_losses.dtype.type(total_of(sample_losses) / len(sample_losses))
+
+    def joint_value(self, inputs: Any, y_true: Any) -> Array:
+        """Return the loss of each row, unclipped, in the dtype of `inputs`."""
+        return self.loss.joint_value(inputs, y_true)
+
+    def backward(self, dvalues: Any, y_true: Any) -> Array:
+        """Compute, keep and return `dinputs` (n, m), the gradient of the mean loss.
+
+        Parameters
+        ----------
+        dvalues : array_like (n, m)
+            The activation's output: `output`.
+        y_true : array_like
+            Targets as in `forward`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Targets that do not fit, or lie outside the loss's domain.
+        """
+        if dvalues is None:
+            raise no_forward_yet(self)
+        try:
+            dinputs = self._compiled_backward(dvalues, y_true)
+        except (TypeError, ValueError):
+            with labelled(label_of(self)):
+                dinputs = self._compiled_backward(*self.loss.converted(dvalues, y_true, "dvalues"))
+        self.dinputs = dinputs
+        return dinputs
+
+
+class Activation_Softmax_Loss_CategoricalCrossentropy(JointLoss):
+    """Softmax and categorical cross-entropy in one: gradient ``(p sum_k y_k - y) / n``.
+
+    y is one-hot for labels, so that it is ``(p - onehot) / n`` then. Stable where the two one
+    after the other are not: no log of 0, no division by p.
+    """
+
+    core_name = "softmax_crossentropy"
+
+    def __init__(self) -> None:
+        self.activation = Activation_Softmax()
+        self.loss = Loss_CategoricalCrossentropy()
+
+
+class Activation_Sigmoid_Loss_BinaryCrossentropy(JointLoss):
+    """Sigmoid and binary cross-entropy in one: gradient ``(p - y) / m / n``.
+
+    The value is that of the logits, ``mean_j (max(z, 0) - y z + log(1 + exp(-|z|)))``.
+    """
+
+    core_name = "sigmoid_crossentropy"
+
+    def __init__(self) -> None:
+        self.activation = Activation_Sigmoid()
+        self.loss = Loss_BinaryCrossentropy()

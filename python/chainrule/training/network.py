@@ -1,0 +1,351 @@
+"""A model as the core sees it: one description, whose fields the core reads in their order.
+
+A stage is a dense layer with the activation and the dropout that follow it. What has methods of
+its own cannot be seen so: NoPlan says what, and the model is then trained layer by layer.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+import os
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import _core
+from ..base_activation import Activation
+from ..catalogue import own_class
+from ..dropout import Layer_Dropout
+from ..layers import Layer_Dense, Layer_Input
+from ..optimizer_state import steps_of
+from ..parameters import Slot, slots_of
+from ..scale import Layer_Scale
+from .passes import learning
+from .request import TrainingRequest
+
+
+class NoPlan(Exception):
+    """Why a model is trained layer by layer."""
+
+
+# --- the description: bindings/bind_plan.cpp reads these fields in this order ---------------------
+
+
+class Dropout(NamedTuple):
+    """Kept share, key of the stream and training forwards before the plan."""
+
+    keep: float
+    key: int
+    step: int
+
+
+class Parameter(NamedTuple):
+    """How an array learns: penalties, factors of rate, decay and epsilon, steps before the plan."""
+
+    learns: bool
+    l1: float
+    l2: float
+    rate_factor: float
+    decay_factor: float
+    epsilon_factor: float
+    steps: int
+
+
+class Stage(NamedTuple):
+    """A dense layer, its activation, its dropout; no biases: None."""
+
+    n_inputs: int
+    n_neurons: int
+    activation: str
+    activation_parameters: tuple[float, ...]
+    dropout: Dropout | None
+    weights: Parameter
+    biases: Parameter | None
+
+
+class Network(NamedTuple):
+    """Everything that the core is told of a training but for its data."""
+
+    dtype: str
+    stages: tuple[Stage, ...]
+    scale: Parameter | None
+    input_dropout: Dropout | None
+    loss: str
+    loss_parameters: tuple[float, ...]
+    metric: str
+    precision: float
+    batch_size: int
+    labels: bool
+    rule: str
+    clips: bool
+    engine: str
+
+
+# --- which layer is which -------------------------------------------------------------------------
+
+
+@dataclass
+class StageLayers:
+    """The layers of one stage."""
+
+    dense: Any
+    activation: Any = None
+    dropout: Any = None
+
+
+@dataclass
+class Layers:
+    """A model's layers by the places they take in a network."""
+
+    stages: list[StageLayers] = field(default_factory=list)
+    scale: Any = None
+    input_dropout: Any = None
+
+    @property
+    def dropouts(self) -> list[Any]:
+        """Return the dropout behind the inputs and behind each stage; None where there is none."""
+        return [self.input_dropout, *(stage.dropout for stage in self.stages)]
+
+    @property
+    def parametric(self) -> list[Any]:
+        """Return the layers with parameters, from below."""
+        scale = [] if self.scale is None else [self.scale]
+        return scale + [stage.dense for stage in self.stages]
+
+
+def layers_of(model: Any) -> Layers:
+    """Return the model's layers by their places, or raise NoPlan."""
+    found = Layers()
+    for position, layer in enumerate(model.layers, 1):
+        place_layer(found, layer, f"layer {position}, {type(layer).__name__},")
+    if not found.stages:
+        raise NoPlan("there is no dense layer")
+    if found.stages[-1].dropout is not None:
+        raise NoPlan("the last layer is a dropout")
+    return found
+
+
+def place_layer(found: Layers, layer: Any, name: str) -> None:
+    """Give one more layer its place, or raise NoPlan."""
+    stage = found.stages[-1] if found.stages else None
+    own = own_class(layer)
+    if own is None:
+        raise NoPlan(f"{name} has methods of its own")
+    if own is Layer_Dense:
+        found.stages.append(StageLayers(layer))
+    elif own is Layer_Dropout:
+        if (found.input_dropout if stage is None else stage.dropout) is not None:
+            raise NoPlan(f"{name} follows another dropout")
+        if stage is not None:
+            stage.dropout = layer
+        elif found.scale is not None:
+            raise NoPlan(f"{name} follows a scale layer")
+        else:
+            found.input_dropout = layer
+    elif own is Layer_Scale:
+        if stage is not None or found.scale is not None or found.input_dropout is not None:
+            raise NoPlan(f"{name} does not stand in front of the first dense layer")
+        found.scale = layer
+    elif issubclass(own, Activation):
+        if stage is None or stage.activation is not None or stage.dropout is not None:
+            raise NoPlan(f"{name} does not follow a dense layer")
+        stage.activation = layer
+    elif own is not Layer_Input:
+        raise NoPlan(f"{name} is not known to the core")
+
+
+# --- the model as a network -----------------------------------------------------------------------
+
+
+def network_of(
+    model: Any,
+    layers: Layers,
+    request: TrainingRequest | None = None,
+    batch_size: int = 1,
+    steps: int = 0,
+) -> Network:
+    """Return the network, its loss and its optimizer as the core takes them.
+
+    With `steps` as they were so many steps ago, if nothing else has changed since.
+
+    Raises
+    ------
+    NoPlan
+        A part with methods of its own, a setting, or samples of the request, that the core
+        cannot take.
+    """
+    check_parameters(layers)
+    learners = {id(layer) for layer in learning(model.trainable_layers)}
+    last = layers.stages[-1].activation
+    loss, loss_parameters = loss_of(model.loss, last)
+    if own_class(model.optimizer) is None:
+        raise NoPlan(f"the optimizer, {type(model.optimizer).__name__}, has methods of its own")
+    precision, labels, clips = 0.0, False, False
+    metric = metric_of(model, last)
+    if request is not None:
+        check_samples(layers, metric, request)
+        batch_size, clips = request.batch_size, request.clip_norm is not None
+        precision = request.precision or 0.0
+        labels = request.y.ndim == 1
+    scale = None
+    if layers.scale is not None:
+        scale = parameter_of(layers.scale, slots_of(layers.scale)[0], learners, steps)
+    return Network(
+        dtype=layers.stages[0].dense.dtype.name,
+        stages=tuple(stage_of(stage, learners, steps) for stage in layers.stages),
+        scale=scale,
+        input_dropout=dropout_of(layers.input_dropout, steps),
+        loss=loss,
+        loss_parameters=loss_parameters,
+        metric=metric,
+        precision=precision,
+        batch_size=batch_size,
+        labels=labels,
+        rule=model.optimizer.rule,
+        clips=clips,
+        engine=os.environ.get("CHAINRULE_ENGINE") or "automatic",
+    )
+
+
+def stage_of(layers: StageLayers, learners: set[int], steps: int) -> Stage:
+    """Return a stage of the network."""
+    dense, activation = layers.dense, layers.activation
+    slots = slots_of(dense)
+    found = [parameter_of(dense, slot, learners, steps) for slot in slots]
+    parameters = () if activation is None else activation.parameters()
+    return Stage(
+        *dense.weights.shape,
+        activation="linear" if activation is None else activation.name_in_core(),
+        activation_parameters=tuple(finite(each, "a setting") for each in parameters),
+        dropout=dropout_of(layers.dropout, steps),
+        weights=found[0],
+        biases=found[1] if len(found) > 1 else None,
+    )
+
+
+def parameter_of(layer: Any, slot: Slot, learners: set[int], steps: int) -> Parameter:
+    """Return how one of the layer's arrays learns; frozen, it has no penalty."""
+    learns = id(layer) in learners
+    l1, l2 = slot.strengths(layer) if learns else (0.0, 0.0)
+    settings = (
+        l1,
+        l2,
+        slot.factor(layer, "learning_rate_factor"),
+        slot.decay_factor(layer),
+        slot.factor(layer, "epsilon_factor"),
+    )
+    values = [finite(each, f"a setting of {slot.name}") for each in settings]
+    return Parameter(learns, *values, steps_of(layer, slot) - (steps if learns else 0))
+
+
+def dropout_of(layer: Layer_Dropout | None, steps: int) -> Dropout | None:
+    """Return a dropout as it was `steps` ago; NoPlan where the layer itself would refuse."""
+    if layer is None:
+        return None
+    counts = (layer.key, layer.step)
+    if not all(isinstance(count, int) and 0 <= count < 2**64 for count in counts):
+        raise NoPlan("a dropout's key or step is not an int from 0 to 2**64 - 1")
+    if not 0 < finite(layer.rate, "a dropout's rate") <= 1:
+        raise NoPlan("a dropout's rate is not in (0, 1]")
+    return Dropout(float(layer.rate), layer.key, layer.step - steps)
+
+
+def loss_of(loss: Any, last: Any) -> tuple[str, tuple[float, ...]]:
+    """Return the core's name of the loss, joined with the last activation or not, and settings."""
+    if own_class(loss) is None:
+        raise NoPlan(f"the loss, {type(loss).__name__}, has methods of its own")
+    name = loss.joint_with(last) or loss.name_in_core()
+    return name, tuple(finite(each, "a setting of the loss") for each in loss.parameters())
+
+
+def metric_of(model: Any, last: Any) -> str:
+    """Return the accuracy's name in the core; NoPlan where it does not fit what is predicted."""
+    if model.accuracy is None:
+        return "none"
+    name = type(model.accuracy).__name__
+    if own_class(model.accuracy) is None:
+        raise NoPlan(f"the accuracy, {name}, has methods of its own")
+    predicts = model.loss.predicts or (last.predicts if last is not None else "values")
+    metric: str | None = model.accuracy.core_metric(predicts)
+    if metric is None:
+        end = "linear" if last is None else last.name_in_core()
+        raise NoPlan(f"the accuracy, {name}, is not counted by the core after a last {end}")
+    return metric
+
+
+def finite(value: Any, name: str) -> float:
+    """Return a setting that the core can take; NoPlan for anything but a finite number."""
+    real = type(value) in (float, int) or isinstance(value, numbers.Real)  # the first is faster
+    if real and math.isfinite(value):
+        return float(value)
+    raise NoPlan(f"{name} is not a finite number: {value!r}")
+
+
+def check_parameters(layers: Layers) -> None:
+    """Raise NoPlan where parameters are not the plain arrays the core works on."""
+    arrays = [
+        getattr(layer, slot.name) for layer in layers.parametric for slot in slots_of(layer)
+    ]
+    if not all(hasattr(stage.dense, "weights") for stage in layers.stages):
+        raise NoPlan("a dense layer has no weights")
+    if len({array.dtype for array in arrays}) > 1:
+        raise NoPlan("the layers have several dtypes")
+    if not all(array.flags.carray for array in arrays):
+        raise NoPlan("a parameter is read-only or not contiguous")
+    owners = {id(array) for array in arrays if array.flags.owndata}
+    if len(owners) == len(arrays):
+        return
+    if any(np.may_share_memory(one, other) for one, other in combinations(arrays, 2)):
+        raise NoPlan("two parameters share memory")
+
+
+def check_samples(layers: Layers, metric: str, request: TrainingRequest) -> None:
+    """Raise NoPlan for samples that the core would see otherwise than the classes do."""
+    X, y = request.X, request.y
+    if X.ndim != 2 or X.dtype.kind not in "fiub":
+        raise NoPlan("the samples are no matrix of numbers")
+    if X.dtype.kind == "f" and X.dtype.itemsize not in (4, 8):
+        raise NoPlan(f"the samples are {X.dtype}")
+    if y.ndim != 2 and y.dtype.kind != "i":
+        raise NoPlan("the targets are not of rank 2")
+    outputs = layers.stages[-1].dense.n_neurons
+    if metric == "categorical" and y.ndim == 2 and outputs == 1:
+        raise NoPlan("the accuracy of one class needs labels")
+    if metric in ("binary", "binary_logits", "signs", "regression") and y.ndim == 1:
+        raise NoPlan("the accuracy needs targets, not labels")
+    samples = [X, y, *(request.validation or ())[:2]]
+    for layer in layers.parametric:
+        for slot in slots_of(layer):
+            if any(np.may_share_memory(getattr(layer, slot.name), each) for each in samples):
+                raise NoPlan("a parameter and the samples share memory")
+
+
+# --- what users see of it -------------------------------------------------------------------------
+
+
+def plan_text(model: Any) -> str:
+    """Return which way `Model.train` goes: dtype, engine and batch size, or why there is no plan.
+
+    The batch size is that of the last training; before the first the whole data are one batch.
+    """
+    size = getattr(model, "_batch_size", None)
+    try:
+        network = network_of(model, layers_of(model), batch_size=size or 1)
+    except NoPlan as reason:
+        return f"layer by layer: {reason}"
+    if size is None:
+        return f"compiled plan, {network.dtype}, in one batch unless train is given a batch_size"
+    engine = _core.engine_for(network)
+    return f"compiled plan, {network.dtype}, engine {engine} for batches of {size}"
+
+
+def why_layerwise(model: Any) -> str | None:
+    """Return why the model is trained layer by layer; None where there is a compiled plan."""
+    try:
+        network_of(model, layers_of(model))
+    except NoPlan as reason:
+        return str(reason)
+    return None
