@@ -341,6 +341,22 @@ class Kernel:
         return dvalues @ self.kernel.T
 
 
+def test_a_layer_that_builds_itself_is_checked_and_told(rng: Any) -> None:
+    class Built(Kernel):
+        def __init__(self) -> None:
+            pass
+
+        def forward(self, inputs: Any) -> Any:
+            if not hasattr(self, "kernel"):
+                super().__init__(np.random.default_rng(0), inputs.dtype)
+            return super().forward(inputs)
+
+    report = gradcheck(model_of(OwnLoss(), Built()), *data(rng, 3))
+    assert report, report
+    assert [row.array for row in report.rows] == ["inputs", "Built 1: kernel"]
+    assert "the step of `train` is not seen" in report.notes[0]
+
+
 def test_parameters_of_any_name_are_checked_in_both_ways(dtype: Any, rng: Any) -> None:
     model = model_of(OwnLoss(), Kernel(rng, dtype), Activation_Tanh(), dense(3, 2, dtype, 1))
     report = gradcheck(model, *data(rng, 2))

@@ -38,11 +38,9 @@ def plan_gradients(
         text = f"plan: {model.plan}"
         for parameter in parameters:
             layer = model.layers[parameter.position]
-            if not is_trainable(layer):
-                still[parameter.position] = "trainable is False"
-                continue
-            if not any(each is layer for each in model.trainable_layers):
-                still[parameter.position] = "it is not in trainable_layers"
+            why = _why_unseen(model, layer, parameter.label in before)
+            if why:
+                still[parameter.position] = why
                 continue
             old, new = before[parameter.label], getattr(layer, parameter.name)
             with np.errstate(all="ignore"):
@@ -50,10 +48,19 @@ def plan_gradients(
             eps = float(np.finfo(old.dtype).eps)
             found[parameter.label] = step, eps * (largest(old) + largest(new)) / rate
     notes = [
-        f"{type(copies.thing.layers[k]).__name__} {k + 1}: `train` leaves it as it is: {why}"
+        f"{type(copies.thing.layers[k]).__name__} {k + 1}: {why}"
         for k, why in sorted(still.items())
     ]
     return found, text, tuple(notes)
+
+
+def _why_unseen(model: Any, layer: Any, before: bool) -> str:
+    """Say why no step of a layer's parameter can be seen; nothing where it can."""
+    if not is_trainable(layer):
+        return "`train` leaves it as it is: trainable is False"
+    if not any(each is layer for each in model.trainable_layers):
+        return "`train` leaves it as it is: it is not in trainable_layers"
+    return "" if before else "the step of `train` is not seen: a forward makes the parameters first"
 
 
 def _rates(copies: Copies, gradients: dict[str, NDArray[Any]]) -> dict[float, list[Parameter]]:
@@ -61,7 +68,8 @@ def _rates(copies: Copies, gradients: dict[str, NDArray[Any]]) -> dict[float, li
     layers = copies.thing.layers
     found: dict[float, list[Parameter]] = {}
     for parameter in copies.parameters:
-        size = largest(getattr(layers[parameter.position], parameter.name))
+        held = getattr(layers[parameter.position], parameter.name, None)
+        size = 0.0 if held is None else largest(held)
         slope = largest(gradients[parameter.label])
         usable = size > 0 and 0 < slope < np.inf
         power = int(np.clip(np.round(np.log2(size / slope)), -60, 60)) if usable else 0
@@ -80,7 +88,9 @@ def _trained(copies: Copies, rate: float) -> tuple[Any, dict[str, NDArray[Any]]]
             layer.schedule = None
     model.set(optimizer=Optimizer_SGD(rate))
     before = {
-        p.label: np.array(getattr(model.layers[p.position], p.name)) for p in copies.parameters
+        p.label: np.array(held)
+        for p in copies.parameters
+        if (held := getattr(model.layers[p.position], p.name, None)) is not None
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
