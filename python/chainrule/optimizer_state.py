@@ -34,9 +34,11 @@ class Rule(NamedTuple):
 
 @functools.cache
 def rule_named(name: str) -> Rule:
-    """Return the core's rule of this name."""
-    row = next(row for row in _core.catalogue()["rules"] if row["name"] == name)
-    return Rule(name, tuple(row["states"]), tuple(row["parameters"]))
+    """Return the core's rule of this name; an unknown one is a ValueError."""
+    rows = {row["name"]: row for row in _core.catalogue()["rules"]}
+    if name not in rows:
+        raise ValueError(f"rule: expected one of {', '.join(rows)}, got {name!r}")
+    return Rule(name, tuple(rows[name]["states"]), tuple(rows[name]["parameters"]))
 
 
 @functools.cache
@@ -89,13 +91,12 @@ def claim(optimizer: Any, layer: Any) -> None:
             forget_steps(layer, slot, optimizer.states)
         return
     came_back = getattr(layer, "optimizer_token", None) is not None and optimizer.iterations > 0
-    steps = dict.fromkeys(names_of(layer), 0)
     if how == "fresh":
         drop_arrays(layer)
-    else:
-        for slot in slots_of(layer):
-            if any(getattr(layer, slot.state(kind), None) is not None for kind in state_kinds()):
-                steps[slot.name] = int(optimizer.iterations)
+    steps = {
+        slot.name: int(optimizer.iterations) if has_arrays(layer, slot) else 0
+        for slot in slots_of(layer)
+    }
     try:
         layer.optimizer_token = own_token(optimizer)
         layer.optimizer_steps = steps
@@ -122,7 +123,7 @@ def claim_layers(optimizer: Any, layers: Iterable[Any]) -> None:
     if elsewhere and found and all(is_untouched(layer) for layer in found):
         optimizer.told_of_another_model = True
         warnings.warn(
-            f"{label_of(optimizer)}: goes on from its {done} iterations of another model; "
+            f"{type(optimizer).__name__}: goes on from its {done} iterations of another model; "
             "an optimizer of its own would begin anew",
             stacklevel=2,
         )
@@ -133,10 +134,13 @@ def claim_layers(optimizer: Any, layers: Iterable[Any]) -> None:
 def is_untouched(layer: Any) -> bool:
     """Tell whether no optimizer has left anything on the layer."""
     return getattr(layer, "optimizer_token", None) is None and not any(
-        getattr(layer, slot.state(kind), None) is not None
-        for slot in slots_of(layer)
-        for kind in state_kinds()
+        has_arrays(layer, slot) for slot in slots_of(layer)
     )
+
+
+def has_arrays(layer: Any, slot: Slot) -> bool:
+    """Tell whether an optimizer has left arrays of a parameter."""
+    return any(getattr(layer, slot.state(kind), None) is not None for kind in state_kinds())
 
 
 def drop_arrays(layer: Any) -> None:
@@ -157,22 +161,23 @@ def state_arrays(
 ) -> list[Array]:
     """Return a parameter's state arrays as plain arrays of its dtype, put on the layer.
 
-    Made where they are missing, and then their steps count from 0; converted where they are of
-    another dtype or layout. `kinds` are those of the optimizer's rule unless given.
+    Made where they are missing, and then their steps count from 0; replaced by a plain copy where
+    they are of another dtype or layout or read-only. `kinds` are those of the optimizer's rule
+    unless given.
 
     Raises
     ------
     TypeError, ValueError
-        An array of another shape, a read-only one, or something else; then nothing has changed.
+        An array of another shape, or no array of numbers; then nothing has changed.
     """
     kinds = optimizer.states if kinds is None else kinds
     held = getattr(layer, slot.name)
     check_states(layer, slot, kinds)
     forget_steps(layer, slot, kinds)
-    result = []
+    result: list[Array] = []
     for kind in kinds:
         name = slot.state(kind)
-        array = getattr(layer, name, None)
+        array: Any = getattr(layer, name, None)
         if array is None:
             array = np.zeros(held.shape, dtype=held.dtype)
         elif type(array) is not np.ndarray or array.dtype != held.dtype or not array.flags.carray:
@@ -183,15 +188,20 @@ def state_arrays(
     return result
 
 
-def check_states(layer: Any, slot: Slot, kinds: Iterable[str]) -> None:
-    """Refuse state arrays that cannot be updated, or that do not fit their parameter."""
+def check_states(layer: Any, slot: Slot, kinds: Iterable[str], *, in_place: bool = False) -> None:
+    """Refuse state arrays that do not fit their parameter, or cannot be changed `in_place`."""
     shape = np.shape(getattr(layer, slot.name))
     with labelled(label_of(layer)):
         for name in map(slot.state, kinds):
             array = getattr(layer, name, None)
             if array is None:
                 continue
-            check_writeable(array, name)
+            if in_place:
+                check_writeable(array, name)
+                as_floats(array, name)
+            elif not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
+                got = getattr(array, "dtype", type(array).__name__)
+                raise TypeError(f"{name}: expected an array of floats, got {got}")
             if array.shape != shape:
                 raise ValueError(f"{name}: expected {shape}, got {array.shape}")
 
@@ -234,10 +244,10 @@ def checked_update(optimizer: Any, layer: Any) -> None:
         check_gradient(layer, slot)
     if ownership(optimizer, layer) != "fresh":
         for slot in slots:
-            check_states(layer, slot, rule.states)
+            check_states(layer, slot, rule.states, in_place=True)
     factors = [slot.factor(layer, "learning_rate_factor") for slot in slots]
     decays = [slot.decay_factor(layer) for slot in slots]
-    with labelled(label_of(optimizer)):
+    with labelled(type(optimizer).__name__):
         hypers = [optimizer.hyper(slot.factor(layer, "epsilon_factor")) for slot in slots]
         decay = float(optimizer.decay_in_use)
     if not slots:
@@ -303,6 +313,7 @@ def check_gradient(layer: Any, slot: Slot) -> None:
     held = getattr(layer, slot.name)
     with labelled(label_of(layer)):
         check_writeable(held, slot.name)
+        as_floats(held, slot.name)
         gradient = getattr(layer, slot.gradient, None)
         if gradient is None:
             raise ValueError(
