@@ -207,7 +207,7 @@ def test_a_layer_takes_one_compiled_call(
 def test_both_ways_of_an_update_know_the_same_factors(
     case: Any, name: str, factor: Any, rng: np.random.Generator
 ) -> None:
-    from chainrule.optimizer_state import checked_update
+    from chainrule.updates import checked_update
 
     optimizer, _, _ = case
     layer = layer_with_gradients(rng)

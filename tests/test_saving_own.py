@@ -147,6 +147,7 @@ def state(thing: Any) -> Any:
     """Everything a part holds, by value; but whose the arrays are, and what passes left."""
     left = {"inputs", "output", "dinputs", "token", "optimizer_token", "trainable_layers"}
     left |= {"current_weight_decay", "training_share"}  # of a step
+    left |= {"accumulated_sum", "accumulated_count"}  # of a pass
     left |= {name for name in vars(thing) if name[0] == "d" and hasattr(thing, name[1:])}
     return {
         name: value.tolist() if isinstance(value, np.ndarray) else repr(value)
@@ -419,10 +420,21 @@ def test_what_a_pass_leaves_is_not_kept(tmp_path: Path) -> None:
 def test_a_number_of_inputs_is_a_setting(tmp_path: Path) -> None:
     model = Model()
     layer: Any = Plain()
-    layer.inputs, layer.output = 4, "linear"
+    layer.inputs, layer.output, layer.next, layer.prev, layer.token = 4, "linear", 2, None, "abc"
     model.add(layer)
     twin = reloaded(model, tmp_path).layers[0]
-    assert (twin.inputs, twin.output) == (4, "linear")
+    assert vars(twin) == vars(layer)
+
+
+def test_neighbours_that_a_script_puts_on_a_layer_are_not_kept(tmp_path: Path) -> None:
+    model = own_model()
+    for layer, before, behind in zip(
+        model.layers, [None, *model.layers], [*model.layers[1:], model.loss], strict=False
+    ):
+        layer.prev, layer.next = before, behind
+    twin = reloaded(model, tmp_path)
+    assert twin.layers[1].next is twin.layers[2] and twin.layers[1].prev is twin.layers[0]
+    assert "next" not in vars(twin.layers[0])
 
 
 # Models of the user's own class

@@ -1,7 +1,7 @@
 """What the optimizers share: the rate in use, its schedules, the count of steps, and the step.
 
 A step takes one compiled call a layer; what that call cannot take as it is goes the careful way
-of optimizer_state.py, where it is said too whose the arrays on a layer are.
+of updates.py. Whose the arrays on a layer are is said in optimizer_state.py.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from .arrays import as_number
 from .catalogue import Part
 from .errors import labelled
 from .multipliers import as_schedule, decay_multipliers, rate_multipliers
-from .optimizer_state import checked_update, new_token, rule_named
+from .optimizer_state import new_token, rule_named
 from .parameters import NOTEBOOK_NAMES, slots_named
 from .settings import Settings, is_count, is_number, is_schedule, is_size, or_none
+from .updates import checked_update
 
 _update_layer = _core.update_layer
 
