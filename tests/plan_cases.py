@@ -229,12 +229,12 @@ def make_loss(case: Case) -> Any:
 
 
 def make_optimizer(case: Case) -> Any:
-    """The case's optimizer; schedules are at their beginning, for 12 steps."""
+    """The case's optimizer; schedules are at their beginning, for 48 steps."""
     optimizer = RULES[case.rule]()
     if case.scheduled:
         optimizer.schedule = cr.schedules.Cosine(end=0.2)
         optimizer.weight_decay_schedule = cr.schedules.Exponential(end=0.3)
-        optimizer.schedule_start, optimizer.schedule_steps = 0, 12
+        optimizer.schedule_start, optimizer.schedule_steps = 0, 48
     return optimizer
 
 
