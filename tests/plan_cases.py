@@ -3,8 +3,8 @@
 A `Case` names one choice; `ENGINES` lists what CHAINRULE_ENGINE may force, `WAYS` adds the
 layer-by-layer classes, which must give the same. Parts come from the catalogues: ACTIVATIONS,
 LOSSES and RULES hold whatever is listed there, with defaults and with other settings, and
-WALKED_ENDS every loss behind last layers that fit. `covering` chooses cases in which each pair of
-choices occurs.
+WALKED_ENDS every loss behind last layers that fit. `covering` makes cases in which each pair of
+choices occurs, `rotation` fewer in which each choice occurs.
 """
 
 from __future__ import annotations
@@ -306,6 +306,16 @@ def make_data(case: Case, n: int, seed: int = 2) -> tuple[Array, Array]:
         "drawn": lambda: targets_for(LOSS_ROWS[case.loss_name], rng, (n, m), np.float64),
     }
     return X, kinds[case.end[2]]()
+
+
+def rotation(kinds: dict[str, list[Any]], count: int, seed: int = 20) -> list[dict[str, Any]]:
+    """`count` rows of choices, one a kind, in which all choices of a kind occur equally often."""
+    rng = np.random.default_rng(seed)
+    columns = {
+        name: [values[i % len(values)] for i in rng.permutation(count)]
+        for name, values in kinds.items()
+    }
+    return [{name: column[k] for name, column in columns.items()} for k in range(count)]
 
 
 def covering(kinds: dict[str, list[Any]], seed: int = 20) -> list[dict[str, Any]]:

@@ -31,6 +31,7 @@ from plan_cases import (
     make_data,
     make_model,
     reference_of,
+    rotation,
 )
 from rounding import Forward, Step, widened
 from test_plan_engines import assert_step
@@ -203,8 +204,7 @@ def follow_epoch(
 
 
 def drawn(count: int) -> list[tuple[Case, Options]]:
-    """Choices of everything at once; the first ones contain each value of each kind."""
-    rng = np.random.default_rng(20)
+    """Choices of everything at once, each equally often."""
     kinds: dict[str, list[Any]] = {
         "end": list(WALKED_ENDS),
         "hidden": list(ACTIVATIONS),
@@ -227,14 +227,9 @@ def drawn(count: int) -> list[tuple[Case, Options]]:
         "data": ["float64", "own", "uint8", "int16", "int64", "bool"],
         "drop_last": [False, False, True],
     }
-    columns = {
-        name: [values[i % len(values)] for i in rng.permutation(-(-count // 12) * 12)[:count]]
-        for name, values in kinds.items()
-    }
     names = set(Options.__dataclass_fields__)
     found = []
-    for k in range(count):
-        row = {name: column[k] for name, column in columns.items()}
+    for row in rotation(kinds, count):
         options = Options(**{name: value for name, value in row.items() if name in names})
         settings = {name: value for name, value in row.items() if name not in names}
         found.append((Case(**settings), options))
