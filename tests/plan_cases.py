@@ -51,28 +51,32 @@ OTHER = {
 
 
 def optimizers() -> dict[str, Callable[[], Any]]:
-    """Each class with defaults, with other numbers, with each flag, and with an epsilon of 0.
+    """Each class with defaults, with other numbers, with each flag; and with an epsilon of 0.
 
     Named after the rule that they are.
     """
     found: dict[str, Callable[[], Any]] = {}
 
-    def add(suffix: str, make: Callable[[], Any]) -> None:
-        rule = make().rule
-        found[f"{rule}, {suffix}" if rule in found else rule] = make
+    def add(make: Callable[[], Any], *said: str) -> None:
+        """Under its rule and as little of what is said as tells it from those before."""
+        names = [", ".join((make().rule, *said[len(said) - k :])) for k in range(len(said) + 1)]
+        found[next(name for name in names if name not in found)] = make
 
     for cls in catalogue.classes("optimizer"):
         make = partial(cls, **USUAL)
-        add("defaults", make)
+        add(make, "defaults")
         numbers = {name: value for name, value in OTHER.items() if name in cls.settings}
         if make(**numbers).rule != make().rule:
-            add("decay", partial(make, decay=OTHER["decay"], weight_decay=OTHER["weight_decay"]))
-        add("settings", partial(make, **numbers))
-        for name, check in cls.settings.items():
-            if check is is_flag:
-                add(name, partial(make, **numbers, **{name: True}))
+            rates = {name: OTHER[name] for name in ("decay", "weight_decay")}
+            add(partial(make, **rates), "decay")
+        add(partial(make, **numbers), "settings")
+        flags = [name for name, check in cls.settings.items() if check is is_flag]
+        for name in flags:
+            add(partial(make, **numbers, **{name: True}), name)
         if "epsilon" in cls.settings:
-            add("epsilon=0", partial(make, epsilon=0.0))
+            add(partial(make, epsilon=0.0), "epsilon=0")
+            for name in flags:
+                add(partial(make, **{name: True}, epsilon=0.0), name, "epsilon=0")
     return found
 
 

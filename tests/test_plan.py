@@ -252,6 +252,19 @@ def test_a_training_of_many_layers_is_the_references(way: str, dtype: Any) -> No
     follow(case, Options(5, True, "drawn", 1.0, "plain"), way)
 
 
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "rule", [name for name, make in RULES.items() if hasattr(make(), "epsilon")]
+)
+def test_lanes_without_a_neuron_or_a_sample_stay_neutral(
+    rule: str, way: str, dtype: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither 0 / 0 where epsilon is 0, nor what L1 makes of them, nor what memory held."""
+    monkeypatch.setenv("CHAINRULE_MEMORY", "nan")
+    case = Case(ENDS[5], "tanh", rule, "all", dtype=dtype, sizes=(5, 17, 19, 3))
+    follow(case, Options(batch_size=3), way)
+
+
 # The form of the data changes nothing
 
 
