@@ -107,12 +107,11 @@ def test_the_bounds_are_small_beside_the_steps(dtype: Any) -> None:
     for rule in ("sgd", "nesterov", "adagrad", "adam"):
         case = Case(ENDS[0], "relu", rule, "all", "hidden", dtype)
         model = make_model(case)
-        model.optimizer.learning_rate = 0.2
         before = dense_layers(model)[0].weights.copy()
         step = Step(reference_of(model, case), *make_data(case, 19), dtype)
         moved = np.abs(step.after.layers[0].weights - before)
         share = step.bounds[0]["weight"]["parameter"] / moved
-        assert np.median(share) < 1000 * np.finfo(dtype).eps
+        assert np.median(share) < 2000 * np.finfo(dtype).eps
 
 
 # Sizes round the lengths of vectors, tiles and blocks; the last ones give work to threads.
