@@ -143,7 +143,7 @@ def test_infinities_give_limits_and_nan_passes(row: Row, dtype: Any) -> None:
     with np.errstate(over="ignore", invalid="ignore"):
         output = exact(row, "forward", inputs)
         dinputs = exact(row, "backward", ones, wider(inputs) if row["needs_inputs"] else output)
-    output, dinputs = output.astype(dtype), dinputs.astype(dtype)
+        output, dinputs = output.astype(dtype), dinputs.astype(dtype)
     actual = call(row, "forward", inputs)
     np.testing.assert_array_equal(np.isnan(actual), np.isnan(inputs))
     np.testing.assert_allclose(actual, output, rtol=gamma(ROUNDINGS, dtype), atol=smallest(dtype))

@@ -170,11 +170,12 @@ class Optimizer(Part):
         self.iterations += 1
 
     def __repr__(self) -> str:
-        names = [*self._shown, *self._shown_if_set]
+        own = (name for name in self.settings if name not in Optimizer.settings)
+        names = [*self._shown, *own, *self._shown_if_set]
         settings = ", ".join(
             f"{name}={getattr(self, name, None)}"
             for name in dict.fromkeys(names)
-            if name in self._shown or getattr(self, name) != getattr(type(self), name)
+            if name in self._shown or getattr(self, name) != getattr(type(self), name, None)
         )
         return f"{type(self).__name__}({settings})"
 

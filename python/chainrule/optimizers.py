@@ -198,7 +198,6 @@ class Optimizer_Adam(Optimizer):
         "epsilon_hat": is_flag,
     }
     _shown = ("learning_rate", "decay", "epsilon", "beta_1", "beta_2", "weight_decay")
-    _shown_if_set = ("amsgrad", "epsilon_hat", *Optimizer._shown_if_set)
 
     epsilon: float = 1e-7
     beta_1: float = 0.9
