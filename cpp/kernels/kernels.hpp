@@ -105,6 +105,7 @@ template <class T> struct Product {
     Grid<T> output;
     bool padded;
     bool prefetch;             // fetch ahead what comes next: product the next panels of b, product_tn those of a and the next rows of b
+    bool init_last = false;    // init is added to the whole sum, which began at zero; product_tn, product_nt, lane_sums_nt
     // The sums go on through an activation (forward_in_tile); product, product_tn.
     Activation activation = Activation::identity;
     // In product of whole vectors: the sums, gradients of an activation's output, go on through its derivative (derivative_in_tile).

@@ -69,6 +69,16 @@ CHAINRULE_INLINE void start_tile(Vec<T> (&sum)[R][V], const T* init, Index row, 
 }
 
 template <int R, int V, class Width, class T>
+CHAINRULE_INLINE void add_to_tile(Vec<T> (&sum)[R][V], const T* init, Index row, Index vec, Width width) {
+    _Pragma("GCC unroll 16") for (int r = 0; r < R; ++r) {
+        _Pragma("GCC unroll 8") for (int v = 0; v < V; ++v)
+            if (v + 1 < V) sum[r][v] = load(init + v * vec) + sum[r][v];
+            else sum[r][v] = load(init + v * vec, width) + sum[r][v];
+        next_row(init, row);
+    }
+}
+
+template <int R, int V, class Width, class T>
 CHAINRULE_INLINE void finish_tile(Vec<T> (&sum)[R][V], T* output, Index row, Index vec, Width width) {
     _Pragma("GCC unroll 16") for (int r = 0; r < R; ++r) {
         _Pragma("GCC unroll 8") for (int v = 0; v < V; ++v)

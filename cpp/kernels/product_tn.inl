@@ -30,7 +30,7 @@ template <class T> struct BothAhead {
 template <int R, int V, class Layout, class Width, class T>
 void product_tn_tile(const Product<T>& job, const T* a, const T* b, const T* init, T* output, BothAhead<T> ahead, Width width) {
     Vec<T> sum[R][V];
-    start_tile(sum, init, job.init.row, job.init.vec, width);
+    start_tile(sum, job.init_last ? nullptr : init, job.init.row, job.init.vec, width);
     const Index a_row = is_in_panels<Layout> ? lanes<T> : job.a.row, b_row = is_in_panels<Layout> ? lanes<T> : job.b.row;
     const Index b_vec = job.b.vec;
     const auto multiply_add = [&](const T* a_k, const T* b_k) {
@@ -57,6 +57,7 @@ void product_tn_tile(const Product<T>& job, const T* a, const T* b, const T* ini
             _Pragma("GCC unroll 4") for (int i = 0; i < product_tn_turn; ++i) multiply_add(a + i * a_row, b + i * b_row);
         }
     for (; k < job.inner; ++k, a += a_row, b += b_row) multiply_add(a, b);
+    if (job.init_last) add_to_tile(sum, init, job.init.row, job.init.vec, width);
     if (job.activation != Activation::identity) through_activation(job.activation, sum, job.parameters, Activations{});
     finish_tile(sum, output, job.output.row, job.output.vec, width);
 }

@@ -5,7 +5,7 @@
 // less time than a barrier is worth.
 //
 // Samples go through all layers, forward and back, in blocks of a few vectors that stay in L1; each gradient stays
-// `lanes` partial sums until the last block.
+// `lanes` partial sums until the last block. Those of a block are chains; blocks are added up as chunks are (chunks.hpp).
 //
 //   values      row 0: ones, whose weight is the bias; row 1 + j: neuron j of the block's samples
 //   sums        row j: what the activation of neuron j was given, where its derivative needs that
@@ -18,6 +18,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "model/chunks.hpp"
 #include "model/grids.hpp"
 #include "model/engine.hpp"
 #include "runtime/dispatch.hpp"
@@ -41,7 +42,7 @@ template <class T> struct StageRows {
     Index offset = 0, count = 0;  // its part of the parameters
     // Its three products, as the constructor laid them out; a pass sets the number of samples and where the inputs stand.
     Product<T> forward = {}, dinputs = {}, gradient = {};
-    Grid<T> totals = {}, partials = {};  // of the gradient, in its last block and before
+    Grid<T> totals = {};  // of the gradient
 };
 
 template <class T> class NanoEngine final : public Engine<T> {
@@ -68,7 +69,7 @@ template <class T> class NanoEngine final : public Engine<T> {
     void gather(const Batch& batch);
     void forward(const Batch& batch, Samples samples, std::size_t s);
     void loss(const Batch& batch, Samples samples);
-    void backward(const Batch& batch, Samples samples, std::size_t s);
+    void backward(const Batch& batch, Samples samples, std::size_t s, T* sums);
     void drop(std::size_t layer, const Dropout& dropout, const Batch& batch, Samples samples, const T* values, Index row, T* mask, T* dropped, Index columns);
     void regularize_gradients();
     void clip(double clip_norm);
@@ -76,8 +77,11 @@ template <class T> class NanoEngine final : public Engine<T> {
     void step_scale(const UpdateRule& rule);
     template <class Body> void for_each_array(const NetworkArrays<T>& arrays, const Body& body) const;
     Index block_vectors() const;
+    Index groups_of_blocks() const { return (stride_ + chunks_together * block_ - 1) / (chunks_together * block_); }
+    void finish_gradients(const T* sums);
     // Whether dvalues of stage s, as they come with the derivative from the stage above, overwrite its values.
     bool in_place(std::size_t s) const { return s + 1 < net_.stages.size() && ends_in_derivative(net_.stages[s]); }
+    bool ends_group(Index first) const { return (first / block_ + 1) % chunks_together == 0; }
     // Where the product of stage s goes, and what its activation's derivative is written in.
     T* product_of(std::size_t s) const { return stages_[s].sums ? stages_[s].sums : stages_[s].values + block_; }
     Grid<T> rows(T* data, Index first) const { return {data + first * block_, block_, lanes<T>}; }
@@ -140,7 +144,7 @@ NanoEngine<T>::NanoEngine(const Network& network)
     }
     arena_.plan_zeros(&parameters_, count_);
     arena_.plan_zeros(&gradient_, count_);
-    if (block_ < stride_) arena_.plan_zeros(&partials_, count_ * lanes<T>);
+    if (block_ < stride_) arena_.plan_zeros(&partials_, Cascade<T>::levels(groups_of_blocks()) * count_ * lanes<T>);
     plan_states(count_, states_);
     if (net_.labels) arena_.plan_zeros(&labels_, stride_);
     else arena_.plan_zeros(&targets_, net_.n_targets() * stride_);
@@ -187,7 +191,6 @@ template <class T> void NanoEngine<T>::plan_jobs() {
         }
         memory.gradient = {1 + stage.n_inputs, 0, stage.n_neurons, none, constant(dvalues), none, {}, true, false};
         memory.totals = {gradient_ + memory.offset, stage.n_neurons, lanes<T>};
-        if (partials_) memory.partials = {partials_ + memory.offset * lanes<T>, stage.n_neurons * lanes<T>, lanes<T>};
     }
     loss_.metric = net_.metric;
     loss_.cols = net_.stages.back().n_neurons;
@@ -205,7 +208,7 @@ template <class T> void NanoEngine<T>::plan_jobs() {
 template <class T> Index NanoEngine<T>::block_vectors() const {
     Index neurons = 0;
     for (std::size_t s = 0; s < net_.stages.size(); ++s) neurons += (in_place(s) ? 1 : 2) * net_.stages[s].n_neurons + 1;
-    const Index vectors = stride_ / lanes<T>, most = std::max(Index(1), block_bytes / (neurons * line_bytes));
+    const Index vectors = stride_ / lanes<T>, most = std::clamp(block_bytes / (neurons * line_bytes), Index(1), chunk_samples);
     const Index blocks = (vectors + most - 1) / most;
     return (vectors + blocks - 1) / blocks;
 }
@@ -253,15 +256,18 @@ template <class T> void NanoEngine<T>::pass(const Batch& batch, Worker, Barrier&
     gather(batch);
     if (net_.scales())
         kernel_.scale_columns(batch.rows, net_.n_inputs(), {inputs_ + stride_, stride_, lanes<T>}, scale_, {scaled_ + stride_, stride_, lanes<T>}, true);
+    Cascade<T> sums(partials_, count_ * lanes<T>);
     for (Index first = 0; first < batch.rows; first += block_) {
         const Samples samples = {first, std::min(batch.rows - first, block_)};
         if (batch.training && input_dropped_)
             drop(0, net_.input_dropout, batch, samples, inputs_ + samples.first, stride_, input_mask_, input_dropped_, net_.n_inputs());
         for (std::size_t s = 0; s < stages_.size(); ++s) forward(batch, samples, s);
         loss(batch, samples);
-        if (batch.training)
-            for (std::size_t s = stages_.size(); s-- > net_.lowest();) backward(batch, samples, s);
+        if (!batch.training) continue;
+        for (std::size_t s = stages_.size(); s-- > net_.lowest();) backward(batch, samples, s, sums.place());
+        if (batch.rows > chunks_together * block_ && (ends_group(first) || first + block_ >= batch.rows)) sums.add();
     }
+    if (batch.training && batch.rows > chunks_together * block_) finish_gradients(sums.total());
     if (batch.training && dscaled_)
         kernel_.sum_products(batch.rows, net_.n_inputs(), {inputs_ + stride_, stride_, lanes<T>}, {dscaled_, stride_, lanes<T>}, dscale_, true);
 }
@@ -319,7 +325,7 @@ template <class T> void NanoEngine<T>::loss(const Batch& batch, Samples samples)
     kernel_.losses[net_.loss](loss_);
 }
 
-template <class T> void NanoEngine<T>::backward(const Batch& batch, Samples samples, std::size_t s) {
+template <class T> void NanoEngine<T>::backward(const Batch& batch, Samples samples, std::size_t s, T* sums) {
     const Stage& stage = net_.stages[s];
     StageRows<T>& memory = stages_[s];
     const Index count = stage.n_neurons * block_;
@@ -332,11 +338,13 @@ template <class T> void NanoEngine<T>::backward(const Batch& batch, Samples samp
         else activation.backward(count, stage.activation_parameters.data(), dvalues.data, product_of(s), dvalues.data);
     }
     if (stage.learns()) {
-        const bool last = samples.first + samples.rows == batch.rows;
+        const bool last = batch.rows <= chunks_together * block_ && samples.first + samples.rows == batch.rows;
+        const Grid<T> partials = {sums + memory.offset * lanes<T>, stage.n_neurons * lanes<T>, lanes<T>};
         memory.gradient.inner = samples.rows;
         memory.gradient.a = constant(inputs_of(s, samples, true));
-        memory.gradient.init = samples.first > 0 ? constant(memory.partials) : Grid<const T>{nullptr, 0, 0};
-        memory.gradient.output = last ? memory.totals : memory.partials;
+        memory.gradient.init_last = samples.first % (chunks_together * block_) > 0;  // to the blocks of its group
+        memory.gradient.init = memory.gradient.init_last ? constant(partials) : Grid<const T>{nullptr, 0, 0};
+        memory.gradient.output = last ? memory.totals : partials;
         if (last) kernel_.product_nt(memory.gradient);
         else kernel_.lane_sums_nt(memory.gradient);
     }
@@ -344,6 +352,18 @@ template <class T> void NanoEngine<T>::backward(const Batch& batch, Samples samp
         memory.dinputs.cols = samples.rows;
         if (s == 0) memory.dinputs.output.data = dscaled_ + samples.first;
         kernel_.product(memory.dinputs);
+    }
+}
+
+// The sums over the lanes, of many blocks.
+template <class T> void NanoEngine<T>::finish_gradients(const T* sums) {
+    for (std::size_t s = net_.lowest(); s < stages_.size(); ++s) {
+        StageRows<T>& memory = stages_[s];
+        memory.gradient.inner = 0;
+        memory.gradient.init_last = false;
+        memory.gradient.init = {sums + memory.offset * lanes<T>, net_.stages[s].n_neurons * lanes<T>, lanes<T>};
+        memory.gradient.output = memory.totals;
+        kernel_.product_nt(memory.gradient);
     }
 }
 
