@@ -210,6 +210,7 @@ def test_what_a_callback_changes_is_seen(name: str, batch_size: int | None, engi
         assert whole.layers[position].step == parts.layers[position].step
 
 
+@pytest.mark.filterwarnings("ignore:train. the loss has grown:RuntimeWarning")
 @pytest.mark.parametrize("on_nonfinite", ["stop", "raise", "ignore"])
 @pytest.mark.parametrize("batch_size", [None, 6])
 def test_dropouts_count_the_steps_alike_after_a_divergence(

@@ -55,6 +55,8 @@ class CompiledLoss(Compiled, Loss):
             with labelled(label_of(self)):
                 return self._compiled_forward(*self.converted(y_pred, y_true, "y_pred"))
 
+    _converting = staticmethod(forward)
+
     def backward(self, dvalues: Any, y_true: Any) -> Array:
         """Compute, keep and return `dinputs` (n, m), the gradient of the mean loss.
 

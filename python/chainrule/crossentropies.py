@@ -8,12 +8,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from . import _core
 from .arrays import Array, as_class_targets, as_number
 from .base_loss import Regions
 from .compiled_loss import CLIP, CompiledLoss
 from .domains import check_labels
 from .errors import labelled
 from .settings import Settings, is_flag, is_fraction
+
+_forward = _core.categorical_crossentropy_forward
+_backward = _core.categorical_crossentropy_backward
 
 
 class Loss_BinaryCrossentropy(CompiledLoss):
@@ -90,6 +94,14 @@ class Loss_CategoricalCrossentropy(CompiledLoss):
     def parameters(self) -> tuple[float, ...]:
         """Return ``(label_smoothing,)``."""
         return (self.label_smoothing,)
+
+    # As `compiled.fixed` makes them, but sooner: classification loops call these in each step.
+
+    def _compiled_forward(self, y_pred: Any, y_true: Any) -> Array:
+        return _forward(y_pred, y_true, self.label_smoothing)
+
+    def _compiled_backward(self, dvalues: Any, y_true: Any) -> Array:
+        return _backward(dvalues, y_true, self.label_smoothing)
 
     @property
     def output_domain(self) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .activations import Activation_Softmax
-from .arrays import as_count, as_real
+from .arrays import Array, as_count, as_real
 from .catalogue import own_class
 from .frames import check_names
 from .history import History
@@ -73,15 +73,14 @@ class Model(Stack):
     feature_names: tuple[str, ...] | None = None
     softmax_classifier_output: Any = None
     _precision: float | None = None  # the accuracy's, from the last training
+    _batch_size: int | None = None  # of the last training
 
     def __init__(self) -> None:
         super().__init__()
-        self.loss: Any = None
-        self.optimizer = None
-        self.accuracy = None
-        self.history = None
-        self.rng = None
+        self.optimizer = self.accuracy = self.softmax_classifier_output = None
+        self.history = self.rng = self.feature_names = None
         self.stop_training = False
+        self._precision = self._batch_size = None
 
     def set(self, *, loss: Any = None, optimizer: Any = None, accuracy: Any = None) -> None:
         """Set loss, optimizer, accuracy; what is not given stays. May be repeated.
@@ -102,8 +101,9 @@ class Model(Stack):
 
     def _look(self) -> None:
         super()._look()
-        joint = self.loss is not None and joint_loss(self.layers[-1], self.loss) is not None
-        if not joint or own_class(self.layers[-1]) is not Activation_Softmax:
+        last = self.layers[-1]
+        joint = own_class(last) is Activation_Softmax and joint_loss(last, self.loss) is not None
+        if not joint:
             self.softmax_classifier_output = None
         elif self.softmax_classifier_output is None:
             self.softmax_classifier_output = Activation_Softmax_Loss_CategoricalCrossentropy()
@@ -180,14 +180,16 @@ class Model(Stack):
             check_names(X, self.feature_names, "X")
             inputs = as_real(as_rows(self.layers, X, "X"), "X")
             size = None if batch_size is None else as_count(batch_size, "batch_size", 1)
-            dtype = model_dtype(self.layers)
             if size is None or inputs.ndim == 0 or size >= len(inputs):
-                return forward_pass(self.layers, as_batch(inputs, dtype), False)
-            outputs = [
-                forward_pass(self.layers, as_batch(inputs[start : start + size], dtype), False)
-                for start in range(0, len(inputs), size)
-            ]
-            return np.concatenate(outputs)
+                return self._outputs(inputs)
+            starts = range(0, len(inputs), size)
+            return np.concatenate([self._outputs(inputs[start : start + size]) for start in starts])
+
+    def _outputs(self, inputs: Array) -> Any:
+        """Run samples of any real dtype through the layers, as in training."""
+        if inputs.dtype.kind != "f":  # the package's layers convert floats for themselves
+            inputs = as_batch(inputs, model_dtype(self.layers))
+        return forward_pass(self.layers, inputs, False)
 
     def evaluate(
         self,

@@ -286,9 +286,7 @@ def finite(value: Any, name: str) -> float:
 
 def check_parameters(layers: Layers) -> None:
     """Raise NoPlan where parameters are not the plain arrays the core works on."""
-    arrays = [
-        getattr(layer, slot.name) for layer in layers.parametric for slot in slots_of(layer)
-    ]
+    arrays = [getattr(layer, slot.name) for layer in layers.parametric for slot in slots_of(layer)]
     if not all(hasattr(stage.dense, "weights") for stage in layers.stages):
         raise NoPlan("a dense layer has no weights")
     if len({array.dtype for array in arrays}) > 1:
