@@ -60,7 +60,7 @@ def test_training_goes_on_by_hand_and_in_the_plan(
                 step_by_hand(model, *samples)
             else:
                 model.train(*samples)
-            assert_step(model, step, None, f"step {number}")
+            assert_step(model, step, f"step {number}")
     assert model.optimizer.iterations == 8
     assert [layer.step for layer in model.layers if isinstance(layer, cr.Layer_Dropout)] == [8, 8]
 

@@ -105,6 +105,18 @@ class CompiledLoss(Compiled, Loss):
                 dinputs = backward(*arrays, *self.parameters())
         return dinputs
 
+    def joint_value(self, inputs: Any, y_true: Any) -> Array:
+        """Return the loss of each sample that the gradient of `joint_backward` is of, unclipped.
+
+        Parameters
+        ----------
+        inputs : array_like (n, m)
+            The last activation's inputs.
+        y_true : array_like
+            Targets as in `forward`.
+        """
+        raise NotImplementedError(f"{label_of(self)}: it is joined with no activation")
+
     def converted(self, y_pred: Any, y_true: Any, name: str) -> tuple[Array, Array]:
         """Return predictions (n, m) and targets as the compiled functions take them."""
         predictions = as_matrix(y_pred, name)

@@ -59,6 +59,13 @@ class Loss_BinaryCrossentropy(CompiledLoss):
         """Return 1 where a logit is above 0, else 0; None for probabilities."""
         return (np.asarray(outputs) > 0) * 1 if self.from_logits else None
 
+    def joint_value(self, inputs: Any, y_true: Any) -> Array:
+        """Return the loss of each row of logits: what the gradient joined with a sigmoid is of."""
+        z, y = self.converted(inputs, y_true, "inputs")
+        losses = np.maximum(z, 0) - y * z + np.log1p(np.exp(-np.abs(z)))
+        value: Array = losses.mean(axis=1)
+        return value
+
     def regions(self, y_pred: Any, y_true: Any) -> Regions | None:
         """Return 1 where a prediction is clipped; such an entry's gradient is not the slope."""
         if self.from_logits:
@@ -126,6 +133,20 @@ class Loss_CategoricalCrossentropy(CompiledLoss):
             return super().checked_targets(targets, name, n_outputs, dtype)
         check_labels(targets, name, n_outputs)
         return targets
+
+    def joint_value(self, inputs: Any, y_true: Any) -> Array:
+        """Return ``sum_j y_j (log sum_k exp z_k - z_j)`` of each row of logits z, unclipped.
+
+        It is what the gradient joined with softmax is of, by NumPy, in the dtype of the logits.
+        """
+        z, y = self.converted(inputs, y_true, "inputs")
+        if y.ndim == 1:
+            y = (y[:, None] == np.arange(z.shape[1])).astype(z.dtype)
+        y = (1 - self.label_smoothing) * y + self.label_smoothing / z.shape[1]
+        below = z - z.max(axis=1, keepdims=True)
+        losses = y * (np.log(np.exp(below).sum(axis=1, keepdims=True)) - below)
+        value: Array = losses.sum(axis=1)
+        return value
 
     def without_smoothing(self) -> Loss_CategoricalCrossentropy:
         """Return a loss like this one that takes targets as they are."""

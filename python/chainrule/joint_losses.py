@@ -73,6 +73,10 @@ class JointLoss(Compiled):
         mean = _core.sum(sample_losses) / len(sample_losses)
         return as_single(mean) if output.dtype == SINGLE else np.float64(mean)
 
+    def joint_value(self, inputs: Any, y_true: Any) -> Array:
+        """Return the loss of each row, unclipped, in the dtype of `inputs`."""
+        return self.loss.joint_value(inputs, y_true)
+
     def backward(self, dvalues: Any, y_true: Any) -> Array:
         """Compute, keep and return `dinputs` (n, m), the gradient of the mean loss.
 

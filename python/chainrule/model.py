@@ -349,7 +349,9 @@ class Model(Stack):
         """Write the whole model, with its training state, to a file; see `load`.
 
         A kill at any moment leaves the old file or the new one. Attributes that users added
-        are not kept; an object of a class of the user's own is kept with all its attributes.
+        are not kept; an object of a class of the user's own is kept with all its attributes. An
+        optimizer of the user's own names in ``states`` the arrays that it keeps beside parameters:
+        ``("velocity",)`` for ``weight_velocity`` and ``bias_velocity``.
 
         Parameters
         ----------

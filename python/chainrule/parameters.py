@@ -1,7 +1,14 @@
 """Parameters of a layer: which it has, how an array becomes one, and the initial values.
 
 Optimizers, clipping, penalties, saving, summary, early stopping and checks walk over
-`slots_of(layer)`; nobody else spells the names of a layer's parameters.
+`slots_of(layer)`; nobody else spells the names of a layer's parameters. A layer of the user's own
+takes part with any names::
+
+    class Layer_Own:
+        parameter_names = ("kernel", "offset")      # gradients: dkernel, doffset
+        learning_rate_factor = (1.0, 0.1)           # if wanted; so weight_decay_factor, trainable
+
+An optimizer's arrays stand beside a parameter: ``kernel_momentums``, ``kernel_cache``.
 """
 
 from __future__ import annotations

@@ -202,9 +202,10 @@ def find_own(entry: Document, custom: Custom, where: str) -> type:
     """Return the user's class that an entry names, if it was given."""
     name = entry["own"]
     if name not in custom:
+        call = name if name.isidentifier() and len(name) <= 60 else "..."
         raise ValueError(
             f"{where}: expected a class that was given, got {shown(name)}, a class of the user's "
-            f"own; pass custom=[{name[:60]}] if you trust the file with it"
+            f"own; pass custom=[{call}] if you trust the file with it"
         )
     return custom[name]
 
