@@ -5,7 +5,8 @@
 // Both operands are read along their rows, so nothing is transposed. A tile's R values of a stand side by side:
 // tiles never cross a panel of a. One chain of fused multiply-adds over k per element, as in product.inl.
 //
-// Registers: AVX-512 8 x 3 sums + 3 of b + 1 of a = 28 of 32; AVX2 6 x 1 (12) + 2 + 1 of 16.
+// Registers: AVX-512 8 x 3 sums + 3 of b + 1 of a = 28 of 32; AVX2 6 x 1 (12) + 2 + 1 of 16. An activation with a parameter
+// would need one more: GCC would spill in the loop (6 % of `wide` on AVX2).
 //
 // Fetching ahead: a wide tile fetches the next panel of a, a line for each of its samples, and of the rows that follow those
 // of b one for every four samples. A tile one vector wide has loads to spare for the latter only.
@@ -58,7 +59,7 @@ void product_tn_tile(const Product<T>& job, const T* a, const T* b, const T* ini
         }
     for (; k < job.inner; ++k, a += a_row, b += b_row) multiply_add(a, b);
     if (job.init_last) add_to_tile(sum, init, job.init.row, job.init.vec, width);
-    if (job.activation != Activation::identity) through_activation(job.activation, sum, job.parameters, Activations{});
+    if (job.activation != Activation::identity) through_activation<false>(job.activation, sum, job.parameters, Activations{}, UpTo<Activations::count>{});
     finish_tile(sum, output, job.output.row, job.output.vec, width);
 }
 
