@@ -203,15 +203,14 @@ template <class Function, int R, int V, class T> CHAINRULE_INLINE void through_a
     _Pragma("GCC unroll 16") for (int r = 0; r < R; ++r)
         _Pragma("GCC unroll 8") for (int v = 0; v < V; ++v) sum[r][v] = Function::forward(sum[r][v], parameters);
 }
-template <int R, int V, class T, class... Parts>
-CHAINRULE_INLINE void through_activation(Activation which, Vec<T> (&sum)[R][V], const double* parameters, List<Parts...>) {
-    const auto one = [&](auto part, int place) {
-        using Function = decltype(part);
-        if constexpr (Function::forward_in_tile)
-            if (static_cast<int>(which) == place) through_activation<Function>(sum, parameters);
-    };
-    int place = 0;
-    (one(Parts{}, place++), ...);
+template <class Function, bool with_parameters, int place, int R, int V, class T>
+CHAINRULE_INLINE void through_activation_if(Activation which, Vec<T> (&sum)[R][V], const double* parameters) {
+    if constexpr (Function::forward_in_tile && (with_parameters || Function::parameters.count == 0))
+        if (static_cast<int>(which) == place) through_activation<Function>(sum, parameters);
+}
+template <bool with_parameters, int R, int V, class T, class... Parts, int... place>
+CHAINRULE_INLINE void through_activation(Activation which, Vec<T> (&sum)[R][V], const double* parameters, List<Parts...>, Indices<place...>) {
+    (through_activation_if<Parts, with_parameters, place>(which, sum, parameters), ...);
 }
 
 // One row on, by an addition the compiler cannot see through: else it would compute the addresses of all rows of a tile
@@ -229,14 +228,13 @@ CHAINRULE_INLINE void through_derivative(Vec<T> (&sum)[R][V], const T* saved, In
         next_row(saved, row);
     }
 }
-template <int R, int V, class T, class... Parts>
-CHAINRULE_INLINE void through_derivative(Activation which, Vec<T> (&sum)[R][V], const T* saved, Index row, Index vec, const double* parameters,
-                                         List<Parts...>) {
-    const auto one = [&](auto part, int place) {
-        using Function = decltype(part);
-        if constexpr (Function::derivative_in_tile)
-            if (static_cast<int>(which) == place) through_derivative<Function>(sum, saved, row, vec, parameters);
-    };
-    int place = 0;
-    (one(Parts{}, place++), ...);
+template <class Function, int place, int R, int V, class T>
+CHAINRULE_INLINE void through_derivative_if(Activation which, Vec<T> (&sum)[R][V], const T* saved, Index row, Index vec, const double* parameters) {
+    if constexpr (Function::derivative_in_tile)
+        if (static_cast<int>(which) == place) through_derivative<Function>(sum, saved, row, vec, parameters);
+}
+template <int R, int V, class T, class... Parts, int... place>
+CHAINRULE_INLINE void through_derivative(Activation which, Vec<T> (&sum)[R][V], const T* saved, Index row, Index vec, const double* parameters, List<Parts...>,
+                                         Indices<place...>) {
+    (through_derivative_if<Parts, place>(which, sum, saved, row, vec, parameters), ...);
 }

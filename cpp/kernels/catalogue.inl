@@ -18,7 +18,7 @@ template <class Part> constexpr LossEntry loss_entry() {
 }
 template <class Part> constexpr RuleEntry rule_entry() {
     static_assert(Part::states.count <= most_states);
-    return {Part::name, Part::formula, Part::states, Part::parameters, Part::prepare};
+    return {Part::name, Part::formula, Part::states, Part::parameters, Part::counts_steps, Part::prepare};
 }
 template <class Part> constexpr MetricEntry metric_entry() { return {Part::name, Part::formula}; }
 

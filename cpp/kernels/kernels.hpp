@@ -66,6 +66,7 @@ struct RuleEntry {
     const char *name, *formula;
     Names states;      // arrays of the parameter's shape that it keeps
     Names parameters;
+    bool counts_steps;  // the constants change with the number of the step
     // What a step needs, computed once for all elements: `step` counts a parameter's own steps from 1.
     void (*prepare)(const double* parameters, double rate, double step, double* constants) noexcept;
 };
@@ -105,7 +106,8 @@ template <class T> struct Product {
     Grid<T> output;
     bool padded;
     bool prefetch;             // fetch ahead what comes next: product the next panels of b, product_tn those of a and the next rows of b
-    // The sums go on through an activation (forward_in_tile); product, product_tn.
+    bool init_last = false;    // init is added to the whole sum, which began at zero; product_tn, product_nt, lane_sums_nt
+    // The sums go on through an activation (forward_in_tile; without parameters in product_tn); product, product_tn.
     Activation activation = Activation::identity;
     // In product of whole vectors: the sums, gradients of an activation's output, go on through its derivative (derivative_in_tile).
     Activation derivative = Activation::identity;

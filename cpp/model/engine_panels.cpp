@@ -151,7 +151,7 @@ template <class T> double PanelsEngine<T>::penalty() const {
 
 template <class T> void PanelsEngine<T>::pass(const Batch& batch, Worker worker, Barrier& barrier) {
     const Range mine = runtime::share(batch.rows, 1, worker);
-    T* const scratch = static_cast<T*>(scratch_.data()) + worker.index * scratch_elements();
+    T* const scratch = scratch_of(worker);
     const Index count = mine.last - mine.first;
     const Index blocks = count > 0 ? std::max<Index>((count + blocks_.rows / 2) / blocks_.rows, 1) : 0;  // about that size
     for (Index b = 0, row = mine.first; b < blocks; ++b) {

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "model/blocks.hpp"
+#include "model/chunks.hpp"
 #include "model/grids.hpp"
 #include "model/engine.hpp"
 #include "runtime/dispatch.hpp"
@@ -29,6 +30,11 @@ namespace chainrule::model::panels {
 using runtime::Barrier;
 using runtime::Range;
 using runtime::Worker;
+
+// Panels of inputs whose gradient is made and spent at a time (chosen on `digits`, `rl` and `wide`).
+constexpr Index strip_panels = 4;
+// Panels of neurons in a tile, on every CPU target.
+constexpr Index most_vectors = 4;
 
 template <class T> Grid<T> at(const Grid<T>& grid, Index row, Index panel) {
     return {grid.data ? grid.data + row * grid.row + panel * grid.vec : nullptr, grid.row, grid.vec};
@@ -92,7 +98,11 @@ template <class T> class PanelsEngine final : public Engine<T> {
     bool uses_threads() const override { return step_flops(net_) >= 8e6 || runtime::team_is_forced(); }
 
   private:
-    Index scratch_elements() const { return 3 * lanes<T> * largest_width_; }
+    Index scratch_elements() const {
+        const int levels = Cascade<T>::levels((net_.batch_size + group_samples - 1) / group_samples);
+        return std::max(3 * lanes<T> * largest_width_, levels * strip_panels * most_vectors * lanes<T> * lanes<T>);
+    }
+    T* scratch_of(Worker worker) const { return static_cast<T*>(scratch_.data()) + worker.index * scratch_elements(); }
     void gather(const Batch& batch, Index row, Index rows);
     void forward(const Batch& batch, std::size_t s, Index row, Index rows, T* scratch);
     void loss(const Batch& batch, Index row, Index rows, T* scratch);
@@ -106,7 +116,7 @@ template <class T> class PanelsEngine final : public Engine<T> {
     static bool few(const Batch& batch) { return batch.rows <= few_samples; }
     bool skinny() const { return net_.batch_size <= few_samples; }
     void fetch_strip(const Tile& tile, const Strip& strip) const;
-    void strip_gradient(const Tile& tile, const Strip& strip, Index samples, T* gradient);
+    void strip_gradient(const Tile& tile, const Strip& strip, Index samples, T* gradient, T* room);
     void strip_update(const StepRules& rules, const Tile& tile, const Strip& strip, const T* gradient);
     void strip_regularize(const Tile& tile, const Strip& strip, T* gradient);
     void strip_squares(const Tile& tile, const Strip& strip, const T* gradient);
