@@ -182,6 +182,31 @@ template <class T> struct GatherJob {
     Grid<T> output;
 };
 
+// Which elements a dropout keeps: bit c % 32 of the word at data[r * row + c / 32 * vec].
+struct KeptBits {
+    std::uint32_t* data;
+    Index row, vec;
+};
+
+// Draws the bits of (rows, cols) elements, numbers first, first + 1, ... of the stream row by row; those behind a row are 0.
+struct DrawJob {
+    Index rows, cols;
+    double keep;
+    std::uint64_t key, step, first;
+    KeptBits bits;
+};
+
+// output = values * mask, mask = kept where the bit is set, else 0; values and output may be the same. Whole vectors are
+// read and written.
+template <class T> struct DropJob {
+    Index rows, cols;
+    bool samples_in_lanes;  // values and output are stored transposed, and the bits have row = 1; else they have vec = 1
+    Grid<const T> values;
+    KeptBits bits;
+    T kept;
+    Grid<T> output;
+};
+
 // --- tables of functions ----------------------------------------------------------------------------------------------
 
 template <class T> struct ActivationKernels {
@@ -224,7 +249,9 @@ template <class T> struct Kernels {
     void (*gather)(const GatherJob<T>&) noexcept;
     void (*gather_transposed)(const GatherJob<T>&) noexcept;
 
-    void (*dropout_mask)(Index n, double keep, std::uint64_t key, std::uint64_t step, std::uint64_t first, T* mask) noexcept;
+    void (*draw_dropout)(const DrawJob&) noexcept;
+    void (*drop)(const DropJob<T>&) noexcept;
+    void (*dropout_forward)(Index n, double keep, std::uint64_t key, std::uint64_t step, std::uint64_t first, const T* inputs, T* output, T* mask) noexcept;
     void (*multiply)(Index n, const T* a, const T* b, T* output) noexcept;
     // output = inputs * factors of the columns, and the sums over samples of a * b; whole vectors are read and written.
     void (*scale_columns)(Index rows, Index cols, Grid<const T> inputs, const T* factors, Grid<T> output, bool samples_in_lanes) noexcept;
