@@ -3,30 +3,49 @@
 // Element e of the step's (n, m) array takes word e % 4 of block e / 4 of its stream (philox.inl); u = (word >> 8) / 2^24.
 // No state, so any part of it can be drawn, by any thread.
 
-// Blocks drawn at a time, whole groups of vectors on every CPU.
-constexpr Index drawn_blocks = 1152;
-constexpr Index drawn_words = drawn_blocks / 8;
+// Blocks drawn at a time.
+constexpr Index drawn_blocks = 48 * group_blocks, drawn_words = drawn_blocks / 8;
 
-inline void draw_dropout(const DrawJob& job) noexcept {
-    const Stream stream = stream_of(job.keep, job.key, job.step);
-    unsigned char drawn[drawn_blocks / 2 + vectors_in_flight * bytes_each + 8];
-    std::uint64_t start = 0, held = 0;  // `drawn` has `held` elements from `start` on
-    std::uint64_t element = job.first, left = static_cast<std::uint64_t>(job.rows) * static_cast<std::uint64_t>(job.cols);
-    for (Index r = 0; r < job.rows; ++r)
-        for (Index c = 0; c < job.cols; c += 32) {
-            const std::uint64_t count = static_cast<std::uint64_t>(at_most(job.cols - c, 32));
-            if (element - start + count > held) {
-                start = element & ~std::uint64_t(7);
-                const Index blocks = at_most(static_cast<Index>((element - start + left + 3) / 4), drawn_blocks);
-                draw(stream, start / 4, blocks, drawn);
-                held = 4 * static_cast<std::uint64_t>(blocks);
+// Draws in place what needs no shifting, whole groups of vectors: words one behind the other, from the first bit of a byte
+// on. Returns how many elements that were.
+inline Index draw_in_place(const DrawJob& job, const Stream& stream) {
+    if (job.first % 8 != 0 || job.bits.vec != 1 || (job.rows > 1 && job.cols != 32 * job.bits.row)) return 0;
+    const Index blocks = run_length(job.first / 4, job.rows * job.cols / 4) / group_blocks * group_blocks;
+    draw_run(stream, job.first / 4, blocks, reinterpret_cast<unsigned char*>(job.bits.data));
+    return 4 * blocks;
+}
+
+inline void draw_dropout(const DrawJob& whole) noexcept {
+    const Stream stream = stream_of(whole.keep, whole.key, whole.step);
+    DrawJob job = whole;
+    if (const Index done = draw_in_place(whole, stream)) {
+        job.first += static_cast<std::uint64_t>(done);
+        job.bits.data += done / 32;
+        job.cols = job.rows * job.cols - done;
+        job.rows = 1;
+    }
+    unsigned char drawn[(drawn_blocks + group_blocks) / 2 + 8];
+    std::uint64_t start = job.first - job.first % 8;     // the element whose bit is the first in `drawn`
+    Index place = static_cast<Index>(job.first % 8);     // the next bit,
+    Index held = 0, left = place + job.rows * job.cols;  // how many there are, how many will be
+    for (Index r = 0; r < job.rows; ++r) {
+        std::uint32_t* word = job.bits.data + r * job.bits.row;
+        for (Index c = 0; c < job.cols; c += 32, word += job.bits.vec) {
+            const Index count = at_most(job.cols - c, 32);
+            if (place + count > held) {
+                const Index passed = place & ~Index(7);
+                start += static_cast<std::uint64_t>(passed);
+                left -= passed;
+                place -= passed;
+                held = at_most((left + 3) / 4, drawn_blocks) * 4;
+                draw(stream, start / 4, held / 4, drawn);
             }
-            std::uint64_t word;
-            __builtin_memcpy(&word, drawn + (element - start) / 8, sizeof word);
-            job.bits.data[r * job.bits.row + c / 32 * job.bits.vec] = static_cast<std::uint32_t>(low_half(word >> element % 8) & ((std::uint64_t(1) << count) - 1));
-            element += count;
-            left -= count;
+            std::uint64_t bits;
+            __builtin_memcpy(&bits, drawn + (place >> 3), sizeof bits);
+            *word = static_cast<std::uint32_t>(bits >> (place & 7)) & (0xFFFFFFFF >> (32 - count));
+            place += count;
         }
+    }
 }
 
 // --- bits to masks ------------------------------------------------------------------------------------------------

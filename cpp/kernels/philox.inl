@@ -11,6 +11,7 @@ using Words = NativeBits<float>;
 
 constexpr std::uint64_t philox_m0 = 0xD2511F53, philox_m1 = 0xCD9E8D57, philox_w0 = 0x9E3779B9, philox_w1 = 0xBB67AE85;
 constexpr int blocks_each = register_bytes / 8, vectors_in_flight = 3, bytes_each = blocks_each / 2;
+constexpr Index group_blocks = 24;  // of one, two or four groups of vectors
 
 CHAINRULE_INLINE std::uint64_t low_half(std::uint64_t x) { return x & 0xFFFFFFFF; }
 CHAINRULE_INLINE Counters spread(std::uint64_t x) { return x - Counters{}; }
@@ -71,9 +72,8 @@ inline Stream stream_of(double keep, std::uint64_t key, std::uint64_t step) {
     return stream;
 }
 
-// Bits of `blocks` blocks that have c1 in common, four each, from block `first` on. Behind them it may write as many bytes
-// as a group of vectors has.
-inline void draw_run(const Stream& stream, std::uint64_t first, Index blocks, unsigned char* bits) {
+// Bits of `blocks` blocks that have c1 in common, four each, from block `first` on: whole groups of vectors are written.
+__attribute__((noinline)) void draw_run(const Stream& stream, std::uint64_t first, Index blocks, unsigned char* bits) {
     constexpr int V = vectors_in_flight;
     const std::uint64_t key0 = low_half(stream.key), key1 = stream.key >> 32, step = low_half(stream.step);
     const std::uint64_t same = philox_m0 * low_half((philox_m1 * step >> 32) ^ first >> 32 ^ key0);  // m0 c0 in round 2
@@ -110,11 +110,13 @@ inline void draw_run(const Stream& stream, std::uint64_t first, Index blocks, un
     }
 }
 
+// Of `blocks` blocks from `first` on those with its c1.
+inline Index run_length(std::uint64_t first, Index blocks) { return at_most(static_cast<Index>((std::uint64_t(1) << 32) - low_half(first)), blocks); }
+
 // The same for any blocks; `first` is even.
 inline void draw(const Stream& stream, std::uint64_t first, Index blocks, unsigned char* bits) {
     while (blocks > 0) {
-        const std::uint64_t left = (std::uint64_t(1) << 32) - low_half(first);
-        const Index count = static_cast<std::uint64_t>(blocks) < left ? blocks : static_cast<Index>(left);
+        const Index count = run_length(first, blocks);
         draw_run(stream, first, count, bits);
         first += static_cast<std::uint64_t>(count);
         blocks -= count;
