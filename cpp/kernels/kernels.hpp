@@ -45,6 +45,7 @@ struct ActivationEntry {
     Names parameters;
     bool by_rows;             // works on whole rows (softmax), else element by element
     bool needs_inputs;        // the derivative is written in the inputs, else in the output
+    bool needs_sign;          // the derivative is dvalues where the output is above 0, else 0: a dropped output says as much
     bool forward_in_tile, derivative_in_tile;  // few enough operations for a product's epilogue
     Index cost;               // vector operations an element takes, forward and back
 };
@@ -111,6 +112,7 @@ template <class T> struct Product {
     Activation derivative = Activation::identity;
     Grid<const T> saved = {nullptr, 0, 0};  // what the derivative is written in, with the strides of `output`
     const double* parameters = nullptr;     // of either activation
+    T factor = 1;                           // what the sums are multiplied with before a derivative that needs_sign
 };
 
 constexpr Index few_samples = 4;

@@ -112,7 +112,7 @@ void product_tile(const Product<T>& job, const T* a, const T* b, const T* init, 
     if constexpr (is_whole<Width>)
         if (job.derivative != Activation::identity)  // saved has the strides of output
             through_derivative(job.derivative, sum, job.saved.data + (output - job.output.data), job.output.row, job.output.vec, job.parameters,
-                               Activations{});
+                               job.factor, Activations{});
     if (job.activation != Activation::identity) through_activation(job.activation, sum, job.parameters, Activations{});
     finish_tile(sum, output, job.output.row, job.output.vec, width);
 }

@@ -36,8 +36,8 @@ template <class T> struct StageRows {
     T* values = nullptr;   // (1 + n_neurons, block)
     T* sums = nullptr;     // (n_neurons, block), where the activation's derivative is written in them
     T* dvalues = nullptr;  // (n_neurons, block)
-    T* dropped = nullptr;  // with dropout: values * mask, which feed the next layer
-    std::uint32_t* kept = nullptr;
+    std::uint32_t* kept = nullptr;  // with dropout: bits of the elements that stay
+    T* dropped = nullptr;           // values * mask, which feed the next layer, where the values must stay
     Index offset = 0, count = 0;  // its part of the parameters
     // Its three products, as the constructor laid them out; a pass sets the number of samples and where the inputs stand.
     Product<T> forward = {}, dinputs = {}, gradient = {};
@@ -69,9 +69,9 @@ template <class T> class NanoEngine final : public Engine<T> {
     void forward(const Batch& batch, Samples samples, std::size_t s);
     void loss(const Batch& batch, Samples samples);
     void backward(const Batch& batch, Samples samples, std::size_t s);
-    void plan_dropped(Index columns, std::uint32_t** kept, T** dropped);
+    void plan_kept(Index columns, std::uint32_t** kept) { arena_.plan_zeros(kept, (columns + 31) / 32 * block_); }
     void draw(std::size_t layer, const Dropout& dropout, const Batch& batch, Samples samples, Index columns, std::uint32_t* kept);
-    void drop(double keep, Samples samples, Index columns, Grid<T> values, std::uint32_t* kept, Grid<T> dropped);
+    void drop(T factor, Samples samples, Index columns, Grid<T> values, std::uint32_t* kept, Grid<T> dropped);
     void regularize_gradients();
     void clip(double clip_norm);
     void step(const UpdateRule& rule, Index first, Index count);
@@ -122,14 +122,18 @@ NanoEngine<T>::NanoEngine(const Network& network)
         arena_.plan_zeros(&dscale_, widest);
         plan_states(widest, scale_states_);
     }
-    if (net_.input_dropout.drops()) plan_dropped(widest, &input_kept_, &input_dropped_);
+    if (net_.input_dropout.drops()) {
+        plan_kept(widest, &input_kept_);
+        arena_.plan_zeros(&input_dropped_, (1 + widest) * block_);
+    }
     for (std::size_t s = 0; s < stages_.size(); ++s) {
         const Stage& stage = net_.stages[s];
         StageRows<T>& memory = stages_[s];
         arena_.plan_zeros(&memory.values, (1 + stage.n_neurons) * block_);
         if (stage.entry().needs_inputs) arena_.plan_zeros(&memory.sums, stage.n_neurons * block_);
         if (!in_place(s)) arena_.plan_zeros(&memory.dvalues, stage.n_neurons * block_);
-        if (stage.dropout.drops()) plan_dropped(stage.n_neurons, &memory.kept, &memory.dropped);
+        if (stage.dropout.drops()) plan_kept(stage.n_neurons, &memory.kept);
+        if (stage.dropout.drops() && !stage.drops_in_place()) arena_.plan_zeros(&memory.dropped, (1 + stage.n_neurons) * block_);
         memory.offset = count_;
         memory.count = (1 + stage.n_inputs) * stage.n_neurons;
         count_ += memory.count;
@@ -160,11 +164,6 @@ NanoEngine<T>::NanoEngine(const Network& network)
 
 template <class T> void NanoEngine<T>::plan_states(Index count, T* (&states)[most_states]) {
     for (int i = 0; i < net_.rule_entry().states.count; ++i) arena_.plan_zeros(&states[i], count);
-}
-
-template <class T> void NanoEngine<T>::plan_dropped(Index columns, std::uint32_t** kept, T** dropped) {
-    arena_.plan_zeros(kept, (columns + 31) / 32 * block_);
-    arena_.plan_zeros(dropped, (1 + columns) * block_);
 }
 
 // What is the same in every step: a step takes less time than describing its work anew.
@@ -259,7 +258,7 @@ template <class T> void NanoEngine<T>::pass(const Batch& batch, Worker, Barrier&
         const Samples samples = {first, std::min(batch.rows - first, block_)};
         if (batch.training && input_dropped_) {
             draw(0, net_.input_dropout, batch, samples, net_.n_inputs(), input_kept_);
-            drop(batch.keep(net_.input_dropout, 0), samples, net_.n_inputs(), {inputs_ + stride_ + samples.first, stride_, lanes<T>}, input_kept_, rows(input_dropped_, 1));
+            drop(batch.factor<T>(net_.input_dropout, 0), samples, net_.n_inputs(), {inputs_ + stride_ + samples.first, stride_, lanes<T>}, input_kept_, rows(input_dropped_, 1));
         }
         for (std::size_t s = 0; s < stages_.size(); ++s) forward(batch, samples, s);
         loss(batch, samples);
@@ -308,9 +307,9 @@ template <class T> void NanoEngine<T>::forward(const Batch& batch, Samples sampl
         if (stage.entry().by_rows) activation.forward_rows(samples.rows, stage.n_neurons, constant(sums), output, scratch_, true, true);
         else activation.forward(stage.n_neurons * block_, stage.activation_parameters.data(), sums.data, output.data);
     }
-    if (batch.training && memory.dropped) {
+    if (batch.training && memory.kept) {
         draw(s + 1, stage.dropout, batch, samples, stage.n_neurons, memory.kept);
-        drop(batch.keep(stage.dropout, s + 1), samples, stage.n_neurons, output, memory.kept, rows(memory.dropped, 1));
+        drop(batch.factor<T>(stage.dropout, s + 1), samples, stage.n_neurons, output, memory.kept, stage.drops_in_place() ? output : rows(memory.dropped, 1));
     }
 }
 
@@ -330,7 +329,7 @@ template <class T> void NanoEngine<T>::backward(const Batch& batch, Samples samp
     const Stage& stage = net_.stages[s];
     StageRows<T>& memory = stages_[s];
     const Grid<T> dvalues = rows(memory.dvalues, 0);
-    if (memory.dropped) drop(batch.keep(stage.dropout, s + 1), samples, stage.n_neurons, dvalues, memory.kept, dvalues);
+    if (memory.kept && !in_place(s)) drop(batch.factor<T>(stage.dropout, s + 1), samples, stage.n_neurons, dvalues, memory.kept, dvalues);
     const ActivationKernels<T>& activation = kernel_.activations[stage.activation];
     if (stage.activation != Activation::identity && !net_.joint(s) && !in_place(s)) {
         if (stage.entry().by_rows)
@@ -348,6 +347,7 @@ template <class T> void NanoEngine<T>::backward(const Batch& batch, Samples samp
     }
     if (net_.needs_dinputs(s)) {
         memory.dinputs.cols = samples.rows;
+        if (s > 0) memory.dinputs.factor = batch.factor<T>(net_.stages[s - 1].dropout, s);
         if (s == 0) memory.dinputs.output.data = dscaled_ + samples.first;
         kernel_.product(memory.dinputs);
     }
@@ -361,8 +361,8 @@ void NanoEngine<T>::draw(std::size_t layer, const Dropout& dropout, const Batch&
 }
 
 // dropped = values * mask
-template <class T> void NanoEngine<T>::drop(double keep, Samples samples, Index columns, Grid<T> values, std::uint32_t* kept, Grid<T> dropped) {
-    kernel_.drop({samples.rows, columns, true, constant(values), {kept, 1, block_}, static_cast<T>(1.0 / keep), dropped});
+template <class T> void NanoEngine<T>::drop(T factor, Samples samples, Index columns, Grid<T> values, std::uint32_t* kept, Grid<T> dropped) {
+    kernel_.drop({samples.rows, columns, true, constant(values), {kept, 1, block_}, factor, dropped});
 }
 
 // --- update -------------------------------------------------------------------------------------------------------

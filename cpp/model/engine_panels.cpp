@@ -32,7 +32,7 @@ template <class T> PanelsEngine<T>::PanelsEngine(const Network& network) : net_(
         if (stage.entry().needs_inputs) memory.sums.plan(arena_, batch, stage.n_neurons);
         if (stage.dropout.drops()) {
             memory.kept.plan(arena_, batch, stage.n_neurons);
-            memory.dropped.plan(arena_, batch, stage.n_neurons);
+            if (!stage.drops_in_place()) memory.dropped.plan(arena_, batch, stage.n_neurons);
         }
         memory.panel = (stage.n_inputs + 1) * lanes<T>;
         memory.parameters = panels_of<T>(stage.n_neurons) * memory.panel;
@@ -181,7 +181,7 @@ template <class T> void PanelsEngine<T>::gather(const Batch& batch, Index row, I
     if (net_.scales()) kernel_.scale_columns(rows, inputs_.columns, constant(inputs_.grid(row)), scale_, scaled_.grid(row), false);
     if (batch.training && net_.input_dropout.drops()) {
         draw(0, net_.input_dropout, batch, input_kept_, row, rows, inputs_.columns);
-        drop(inputs_, input_kept_, batch.keep(net_.input_dropout, 0), input_dropped_, row, rows);
+        drop(inputs_, input_kept_, batch.factor<T>(net_.input_dropout, 0), input_dropped_, row, rows);
     }
 }
 
@@ -210,7 +210,7 @@ template <class T> void PanelsEngine<T>::forward(const Batch& batch, std::size_t
     }
     if (batch.training && stage.dropout.drops()) {
         draw(s + 1, stage.dropout, batch, memory.kept, row, rows, stage.n_neurons);
-        drop(memory.outputs, memory.kept, batch.keep(stage.dropout, s + 1), memory.dropped, row, rows);
+        drop(memory.outputs, memory.kept, batch.factor<T>(stage.dropout, s + 1), stage.drops_in_place() ? memory.outputs : memory.dropped, row, rows);
     }
 }
 
@@ -241,8 +241,8 @@ template <class T> void PanelsEngine<T>::backward(const Batch& batch, std::size_
     const Stage& stage = net_.stages[s];
     const StageMemory<T>& memory = stages_[s];
     const Grid<T> dvalues = memory.dvalues.grid(row);
-    if (stage.dropout.drops()) drop(memory.dvalues, memory.kept, batch.keep(stage.dropout, s + 1), memory.dvalues, row, rows);
     const bool done = s + 1 < stages_.size() && ends_in_derivative(stage) && !few(batch);  // in the product of the stage above
+    if (stage.dropout.drops() && !done) drop(memory.dvalues, memory.kept, batch.factor<T>(stage.dropout, s + 1), memory.dvalues, row, rows);
     if (stage.activation != Activation::identity && !net_.joint(s) && !done) {
         const ActivationKernels<T>& activation = kernel_.activations[stage.activation];
         if (stage.entry().by_rows) activation.backward_rows(rows, stage.n_neurons, constant(dvalues), constant(memory.outputs.grid(row)), dvalues, scratch, false, true);
@@ -262,6 +262,7 @@ template <class T> void PanelsEngine<T>::backward(const Batch& batch, std::size_
             job.derivative = net_.stages[s - 1].activation;
             job.saved = constant(stages_[s - 1].outputs.grid(row));
             job.parameters = net_.stages[s - 1].activation_parameters.data();
+            job.factor = batch.factor<T>(net_.stages[s - 1].dropout, s);
         }
         kernel_.product(job);
     }
@@ -286,8 +287,8 @@ void PanelsEngine<T>::draw(std::size_t layer, const Dropout& dropout, const Batc
 
 // dropped = values * mask
 template <class T>
-void PanelsEngine<T>::drop(const Panels<T>& values, const Kept& kept, double keep, const Panels<T>& dropped, Index row, Index rows) {
-    kernel_.drop({rows, values.columns, false, constant(values.grid(row)), kept.bits(row), static_cast<T>(1.0 / keep), dropped.grid(row)});
+void PanelsEngine<T>::drop(const Panels<T>& values, const Kept& kept, T factor, const Panels<T>& dropped, Index row, Index rows) {
+    kernel_.drop({rows, values.columns, false, constant(values.grid(row)), kept.bits(row), factor, dropped.grid(row)});
 }
 
 }  // namespace panels

@@ -60,8 +60,8 @@ struct Kept {
 template <class T> struct StageMemory {
     Panels<T> outputs, dvalues;
     Panels<T> sums;              // where the activation's derivative is written in them
-    Panels<T> dropped;           // with dropout: outputs * mask, which feed the next layer
-    Kept kept;
+    Kept kept;                   // with dropout
+    Panels<T> dropped;           // outputs * mask, which feed the next layer, where the outputs must stay
     T *weights = nullptr, *transposed = nullptr, *gradient = nullptr, *states[most_states] = {};
     Index panel = 0;             // elements of a panel of weights
     Index transposed_panel = 0;
@@ -110,7 +110,7 @@ template <class T> class PanelsEngine final : public Engine<T> {
     void loss(const Batch& batch, Index row, Index rows, T* scratch);
     void backward(const Batch& batch, std::size_t s, Index row, Index rows, T* scratch);
     void draw(std::size_t layer, const Dropout& dropout, const Batch& batch, const Kept& kept, Index row, Index rows, Index columns);
-    void drop(const Panels<T>& values, const Kept& kept, double keep, const Panels<T>& dropped, Index row, Index rows);
+    void drop(const Panels<T>& values, const Kept& kept, T factor, const Panels<T>& dropped, Index row, Index rows);
     void plan_tiles();
     void skinny_dinputs(std::size_t s, Index row, Index rows);
     void clipped_update(const StepRules& rules, double clip_norm, Index samples, Worker worker, Barrier& barrier);
