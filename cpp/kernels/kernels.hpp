@@ -45,6 +45,7 @@ struct ActivationEntry {
     Names parameters;
     bool by_rows;             // works on whole rows (softmax), else element by element
     bool needs_inputs;        // the derivative is written in the inputs, else in the output
+    bool needs_sign;          // the derivative is dvalues where the output is above 0, else 0: a dropped output says as much
     bool forward_in_tile, derivative_in_tile;  // few enough operations for a product's epilogue
     Index cost;               // vector operations an element takes, forward and back
 };
@@ -113,6 +114,7 @@ template <class T> struct Product {
     Activation derivative = Activation::identity;
     Grid<const T> saved = {nullptr, 0, 0};  // what the derivative is written in, with the strides of `output`
     const double* parameters = nullptr;     // of either activation
+    T factor = 1;                           // what the sums are multiplied with before a derivative that needs_sign
 };
 
 constexpr Index few_samples = 4;
@@ -184,6 +186,31 @@ template <class T> struct GatherJob {
     Grid<T> output;
 };
 
+// Which elements a dropout keeps: bit c % 32 of the word at data[r * row + c / 32 * vec].
+struct KeptBits {
+    std::uint32_t* data;
+    Index row, vec;
+};
+
+// Draws the bits of (rows, cols) elements, numbers first, first + 1, ... of the stream row by row; those behind a row are 0.
+struct DrawJob {
+    Index rows, cols;
+    double keep;
+    std::uint64_t key, step, first;
+    KeptBits bits;
+};
+
+// output = values * mask, mask = kept where the bit is set, else 0; values and output may be the same. Whole vectors are
+// read and written.
+template <class T> struct DropJob {
+    Index rows, cols;
+    bool samples_in_lanes;  // values and output are stored transposed, and the bits have row = 1; else they have vec = 1
+    Grid<const T> values;
+    KeptBits bits;
+    T kept;
+    Grid<T> output;
+};
+
 // --- tables of functions ----------------------------------------------------------------------------------------------
 
 template <class T> struct ActivationKernels {
@@ -226,7 +253,9 @@ template <class T> struct Kernels {
     void (*gather)(const GatherJob<T>&) noexcept;
     void (*gather_transposed)(const GatherJob<T>&) noexcept;
 
-    void (*dropout_mask)(Index n, double keep, std::uint64_t key, std::uint64_t step, std::uint64_t first, T* mask) noexcept;
+    void (*draw_dropout)(const DrawJob&) noexcept;
+    void (*drop)(const DropJob<T>&) noexcept;
+    void (*dropout_forward)(Index n, double keep, std::uint64_t key, std::uint64_t step, std::uint64_t first, const T* inputs, T* output, T* mask) noexcept;
     void (*multiply)(Index n, const T* a, const T* b, T* output) noexcept;
     // output = inputs * factors of the columns, and the sums over samples of a * b; whole vectors are read and written.
     void (*scale_columns)(Index rows, Index cols, Grid<const T> inputs, const T* factors, Grid<T> output, bool samples_in_lanes) noexcept;

@@ -122,7 +122,7 @@ void product_tile(const Product<T>& job, const T* a, const T* b, const T* init, 
     if constexpr (is_whole<Width>)
         if (job.derivative != Activation::identity)  // saved has the strides of output
             through_derivative(job.derivative, sum, job.saved.data + (output - job.output.data), job.output.row, job.output.vec, job.parameters,
-                               Activations{}, UpTo<Activations::count>{});
+                               job.factor, Activations{}, UpTo<Activations::count>{});
     if (job.activation != Activation::identity) through_activation<true>(job.activation, sum, job.parameters, Activations{}, UpTo<Activations::count>{});
     finish_tile(sum, output, job.output.row, job.output.vec, width);
 }

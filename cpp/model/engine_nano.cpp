@@ -37,8 +37,8 @@ template <class T> struct StageRows {
     T* values = nullptr;   // (1 + n_neurons, block)
     T* sums = nullptr;     // (n_neurons, block), where the activation's derivative is written in them
     T* dvalues = nullptr;  // (n_neurons, block)
-    T* mask = nullptr;     // with dropout
-    T* dropped = nullptr;
+    std::uint32_t* kept = nullptr;  // with dropout: bits of the elements that stay
+    T* dropped = nullptr;           // values * mask, which feed the next layer, where the values must stay
     Index offset = 0, count = 0;  // its part of the parameters
     // What becomes of its activation: looked up once.
     const ActivationKernels<T>* activation = nullptr;
@@ -76,7 +76,9 @@ template <class T> class NanoEngine final : public Engine<T> {
     void forward(const Batch& batch, Samples samples, std::size_t s);
     void loss(const Batch& batch, Samples samples);
     void backward(const Batch& batch, Samples samples, std::size_t s, T* sums);
-    void drop(std::size_t layer, const Dropout& dropout, const Batch& batch, Samples samples, const T* values, Index row, T* mask, T* dropped, Index columns);
+    void plan_kept(Index columns, std::uint32_t** kept) { arena_.plan_zeros(kept, (columns + 31) / 32 * block_); }
+    void draw(std::size_t layer, const Dropout& dropout, const Batch& batch, Samples samples, Index columns, std::uint32_t* kept);
+    void drop(T factor, Samples samples, Index columns, Grid<T> values, std::uint32_t* kept, Grid<T> dropped);
     void regularize_gradients();
     void clip(double clip_norm);
     void step(const UpdateRule& rule, Index first, Index count);
@@ -108,7 +110,8 @@ template <class T> class NanoEngine final : public Engine<T> {
     runtime::Arena arena_;
     Index stride_;  // samples of a batch, in whole vectors
     Index block_;   // samples of a block, in whole vectors
-    T *inputs_ = nullptr, *input_mask_ = nullptr, *input_dropped_ = nullptr, *targets_ = nullptr;
+    T *inputs_ = nullptr, *input_dropped_ = nullptr, *targets_ = nullptr;
+    std::uint32_t* input_kept_ = nullptr;
     T *scaled_ = nullptr, *dscaled_ = nullptr;  // inputs times their factors, and the gradient of that: whole batches
     T *scale_ = nullptr, *dscale_ = nullptr, *scale_states_[most_states] = {};
     std::vector<StageRows<T>> stages_;
@@ -134,7 +137,7 @@ NanoEngine<T>::NanoEngine(const Network& network)
         plan_states(widest, scale_states_);
     }
     if (net_.input_dropout.drops()) {
-        arena_.plan_zeros(&input_mask_, widest * block_);
+        plan_kept(widest, &input_kept_);
         arena_.plan_zeros(&input_dropped_, (1 + widest) * block_);
     }
     for (std::size_t s = 0; s < stages_.size(); ++s) {
@@ -143,10 +146,8 @@ NanoEngine<T>::NanoEngine(const Network& network)
         arena_.plan_zeros(&memory.values, (1 + stage.n_neurons) * block_);
         if (stage.entry().needs_inputs) arena_.plan_zeros(&memory.sums, stage.n_neurons * block_);
         if (!in_place(s)) arena_.plan_zeros(&memory.dvalues, stage.n_neurons * block_);
-        if (stage.dropout.drops()) {
-            arena_.plan_zeros(&memory.mask, stage.n_neurons * block_);
-            arena_.plan_zeros(&memory.dropped, (1 + stage.n_neurons) * block_);
-        }
+        if (stage.dropout.drops()) plan_kept(stage.n_neurons, &memory.kept);
+        if (stage.dropout.drops() && !stage.drops_in_place()) arena_.plan_zeros(&memory.dropped, (1 + stage.n_neurons) * block_);
         memory.offset = count_;
         memory.count = (1 + stage.n_inputs) * stage.n_neurons;
         count_ += memory.count;
@@ -279,8 +280,10 @@ template <class T> void NanoEngine<T>::pass(const Batch& batch, Worker, Barrier&
 template <class T> void NanoEngine<T>::pass_blocks(const Batch& batch, Index first, Index end, T* sums) {
     for (; first < end; first += block_) {
         const Samples samples = {first, std::min(end - first, block_)};
-        if (batch.training && input_dropped_)
-            drop(0, net_.input_dropout, batch, samples, inputs_ + samples.first, stride_, input_mask_, input_dropped_, net_.n_inputs());
+        if (batch.training && input_dropped_) {
+            draw(0, net_.input_dropout, batch, samples, net_.n_inputs(), input_kept_);
+            drop(batch.factor<T>(net_.input_dropout, 0), samples, net_.n_inputs(), {inputs_ + stride_ + samples.first, stride_, lanes<T>}, input_kept_, rows(input_dropped_, 1));
+        }
         for (std::size_t s = 0; s < stages_.size(); ++s) forward(batch, samples, s);
         loss(batch, samples);
         if (batch.training)
@@ -337,7 +340,10 @@ template <class T> void NanoEngine<T>::forward(const Batch& batch, Samples sampl
         if (memory.by_rows) memory.activation->forward_rows(samples.rows, stage.n_neurons, constant(sums), output, scratch_, true, true);
         else memory.activation->forward(stage.n_neurons * block_, stage.activation_parameters.data(), sums.data, output.data);
     }
-    if (batch.training && memory.dropped) drop(s + 1, stage.dropout, batch, samples, memory.values, block_, memory.mask, memory.dropped, stage.n_neurons);
+    if (batch.training && memory.kept) {
+        draw(s + 1, stage.dropout, batch, samples, stage.n_neurons, memory.kept);
+        drop(batch.factor<T>(stage.dropout, s + 1), samples, stage.n_neurons, output, memory.kept, stage.drops_in_place() ? output : rows(memory.dropped, 1));
+    }
 }
 
 template <class T> void NanoEngine<T>::loss(const Batch& batch, Samples samples) {
@@ -355,13 +361,12 @@ template <class T> void NanoEngine<T>::loss(const Batch& batch, Samples samples)
 template <class T> void NanoEngine<T>::backward(const Batch& batch, Samples samples, std::size_t s, T* sums) {
     const Stage& stage = net_.stages[s];
     StageRows<T>& memory = stages_[s];
-    const Index count = stage.n_neurons * block_;
-    if (memory.dropped) kernel_.multiply(count, memory.dvalues, memory.mask, memory.dvalues);
     const Grid<T> dvalues = rows(memory.dvalues, 0);
+    if (memory.kept && !in_place(s)) drop(batch.factor<T>(stage.dropout, s + 1), samples, stage.n_neurons, dvalues, memory.kept, dvalues);
     if (memory.derives) {
         if (memory.by_rows)
             memory.activation->backward_rows(samples.rows, stage.n_neurons, constant(dvalues), constant(rows(memory.values, 1)), dvalues, scratch_, true, true);
-        else memory.activation->backward(count, stage.activation_parameters.data(), dvalues.data, product_of(s), dvalues.data);
+        else memory.activation->backward(stage.n_neurons * block_, stage.activation_parameters.data(), dvalues.data, product_of(s), dvalues.data);
     }
     if (memory.learns) {
         const bool last = batch.rows <= chunks_together * block_ && samples.first + samples.rows == batch.rows;
@@ -376,6 +381,7 @@ template <class T> void NanoEngine<T>::backward(const Batch& batch, Samples samp
     }
     if (memory.needs_dinputs) {
         memory.dinputs.cols = samples.rows;
+        if (s > 0 && net_.stages[s - 1].dropout.drops()) memory.dinputs.factor = batch.factor<T>(net_.stages[s - 1].dropout, s);
         if (s == 0) memory.dinputs.output.data = dscaled_ + samples.first;
         kernel_.product(memory.dinputs);
     }
@@ -393,14 +399,16 @@ template <class T> void NanoEngine<T>::finish_gradients(const T* sums) {
     }
 }
 
-// dropped = values * a fresh mask; element (r, c) of the batch is number r * columns + c of the step's stream.
+// Element (r, c) of the batch is number r * columns + c of the step's stream.
 template <class T>
-void NanoEngine<T>::drop(std::size_t layer, const Dropout& dropout, const Batch& batch, Samples samples, const T* values, Index row, T* mask, T* dropped,
-                         Index columns) {
-    kernel_.dropout_mask(samples.rows * columns, batch.keep(dropout, layer), dropout.key, dropout.step + batch.step,
-                         static_cast<std::uint64_t>(samples.first * columns), scratch_);
-    kernel_.transpose(samples.rows, columns, {scratch_, columns, lanes<T>}, rows(mask, 0));
-    for (Index c = 0; c < columns; ++c) kernel_.multiply(block_, values + (c + 1) * row, mask + c * block_, dropped + (c + 1) * block_);
+void NanoEngine<T>::draw(std::size_t layer, const Dropout& dropout, const Batch& batch, Samples samples, Index columns, std::uint32_t* kept) {
+    kernel_.draw_dropout({samples.rows, columns, batch.keep(dropout, layer), dropout.key, dropout.step + batch.step,
+                          static_cast<std::uint64_t>(samples.first * columns), {kept, 1, block_}});
+}
+
+// dropped = values * mask
+template <class T> void NanoEngine<T>::drop(T factor, Samples samples, Index columns, Grid<T> values, std::uint32_t* kept, Grid<T> dropped) {
+    kernel_.drop({samples.rows, columns, true, constant(values), {kept, 1, block_}, factor, dropped});
 }
 
 // --- update -------------------------------------------------------------------------------------------------------

@@ -52,10 +52,22 @@ template <class T> struct Panels {
     Grid<T> grid(Index row = 0) const { return {data + row * lanes<T>, lanes<T>, stride}; }
 };
 
+// Which elements of (samples, columns) a dropout keeps in this step.
+struct Kept {
+    std::uint32_t* data = nullptr;
+    Index row = 0;  // words of a sample
+    void plan(runtime::Arena& arena, Index rows, Index columns) {
+        row = (columns + 31) / 32;
+        arena.plan(&data, rows * row);
+    }
+    KeptBits bits(Index sample) const { return {data + sample * row, row, 1}; }
+};
+
 template <class T> struct StageMemory {
     Panels<T> outputs, dvalues;
     Panels<T> sums;              // where the activation's derivative is written in them
-    Panels<T> mask, dropped;     // with dropout: dropped = outputs * mask feeds the next layer
+    Kept kept;                   // with dropout
+    Panels<T> dropped;           // outputs * mask, which feed the next layer, where the outputs must stay
     T *weights = nullptr, *transposed = nullptr, *gradient = nullptr, *states[most_states] = {};
     Index panel = 0;             // elements of a panel of weights
     Index transposed_panel = 0;
@@ -107,9 +119,8 @@ template <class T> class PanelsEngine final : public Engine<T> {
     void forward(const Batch& batch, std::size_t s, Index row, Index rows, T* scratch);
     void loss(const Batch& batch, Index row, Index rows, T* scratch);
     void backward(const Batch& batch, std::size_t s, Index row, Index rows, T* scratch);
-    void drop(std::size_t layer, const Dropout& dropout, const Batch& batch, const Panels<T>& values, const Panels<T>& mask, const Panels<T>& dropped, Index row,
-              Index rows);
-    void multiply(const Panels<T>& values, const Panels<T>& mask, const Panels<T>& output, Index row, Index rows);
+    void draw(std::size_t layer, const Dropout& dropout, const Batch& batch, const Kept& kept, Index row, Index rows, Index columns);
+    void drop(const Panels<T>& values, const Kept& kept, T factor, const Panels<T>& dropped, Index row, Index rows);
     void plan_tiles();
     void skinny_dinputs(std::size_t s, Index row, Index rows);
     void clipped_update(const StepRules& rules, double clip_norm, Index samples, Worker worker, Barrier& barrier);
@@ -144,7 +155,8 @@ template <class T> class PanelsEngine final : public Engine<T> {
     const Blocks<T> blocks_;
     runtime::Arena arena_;
     runtime::Block scratch_;  // per worker
-    Panels<T> inputs_, input_mask_, input_dropped_, targets_;
+    Panels<T> inputs_, input_dropped_, targets_;
+    Kept input_kept_;
     Panels<T> scaled_, dscaled_;  // inputs times their factors, and the gradient of that
     T *scale_ = nullptr, *dscale_ = nullptr, *scale_states_[most_states] = {};
     std::vector<StageMemory<T>> stages_;
