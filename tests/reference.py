@@ -295,15 +295,15 @@ def philox(counter: Sequence[Array], key: tuple[int, int]) -> list[Array]:
     return [c0, c1, c2, c3]
 
 
-def dropout_uniforms(shape: tuple[int, ...], key: int, step: int) -> Array:
+def dropout_uniforms(shape: tuple[int, ...], key: int, step: int, start: int = 0) -> Array:
     """One number u in [0, 1) for each element, a pure function of (key, step, element).
 
-    Element e, counted row by row, takes word e % 4 of the block with the counter words
-    (block low, block high, step low, step high), block = e // 4, under the key words
+    Element e, counted row by row from `start` on, takes word e % 4 of the block with the counter
+    words (block low, block high, step low, step high), block = e // 4, under the key words
     (key low, key high). u = (word >> 8) / 2^24, exact in float32.
     """
-    count = int(np.prod(shape))
-    block = np.arange((count + 3) // 4, dtype=np.uint64)
+    first, count = start % 4, int(np.prod(shape))
+    block = np.uint64(start // 4) + np.arange((first + count + 3) // 4, dtype=np.uint64)
     low_half, shift = np.uint64(0xFFFFFFFF), np.uint64(32)
     counter = [
         block & low_half,
@@ -311,13 +311,16 @@ def dropout_uniforms(shape: tuple[int, ...], key: int, step: int) -> Array:
         np.full_like(block, step & 0xFFFFFFFF),
         np.full_like(block, step >> 32),
     ]
-    words = np.stack(philox(counter, (key & 0xFFFFFFFF, key >> 32)), axis=1).ravel()[:count]
+    words = np.stack(philox(counter, (key & 0xFFFFFFFF, key >> 32)), axis=1).ravel()
+    words = words[first : first + count]
     return ((words >> np.uint64(8)).astype(np.float64) * 2.0**-24).reshape(shape)
 
 
-def dropout_forward(inputs: Array, keep: float, key: int, step: int) -> tuple[Array, Array]:
+def dropout_forward(
+    inputs: Array, keep: float, key: int, step: int, start: int = 0
+) -> tuple[Array, Array]:
     """mask = (u < keep) / keep, output = inputs * mask; ``step`` counts training forwards."""
-    kept = dropout_uniforms(inputs.shape, key, step) < keep
+    kept = dropout_uniforms(inputs.shape, key, step, start) < keep
     mask = np.where(kept, inputs.dtype.type(1.0 / keep), inputs.dtype.type(0))
     return inputs * mask, mask
 

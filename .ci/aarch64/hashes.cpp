@@ -117,7 +117,7 @@ template <class T> void elementwise(Index n) {
     const Values<T> inputs = data<T>(n, 5, 30);
     Values<T> output(inputs), mask(inputs);
     const std::string size = " " + std::to_string(n) + dtype<T>();
-    model::dropout_forward(n, 0.7, (std::uint64_t(1) << 60) + 3, (std::uint64_t(1) << 40) + 1, inputs.data(), output.data(), mask.data());
+    model::dropout_forward(n, 0.7, (std::uint64_t(1) << 60) + 3, (std::uint64_t(1) << 40) + 1, 0, inputs.data(), output.data(), mask.data());
     print("dropout" + size, output, mask);
     model::regularize(n, 0.01, 0.02, inputs.data(), output.data());
     print("regularize" + size, output);
