@@ -1,12 +1,22 @@
 // Small words about grids (kernels.hpp) that the schedules share.
 #pragma once
 
+#include <type_traits>
+
 #include "kernels/kernels.hpp"
 
 namespace chainrule::model {
 
 // The same matrix, to be read only.
 template <class T> Grid<const T> constant(const Grid<T>& grid) { return {grid.data, grid.row, grid.vec}; }
+
+// A row-major matrix.
+template <class T> Grid<T> rows_of(T* data, Index columns) { return {data, columns, lanes<std::remove_const_t<T>>}; }
+
+// What stands from a row and a vector (or panel) of columns on.
+template <class T> Grid<T> offset(const Grid<T>& grid, Index row, Index vector) {
+    return {grid.data + row * grid.row + vector * grid.vec, grid.row, grid.vec};
+}
 
 // Vectors, or panels, that hold so many columns.
 template <class T> Index panels_of(Index columns) { return (columns + lanes<T> - 1) / lanes<T>; }

@@ -55,6 +55,7 @@ class Loss(Accumulator, Part):
         "regularization_loss",
         "predictions",
     )
+    transient: ClassVar[tuple[str, ...]] = ("dinputs",)
     joins: ClassVar[Mapping[str, str]] = {}
     missing_layer: ClassVar[str] = ""
     accumulated_dtype: np.dtype[Any] = DOUBLE

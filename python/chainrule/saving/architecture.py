@@ -38,7 +38,10 @@ FIELDS = {
     *PARTS,
 }
 # Attributes of a model that stand elsewhere in the document, or that a model sets itself.
-LEFT_BY_MODEL = {"_owner", "input_layer", "output_layer_activation", "softmax_classifier_output"}
+LEFT_BY_MODEL = {
+    *("_owner", "_parameter_locks", "_predictor"),
+    *("input_layer", "output_layer_activation", "softmax_classifier_output"),
+}
 
 
 # --- model -> document --------------------------------------------------------------------------

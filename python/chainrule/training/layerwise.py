@@ -19,6 +19,7 @@ from ..multipliers import shares_of
 from ..base_optimizer import Optimizer
 from ..parameters import slots_of
 from .beginning import scheduled_dropouts
+from .busy import parameter_lock
 from .evaluation import evaluate
 from .meter import Meter
 from .passes import backward_pass, forward_pass, learning, lowest_learning
@@ -128,8 +129,9 @@ class LayerwiseRunner:
         optimizer = self.model.optimizer
         if hasattr(optimizer, "pre_update_params"):
             optimizer.pre_update_params()
-        for layer in learners:
-            optimizer.update_params(layer)
+        with parameter_lock(self.model):
+            for layer in learners:
+                optimizer.update_params(layer)
         if hasattr(optimizer, "post_update_params"):
             optimizer.post_update_params()
 

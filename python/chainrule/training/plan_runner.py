@@ -19,6 +19,7 @@ from ..multipliers import decay_multipliers, rate_multipliers, shares_of
 from ..optimizer_state import claim_layers, set_steps, state_arrays
 from ..parameters import Slot, slots_of
 from .beginning import begin_schedules, begin_steps
+from .busy import parameter_lock
 from .network import Layers, Network, NoPlan, Parameter, layers_of, network_of
 from .passes import learning
 from .request import StepRecord, TrainingRequest
@@ -135,7 +136,8 @@ class PlanRunner:
         if self._written_back:
             return
         self._written_back = True
-        self._plan.store(*self._arrays)
+        with parameter_lock(self.model):
+            self._plan.store(*self._arrays)
         optimizer, taken = self.model.optimizer, self._plan.steps_taken
         optimizer.iterations = self._plan.iterations
         rate = self._plan.step_record()[3]
