@@ -25,6 +25,7 @@ Array = np.ndarray[Any, Any]
 RUNS = 4
 ELEMENTARY = 8  # u
 UPDATE = 16  # roundings of an optimizer's formula, at most
+EXACT = ("relu", "leaky_relu")  # no elementary function
 
 
 class Errors:
@@ -57,19 +58,23 @@ class Errors:
             self.product(dvalues, weights.T),
         )
 
-    def elementary(self, function: Callable[[Array], Array]) -> Callable[[Array], Array]:
-        def perturbed(inputs: Array) -> Array:
-            output = function(inputs)
+    def elementary(self, function: Callable[..., Array]) -> Callable[..., Array]:
+        def perturbed(inputs: Array, *parameters: float) -> Array:
+            output = function(inputs, *parameters)
             return self.put(output, ELEMENTARY * self.u * np.abs(output))
 
         return perturbed
 
     def update(self, plain: Callable[..., None]) -> Callable[..., None]:
-        def perturbed(optimizer: Any, layer: Any, dweights: Array, dbiases: Array) -> None:
-            gradients = [self.put(g, UPDATE * self.u * np.abs(g)) for g in (dweights, dbiases)]
+        def perturbed(optimizer: Any, layer: Any, dweights: Array, dbiases: Array | None) -> None:
+            gradients = [
+                None if g is None else self.put(g, UPDATE * self.u * np.abs(g))
+                for g in (dweights, dbiases)
+            ]
             plain(optimizer, layer, *gradients)
             layer.weights = self.put(layer.weights, self.u * np.abs(layer.weights))
-            layer.biases = self.put(layer.biases, self.u * np.abs(layer.biases))
+            if layer.biases is not None:
+                layer.biases = self.put(layer.biases, self.u * np.abs(layer.biases))
 
         return perturbed
 
@@ -79,10 +84,12 @@ class Errors:
         names = ("dense_forward", "dense_backward")
         replaced = {name: getattr(self, name) for name in names}
         stack.enter_context(patch.multiple(reference, **replaced))
-        for name in ("sigmoid", "tanh", "softmax"):
-            stack.enter_context(
-                patch.dict(reference.FORWARD, {name: self.elementary(reference.FORWARD[name])})
-            )
+        functions = {
+            name: self.elementary(reference.FORWARD[name])
+            for name in reference.ACTIVATIONS
+            if name not in EXACT
+        }
+        stack.enter_context(patch.dict(reference.FORWARD, functions))
         plain: Any = optimizer.__dict__.get("update", reference.Optimizer.update)
         stack.enter_context(patch.object(optimizer, "update", self.update(plain)))
         return stack

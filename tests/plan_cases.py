@@ -1,15 +1,20 @@
 """Trainings to try: models, data and the reference's twin for any choice of parts.
 
 A `Case` names one choice; `ENGINES` lists what CHAINRULE_ENGINE may force, `WAYS` adds the
-layer-by-layer classes, which must give the same.
+layer-by-layer classes, which must give the same. Parts come from the catalogues: ACTIVATIONS,
+LOSSES and RULES hold whatever is listed there, with defaults and with other settings, and
+WALKED_ENDS every loss behind last layers that fit. `covering` chooses cases in which each pair of
+choices occurs.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -17,63 +22,172 @@ import pytest
 
 import chainrule as cr
 import reference
+from chainrule import _core, catalogue
+from chainrule.last_layer import FITTING
+from chainrule.parameters import slots_of
+from chainrule.settings import is_flag
 from chainrule.training import network
+from part_cases import name_of, numbers_for, targets_for, variants
 
 Array = np.ndarray[Any, Any]
+End = tuple[str, str, str]
 
 ENGINES = ("nano", "panels")
 WAYS = (*ENGINES, "layers")
 
-RULES: dict[str, Any] = {
-    "sgd": lambda: cr.Optimizer_SGD(0.1),
-    "decay": lambda: cr.Optimizer_SGD(0.1, 0.05),
-    "momentum": lambda: cr.Optimizer_SGD(0.1, 0.01, 0.9),
-    "nesterov": lambda: cr.Optimizer_SGD(0.1, 0.01, 0.8, nesterov=True),
-    "adagrad": lambda: cr.Optimizer_Adagrad(0.05, 0.02),
-    "rmsprop": lambda: cr.Optimizer_RMSprop(0.01, 0.02, rho=0.8),
-    "adam": lambda: cr.Optimizer_Adam(0.02, 0.01),
-    "adam with weight decay": lambda: cr.Optimizer_Adam(0.02, 0.01, weight_decay=0.1, beta_1=0.8),
+# --- optimizers -----------------------------------------------------------------------------------
+
+# Another value of a setting, by its name; a setting that is not named here keeps its default.
+USUAL = {"learning_rate": 0.05}
+OTHER = {
+    "decay": 0.02,
+    "weight_decay": 0.1,
+    "momentum": 0.8,
+    "rho": 0.8,
+    "beta_1": 0.8,
+    "beta_2": 0.99,
+    "epsilon": 1e-3,
 }
-LOSSES: dict[str, Any] = {
-    "half_squared_error": cr.Loss_HalfSquaredError,
-    "mean_squared_error": cr.Loss_MeanSquaredError,
-    "mean_absolute_error": cr.Loss_MeanAbsoluteError,
-    "binary_crossentropy": cr.Loss_BinaryCrossentropy,
-    "categorical_crossentropy": cr.Loss_CategoricalCrossentropy,
+
+
+def optimizers() -> dict[str, Callable[[], Any]]:
+    """Each class with defaults, with other numbers, with each flag, and with an epsilon of 0.
+
+    Named after the rule that they are.
+    """
+    found: dict[str, Callable[[], Any]] = {}
+
+    def add(suffix: str, make: Callable[[], Any]) -> None:
+        rule = make().rule
+        found[f"{rule}, {suffix}" if rule in found else rule] = make
+
+    for cls in catalogue.classes("optimizer"):
+        make = partial(cls, **USUAL)
+        add("defaults", make)
+        numbers = {name: value for name, value in OTHER.items() if name in cls.settings}
+        if make(**numbers).rule != make().rule:
+            add("decay", partial(make, decay=OTHER["decay"], weight_decay=OTHER["weight_decay"]))
+        add("settings", partial(make, **numbers))
+        for name, check in cls.settings.items():
+            if check is is_flag:
+                add(name, partial(make, **numbers, **{name: True}))
+        if "epsilon" in cls.settings:
+            add("epsilon=0", partial(make, epsilon=0.0))
+    return found
+
+
+RULES = optimizers()
+
+# --- activations and losses -----------------------------------------------------------------------
+
+
+def by_core_name(kind: str) -> dict[str, Callable[[], Any]]:
+    """The parts of a kind: "elu" with the defaults, "elu(alpha=0.25)" with another value."""
+    found: dict[str, Callable[[], Any]] = {}
+    for cls in catalogue.classes(kind):
+        for make in variants(cls):
+            name = make().name_in_core()
+            settings = name_of(make).partition("(")[2]
+            found[f"{name}({settings}" if name in found else name] = make
+    return found
+
+
+ACTIVATIONS = by_core_name("activation")
+LOSSES = by_core_name("loss")
+LOSS_ROWS = {row["name"]: row for row in _core.catalogue()["losses"]}
+METRICS = {
+    "classes": "categorical",
+    "shares": "binary",
+    "logits": "binary_logits",
+    "signs": "signs",
+    "values": "regression",
 }
-ACTIVATIONS: dict[str, Any] = {
-    "relu": cr.Activation_ReLU,
-    "sigmoid": cr.Activation_Sigmoid,
-    "tanh": cr.Activation_Tanh,
-    "linear": cr.Activation_Linear,
-    "softmax": cr.Activation_Softmax,
+ACCURACIES: dict[str | None, Any] = {
+    "categorical": cr.Accuracy_Categorical,
+    "binary": partial(cr.Accuracy_Categorical, binary=True),
+    "binary_logits": cr.Accuracy_Categorical,
+    "signs": cr.Accuracy_Categorical,
+    "regression": cr.Accuracy_Regression,
+    None: lambda: None,
 }
+
 # loss, last activation ("" for none), kind of targets
-ENDS = (
+ENDS: tuple[End, ...] = (
     ("categorical_crossentropy", "softmax", "labels"),
     ("categorical_crossentropy", "softmax", "soft"),
     ("categorical_crossentropy", "sigmoid", "labels"),
-    ("binary_crossentropy", "sigmoid", "binary"),
+    ("binary_crossentropy", "sigmoid", "drawn"),
     ("binary_crossentropy", "softmax", "soft"),
-    ("half_squared_error", "linear", "real"),
-    ("half_squared_error", "", "real"),
-    ("half_squared_error", "relu", "real"),
-    ("mean_squared_error", "tanh", "real"),
+    ("half_squared_error", "linear", "drawn"),
+    ("half_squared_error", "", "drawn"),
+    ("half_squared_error", "relu", "drawn"),
+    ("mean_squared_error", "tanh", "drawn"),
     ("mean_squared_error", "softmax", "soft"),
-    ("mean_absolute_error", "linear", "real"),
-    ("mean_absolute_error", "sigmoid", "binary"),
+    ("mean_absolute_error", "linear", "drawn"),
+    ("mean_absolute_error", "sigmoid", "drawn"),
 )
+
+
+def fitting_activations(loss: Any) -> list[str]:
+    """Last activations whose outputs the loss can take; "" is none."""
+    domain = loss.output_domain
+    if domain == "logits":
+        return ["", "linear"]
+    names = {name: make().codomain for name, make in ACTIVATIONS.items()}
+    if domain not in FITTING:
+        return ["", *names]
+    return [name for name, codomain in names.items() if codomain in FITTING[domain][0]]
+
+
+def walked_ends() -> tuple[End, ...]:
+    """Each loss with labels and targets behind layers that fit, each activation as a last one."""
+    found: list[End] = []
+    for turn, (name, make) in enumerate(LOSSES.items()):
+        row = LOSS_ROWS[make().name_in_core()]
+        fitting = fitting_activations(make())
+        # all that a demanding loss can take; of the others, which take any, some in turn
+        chosen = (
+            fitting
+            if len(fitting) <= 8
+            else [fitting[(3 * turn + k) % len(fitting)] for k in range(3)]
+        )
+        for activation in chosen:
+            kinds = ["labels", "soft"] if row["labels"] else ["drawn"]
+            found += [(name, activation, kind) for kind in kinds]
+            if row["domain"] == "signs":
+                found.append((name, activation, "yes or no"))
+    return tuple(found)
+
+
+WALKED_ENDS = walked_ends()
+
+
+def end_name(end: End) -> str:
+    return "-".join(filter(None, end))
+
+
+# --- cases ----------------------------------------------------------------------------------------
+
 REGULARISERS = {
     "none": (0.0, 0.0, 0.0, 0.0),
     "l2": (0.0, 0.02, 0.0, 0.01),
     "all": (0.003, 0.02, 0.002, 0.01),
 }
 DROPOUTS = {"none": (0.0, 0.0), "hidden": (0.0, 0.3), "both": (0.2, 0.4)}  # input, hidden
+FACTORS: dict[str, dict[str, Any]] = {
+    "none": {},
+    "one": {"learning_rate_factor": 0.5, "weight_decay_factor": 2.0, "epsilon_factor": 3.0},
+    "pairs": {
+        "learning_rate_factor": (1.5, 0.25),
+        "weight_decay_factor": (0.5, 3.0),
+        "epsilon_factor": (2.0, 0.5),
+    },
+}
 
 
 @dataclass(frozen=True)
 class Case:
-    end: tuple[str, str, str]
+    end: End
     hidden: str = "tanh"
     rule: str = "sgd"
     regulariser: str = "none"
@@ -81,14 +195,78 @@ class Case:
     dtype: Any = np.float64
     accuracy: bool = True
     sizes: tuple[int, ...] = (4, 7, 3)
+    bias: bool = True
+    scale: bool = False  # a scale layer in front, then without a dropout of the inputs
+    factors: str = "none"
+    frozen: int | None = None  # the place of a dense layer
+    scheduled: bool = False
+    spread: float = 0.9  # of a neuron's sum, where its inputs are of size 1
 
     @property
     def metric(self) -> str | None:
-        """The accuracy that fits the last activation."""
-        if not self.accuracy or self.end == ENDS[2]:
-            return None
-        kinds = {"softmax": "categorical", "sigmoid": "binary"}
-        return kinds.get(self.end[1], "regression")
+        """The accuracy that fits loss and last activation."""
+        predicts = LOSSES[self.end[0]]().predicts
+        if predicts is None:
+            predicts = ACTIVATIONS[self.end[1]]().predicts if self.end[1] else "values"
+        metric = METRICS[predicts]
+        targets = 1 if LOSS_ROWS[self.loss_name]["one_target"] else self.sizes[-1]
+        fits = targets == self.sizes[-1] and (metric == "categorical" or self.end[2] != "labels")
+        return metric if self.accuracy and fits else None
+
+    @property
+    def loss_name(self) -> str:
+        """The core's name of the loss, not joined."""
+        name: str = LOSSES[self.end[0]]().name_in_core()
+        return name
+
+
+def make_loss(case: Case) -> Any:
+    """The case's loss, with as many numbers as outputs where it wants them."""
+    loss = LOSSES[case.end[0]]()
+    row = LOSS_ROWS[case.loss_name]
+    if row["parameter_per_output"]:
+        return type(loss)(numbers_for(row, case.sizes[-1]))
+    return loss
+
+
+def make_optimizer(case: Case) -> Any:
+    """The case's optimizer; schedules are at their beginning, for 12 steps."""
+    optimizer = RULES[case.rule]()
+    if case.scheduled:
+        optimizer.schedule = cr.schedules.Cosine(end=0.2)
+        optimizer.weight_decay_schedule = cr.schedules.Exponential(end=0.3)
+        optimizer.schedule_start, optimizer.schedule_steps = 0, 12
+    return optimizer
+
+
+def make_dropout(case: Case, rate: float, rng: np.random.Generator) -> cr.Layer_Dropout:
+    schedule = cr.schedules.Step(0.5, at=(0.1, 0.4)) if case.scheduled else None
+    return cr.Layer_Dropout(rate, rng=rng, schedule=schedule)
+
+
+def make_scale(case: Case, rng: np.random.Generator) -> cr.Layer_Scale:
+    layer = cr.Layer_Scale(case.sizes[0], dtype=case.dtype, **FACTORS[case.factors])
+    layer.weights += (0.3 * rng.standard_normal(layer.weights.shape)).astype(case.dtype)
+    layer.weight_regularizer_l1, layer.weight_regularizer_l2 = REGULARISERS[case.regulariser][:2]
+    return layer
+
+
+def make_dense(case: Case, place: int, rng: np.random.Generator) -> cr.Layer_Dense:
+    d, m = case.sizes[place : place + 2]
+    layer = cr.Layer_Dense(
+        d,
+        m,
+        *REGULARISERS[case.regulariser],
+        weight_scale=case.spread / d**0.5,
+        dtype=case.dtype,
+        rng=rng,
+        bias=case.bias,
+        **FACTORS[case.factors],
+    )
+    if case.bias:
+        layer.biases += (0.2 * rng.standard_normal((1, m))).astype(case.dtype)
+    layer.trainable = place != case.frozen
+    return layer
 
 
 def make_model(case: Case, seed: int = 1) -> cr.Model:
@@ -96,31 +274,22 @@ def make_model(case: Case, seed: int = 1) -> cr.Model:
     rng = np.random.default_rng(seed)
     model = cr.Model()
     dropouts = DROPOUTS[case.dropout]
-    if dropouts[0]:
-        model.add(cr.Layer_Dropout(dropouts[0], rng=rng))
+    if case.scale:
+        model.add(make_scale(case, rng))
+    elif dropouts[0]:
+        model.add(make_dropout(case, dropouts[0], rng))
     for k in range(len(case.sizes) - 1):
-        d, m = case.sizes[k : k + 2]
-        strengths = REGULARISERS[case.regulariser]
-        layer = cr.Layer_Dense(
-            d, m, *strengths, weight_scale=0.9 / d**0.5, dtype=case.dtype, rng=rng
-        )
-        layer.biases += (0.2 * rng.standard_normal((1, m))).astype(case.dtype)
-        model.add(layer)
+        model.add(make_dense(case, k, rng))
         if k < len(case.sizes) - 2:
             model.add(ACTIVATIONS[case.hidden]())
             if dropouts[1]:
-                model.add(cr.Layer_Dropout(dropouts[1], rng=rng))
+                model.add(make_dropout(case, dropouts[1], rng))
         elif case.end[1]:
             model.add(ACTIVATIONS[case.end[1]]())
-    accuracies: dict[str | None, Any] = {
-        "categorical": cr.Accuracy_Categorical(),
-        "binary": cr.Accuracy_Categorical(binary=True),
-        "regression": cr.Accuracy_Regression(),
-    }
     model.set(
-        loss=LOSSES[case.end[0]](),
-        optimizer=RULES[case.rule](),
-        accuracy=accuracies.get(case.metric),
+        loss=make_loss(case),
+        optimizer=make_optimizer(case),
+        accuracy=ACCURACIES[case.metric](),
     )
     model.finalize()
     return model
@@ -134,52 +303,114 @@ def make_data(case: Case, n: int, seed: int = 2) -> tuple[Array, Array]:
     kinds = {
         "labels": lambda: rng.integers(0, m, n),
         "soft": lambda: rng.dirichlet(np.ones(m), n),
-        "binary": lambda: rng.integers(0, 2, (n, m)).astype(np.float64),
-        "real": lambda: rng.standard_normal((n, m)),
+        "yes or no": lambda: rng.integers(0, 2, (n, m)).astype(np.float64),
+        "drawn": lambda: targets_for(LOSS_ROWS[case.loss_name], rng, (n, m), np.float64),
     }
     return X, kinds[case.end[2]]()
+
+
+def covering(kinds: dict[str, list[Any]], seed: int = 20) -> list[dict[str, Any]]:
+    """Rows of choices, one a kind, in which each pair of choices of two kinds occurs.
+
+    Greedy: of some rows drawn round the first pair that is missing, the one with the most new
+    pairs.
+    """
+    rng = np.random.default_rng(seed)
+    sizes = [len(values) for values in kinds.values()]
+    missing = {
+        (a, i, b, j)
+        for a, b in combinations(range(len(sizes)), 2)
+        for i, j in product(range(sizes[a]), range(sizes[b]))
+    }
+    rows = []
+    while missing:
+        a, i, b, j = min(missing)
+        best: tuple[int, tuple[int, ...]] = (0, ())
+        for _ in range(20):
+            row = [int(rng.integers(size)) for size in sizes]
+            row[a], row[b] = i, j
+            gain = sum(pair in missing for pair in pairs_of(row))
+            best = max(best, (gain, tuple(row)))
+        missing -= set(pairs_of(best[1]))
+        rows.append(
+            {name: values[k] for (name, values), k in zip(kinds.items(), best[1], strict=True)}
+        )
+    return rows
+
+
+def pairs_of(row: Any) -> list[tuple[int, int, int, int]]:
+    return [(a, row[a], b, row[b]) for a, b in combinations(range(len(row)), 2)]
+
+
+# --- what a model holds, and its twin -------------------------------------------------------------
 
 
 def dense_layers(model: cr.Model) -> list[Any]:
     return [layer for layer in model.layers if isinstance(layer, cr.Layer_Dense)]
 
 
+def layers_with_parameters(model: cr.Model) -> list[Any]:
+    return [layer for layer in model.layers if slots_of(layer)]
+
+
+KINDS = tuple(dict.fromkeys(kind for row in _core.catalogue()["rules"] for kind in row["states"]))
 ARRAYS = ("weights", "biases")
-STATE = ("weight_momentums", "bias_momentums", "weight_cache", "bias_cache")
+STATE = tuple(f"{prefix}_{kind}" for prefix in ("weight", "bias") for kind in KINDS)
 
 
 def all_arrays(model: cr.Model) -> list[Array]:
     """Copies of parameters and optimizer arrays."""
     return [
         np.array(vars(layer)[name])
-        for layer in dense_layers(model)
+        for layer in layers_with_parameters(model)
         for name in (*ARRAYS, *STATE)
-        if name in vars(layer)
+        if vars(layer).get(name) is not None
     ]
 
 
 def reference_optimizer(optimizer: Any) -> reference.Optimizer:
     """The reference's optimizer with the same settings and step count."""
-    rule = type(optimizer).__name__.removeprefix("Optimizer_").lower()
-    names = set(reference.Optimizer.__dataclass_fields__) - {"rule"}
-    settings = {name: getattr(optimizer, name) for name in names if hasattr(optimizer, name)}
-    return reference.Optimizer(rule, **settings)
+    rule = optimizer.rule
+    assert rule in reference.RULES, f"tests/reference.py: expected a rule {rule!r}, got none"
+    names = {*reference.Optimizer.__dataclass_fields__, *reference.RULES[rule][2]} - {"rule"}
+    twin = reference.Optimizer(rule)
+    for name in names:
+        if hasattr(optimizer, name):
+            setattr(twin, name, getattr(optimizer, name))
+    return twin
+
+
+def reference_layer(layer: Any, optimizer: Any) -> Any:
+    """The reference's twin of one layer."""
+    if isinstance(layer, cr.Layer_Dropout):
+        return reference.Dropout(layer.rate, layer.key, layer.step, layer.schedule)
+    if not slots_of(layer):
+        name = layer.name_in_core()
+        assert name in reference.FORWARD, f"tests/reference.py: expected {name}_forward, got none"
+        return reference.Activation(name, layer.parameters())
+    held = vars(layer)
+    kind = reference.Scale if isinstance(layer, cr.Layer_Scale) else reference.Dense
+    twin = kind(*(None if held.get(name) is None else held[name].copy() for name in ARRAYS))
+    for slot, short in zip(slots_of(layer), ("weight", "bias"), strict=False):
+        l1, l2 = slot.strengths(layer)
+        setattr(twin, f"{short}_l1", l1)
+        setattr(twin, f"{short}_l2", l2)
+        if held.get("optimizer_token") == optimizer.token:
+            twin.steps[short] = layer.optimizer_steps[slot.name]
+    twin.state = {name: held[name].copy() for name in STATE if name in held}
+    for name in FACTORS["pairs"]:
+        setattr(twin, name, getattr(layer, name))
+    twin.trainable = layer.trainable
+    return twin
 
 
 def reference_of(model: cr.Model, case: Case) -> reference.Spec:
     """The reference's twin of the model as it is now: parameters, optimizer arrays, steps."""
-    layers: list[Any] = []
-    for layer in model.layers:
-        if isinstance(layer, cr.Layer_Dense):
-            arrays = [array.copy() for array in layer.get_parameters()]
-            state = {name: vars(layer)[name].copy() for name in STATE if name in vars(layer)}
-            layers.append(reference.Dense(*arrays, *REGULARISERS[case.regulariser], state))
-        elif isinstance(layer, cr.Layer_Dropout):
-            layers.append(reference.Dropout(layer.rate, layer.key, layer.step))
-        else:
-            name = next(key for key, kind in ACTIVATIONS.items() if isinstance(layer, kind))
-            layers.append(reference.Activation(name))
-    return reference.Spec(layers, case.end[0], reference_optimizer(model.optimizer), case.metric)
+    loss = model.loss.name_in_core()
+    assert loss in reference.LOSSES, f"tests/reference.py: expected {loss}_forward, got none"
+    layers = [reference_layer(layer, model.optimizer) for layer in model.layers]
+    optimizer = reference_optimizer(model.optimizer)
+    return reference.Spec(layers, loss, optimizer, case.metric, model.loss.parameters())
 
 
 def refuse_plans(patch: pytest.MonkeyPatch) -> None:

@@ -876,19 +876,28 @@ class Optimizer:
             self.schedule_start, self.schedule_steps = self.iterations, steps
 
     def update(self, layer: Dense, dweights: Array, dbiases: Array | None) -> None:
-        decay = self.weight_decay * at(self.weight_decay_schedule, self.share)
+        update(self.update_rule, list(self.parts(layer, dweights, dbiases).values()))
+
+    def parts(
+        self, layer: Dense, dweights: Array | None, dbiases: Array | None
+    ) -> dict[str, tuple[Any, ...]]:
+        """What `update` takes, for "weight" and "bias" as far as there are gradients."""
         shares = layer.weight_decay_factor
         pair = shares if isinstance(shares, tuple) else (shares, 0.0)
-        self.update_parameter(layer, "weight", layer.weights, dweights, decay * pair[0])
+        found = {}
+        if dweights is not None:
+            found["weight"] = self.part(layer, "weight", layer.weights, dweights, pair[0])
         if layer.biases is not None and dbiases is not None:
-            self.update_parameter(layer, "bias", layer.biases, dbiases, decay * pair[1])
+            found["bias"] = self.part(layer, "bias", layer.biases, dbiases, pair[1])
+        return found
 
-    def update_parameter(
-        self, layer: Dense, kind: str, parameter: Array, gradient: Array, weight_decay: float
-    ) -> None:
-        """One step of the rule; state arrays start at zero on the first step."""
+    def part(
+        self, layer: Dense, kind: str, parameter: Array, gradient: Array, decay_factor: float
+    ) -> tuple[Any, ...]:
+        """One parameter for `update`, its step counted; state arrays start at zero."""
         index = 0 if kind == "weight" else 1
         rate = self.rate * factor_of(layer.learning_rate_factor, index)
+        decay = self.weight_decay * at(self.weight_decay_schedule, self.share) * decay_factor
         _, states, names = RULES[self.update_rule]
         arrays = [
             layer.state.setdefault(f"{kind}_{name}", np.zeros_like(parameter)) for name in states
@@ -896,10 +905,16 @@ class Optimizer:
         settings = {name: getattr(self, name) for name in names}
         if "epsilon" in settings:
             settings["epsilon"] *= factor_of(layer.epsilon_factor, index)
-        layer.steps[kind] = layer.steps.get(kind, self.iterations) + 1
-        step, decay = layer.steps[kind], self.rate * weight_decay
-        part = (parameter, gradient, arrays, rate, decay, step, tuple(settings.values()))
-        update(self.update_rule, [part])
+        layer.steps[kind] = step = layer.steps.get(kind, self.iterations) + 1
+        return (
+            parameter,
+            gradient,
+            arrays,
+            rate,
+            self.rate * decay,
+            step,
+            tuple(settings.values()),
+        )
 
 
 def factor_of(factor: Factor, index: int) -> float:

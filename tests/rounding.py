@@ -2,29 +2,40 @@
 
 `Step(spec, X, y, dtype)` runs one step of tests/reference.py on a copy of ``spec`` one precision
 wider than ``dtype`` and carries along a bound of the error that rounding in ``dtype`` can make:
-each operation adds its own roundings (in units of u, a sum of k terms gamma(k), an elementary
-function 4 ulp <= 8 u) to what its operands bring. At a kink (ReLU at 0, sign of p - y) the bound
-includes the jump where rounding may step over it. No constant is fitted.
+each operation adds its own roundings to what its operands bring. What a formula of one entry (an
+activation, a loss, a rule) makes of an error is measured by the reference itself, at both ends of
+the interval; so kinks are in the bound where rounding may step over them, and a part that is
+newly listed needs no line here. No constant is fitted.
 """
 
 from __future__ import annotations
 
 import copy
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 import reference
+from part_cases import relative_slope, sensitivity
 from tolerance import gamma, unit, wider
 
 Array = np.ndarray[Any, Any]
 
-ELEMENTARY = 8  # u: exp, log, tanh and sigmoid are good to 4 ulp
+# A formula of at most 16 roundings beside two elementary functions of 4 ulp = 8 u each: its result
+# is off by so many u, and so may be its arguments.
+ROUNDINGS = 32
 FEW = 8  # roundings of a short expression
 
 
-def float64(array: Array) -> Array:
+def float64(array: Any) -> Array:
     return np.abs(array).astype(np.float64)
+
+
+def flushed(dtype: Any) -> float:
+    """What a plan takes for 0 is smaller."""
+    return float(np.finfo(dtype).tiny)
 
 
 def widened(spec: reference.Spec) -> reference.Spec:
@@ -32,9 +43,19 @@ def widened(spec: reference.Spec) -> reference.Spec:
     spec = copy.deepcopy(spec)
     for layer in spec.layers:
         if isinstance(layer, reference.Dense):
-            layer.weights, layer.biases = wider(layer.weights), wider(layer.biases)
+            layer.weights = wider(layer.weights)
+            layer.biases = None if layer.biases is None else wider(layer.biases)
             layer.state = {name: wider(array) for name, array in layer.state.items()}
     return spec
+
+
+def change(function: Callable[[Array], Array], array: Array, error: Array) -> Array:
+    """The largest change of a function, entry by entry, at the ends of array +- error.
+
+    Nothing between the ends is larger where the function is a parabola or monotone there.
+    """
+    middle = function(array)
+    return np.maximum(*(float64(function(array + s * error) - middle) for s in (1, -1)))
 
 
 class Forward:
@@ -50,48 +71,57 @@ class Forward:
         self.error = self.errors[-1]
 
     def layer_error(self, layer: Any, kept: Array, size: Array, error: Array) -> Array:
+        if isinstance(layer, reference.Scale):
+            return error * float64(layer.weights) + 2 * self.u * size
         if isinstance(layer, reference.Dense):
-            weights, biases = float64(layer.weights), float64(layer.biases)
+            weights = float64(layer.weights)
+            biases = 0.0 if layer.biases is None else float64(layer.biases)
             terms = (float64(kept) + error) @ weights + biases
             return error @ weights + gamma(len(weights) + 2, self.dtype) * terms
         if isinstance(layer, reference.Dropout):
             return error * float64(kept) + 2 * self.u * size
-        if layer.name == "sigmoid":
-            return error / 4 + ELEMENTARY * self.u * (size + error)
-        if layer.name == "tanh":
-            return error + ELEMENTARY * self.u * (size + error)
+        if layer.name == "linear":
+            return error
         if layer.name == "softmax":
             spread = float64(kept - kept.max(axis=1, keepdims=True))
             shift = (error + self.u * spread).max(axis=1, keepdims=True)
-            return size * (np.expm1(2 * shift) + gamma(2 * ELEMENTARY + size.shape[1], self.dtype))
-        return error
+            return size * (np.expm1(2 * shift) + gamma(ROUNDINGS + size.shape[1], self.dtype))
+
+        def function(x: Array) -> Array:
+            return reference.FORWARD[layer.name](x, *layer.parameters)
+
+        brought = change(function, kept, error)
+        own = size + brought + float64(relative_slope(function, kept))
+        return brought + self.roundings(own)
+
+    def roundings(self, size: Array) -> Array:
+        """A formula's own errors of results of a size; a 0 is exact, or a kink would be near."""
+        return gamma(ROUNDINGS, self.dtype) * size + flushed(self.dtype) * (size > 0)
+
+    def targets(self, y: Array) -> Array:
+        """Targets (n, m) as the loss sees them."""
+        return reference.one_hot(y, self.output)
 
     def sample_losses(self, y: Array) -> tuple[Array, Array]:
-        """Loss of each sample, and its bound."""
-        p, error, u = self.output, self.error, self.u
-        losses = reference.LOSSES[self.spec.loss][0](p, y)
-        terms = gamma(p.shape[1] + 2 * FEW, self.dtype)
-        if self.spec.loss.endswith("crossentropy"):
-            size, share = float64(p), 1 if self.spec.loss.startswith("cat") else p.shape[1]
-            targets, others = self.shares_of(y)
-            # the gradient's bound does not know of clipped probabilities
-            assert (size - error > 1e-6).all() and (size + error < 1 - 1e-6).all()
-            bound = targets * error / (size - error) + others * (error + u) / (1 - size - error - u)
-            logs = -targets * np.log(size) - others * np.log(1 - size)
-            return losses, (bound + (terms + ELEMENTARY * u) * logs).sum(axis=1) / share
-        difference = float64(p - y)
-        if self.spec.loss == "mean_absolute_error":
-            bound, share = error + terms * (difference + error), p.shape[1]
-        else:
-            bound = difference * error + error**2 / 2 + terms * (difference + error) ** 2 / 2
-            share = 1 if self.spec.loss.startswith("half") else p.shape[1] / 2
-        return losses, bound.sum(axis=1) / share
+        """Loss of each sample, and its bound; a loss is a sum of terms, one a column."""
+        p, numbers = self.output, self.spec.loss_parameters
+        loss = reference.LOSSES[self.spec.loss][0]
+        self.check_clipping()
+        bound = np.zeros(len(p))
+        for j in range(p.shape[1]):
+            error = np.zeros_like(self.error)
+            error[:, j] = self.error[:, j]
+            ends = [loss(p + sign * error, y, *numbers) for sign in (1, -1, 0)]
+            bound += np.maximum(*(float64(end - ends[2]) for end in ends[:2]))
+        arguments = [p, self.targets(y), *numbers]
+        size = float64(ends[2]) + bound + 2 * float64(sensitivity(loss, arguments))
+        return ends[2], bound + gamma(ROUNDINGS + p.shape[1], self.dtype) * size
 
-    def shares_of(self, y: Array) -> tuple[Array, Array]:
-        """What multiplies -log p and -log (1 - p)."""
-        targets = float64(reference.one_hot(y, self.output))
-        binary = self.spec.loss.startswith("binary")
-        return targets, float64(1 - targets) if binary else np.zeros_like(targets)
+    def check_clipping(self) -> None:
+        """Bounds of cross-entropies do not know how the clip itself is rounded."""
+        if self.spec.loss in ("binary_crossentropy", "categorical_crossentropy"):
+            low, high = float64(self.output) - self.error, float64(self.output) + self.error
+            assert (low > 1e-6).all() and (high < 1 - 1e-6).all()
 
     def hits(self, y: Array, precision: float) -> tuple[Array, Array]:
         """Right predictions of each sample, and whether rounding may turn them."""
@@ -105,8 +135,8 @@ class Forward:
             gap[rows, best] = 1
             doubt = (gap <= 0).any(axis=1, keepdims=True)
         else:
-            limit = 0.5 if self.spec.accuracy == "binary" else precision
-            value = p if self.spec.accuracy == "binary" else np.abs(p - y)
+            limit = {"binary": 0.5, "regression": precision}.get(str(self.spec.accuracy), 0.0)
+            value = np.abs(p - y) if self.spec.accuracy == "regression" else p
             doubt = np.abs(value - limit) <= margin + 2 * self.u * np.abs(value)
         return right.mean(axis=1), doubt.mean(axis=1) + FEW * self.u
 
@@ -128,62 +158,65 @@ class Step:
         self.forward = Forward(self.spec, X, dtype, training=True)
         self.rate = self.spec.optimizer.rate
         weight = None if sample_weight is None else wider(sample_weight)
-        self.gradients = reference.backward(self.spec, self.forward.trace, self.y, weight)
+        self.layers = [x for x in self.spec.layers if isinstance(x, reference.Dense)]
+        found = reference.backward(self.spec, self.forward.trace, self.y, weight)
+        self.gradients: dict[int, dict[str, Array]] = {}  # by the layer's place; frozen: empty
+        for place, layer in enumerate(self.layers):
+            pair = next((pair for each, *pair in found if each is layer), [None, None])
+            named = zip(("weight", "bias"), pair, strict=True)
+            self.gradients[place] = {kind: each for kind, each in named if each is not None}
         self.gradient_errors = self.backward_errors(weight)
         if clip_norm is not None:
             self.clip(clip_norm)
 
-    def update(self, optimizer: reference.Optimizer | None = None) -> reference.Spec:
-        """A copy of the network after the optimizer's step; `bounds` then holds its errors."""
+    @functools.cached_property
+    def after(self) -> reference.Spec:
+        """A copy of the network after the optimizer's step."""
+        return self._update[0]
+
+    @functools.cached_property
+    def bounds(self) -> list[dict[str, dict[str, Array]]]:
+        """The errors of each layer's parameters and state arrays after the step, by their kind."""
+        return self._update[1]
+
+    @functools.cached_property
+    def _update(self) -> tuple[reference.Spec, list[dict[str, dict[str, Array]]]]:
         spec = copy.deepcopy(self.spec)
-        spec.optimizer = copy.deepcopy(optimizer or spec.optimizer)
-        dense = [layer for layer in spec.layers if isinstance(layer, reference.Dense)]
-        self.bounds: list[dict[str, Array]] = []
-        for k, layer in enumerate(dense):
-            _, dweights, dbiases = self.gradients[len(dense) - 1 - k]
-            found = {}
-            for kind, gradient in (("weight", dweights), ("bias", dbiases)):
-                parameter = layer.weights if kind == "weight" else layer.biases
-                state = [
-                    layer.state.get(f"{kind}_{name}", np.zeros_like(parameter))
-                    for name in ("momentums", "cache")
-                ]
-                error = self.gradient_errors[k][kind]
-                found[kind] = update_bounds(
-                    spec.optimizer, kind, parameter, gradient, error, *state, self.u
-                )
-            self.bounds.append(found)
-            spec.optimizer.update(layer, dweights, dbiases)
+        layers = [layer for layer in spec.layers if isinstance(layer, reference.Dense)]
+        bounds: list[dict[str, dict[str, Array]]] = []
+        for place, layer in enumerate(layers):
+            gradients, errors = self.gradients[place], self.gradient_errors[place]
+            parts = spec.optimizer.parts(layer, gradients.get("weight"), gradients.get("bias"))
+            rule = spec.optimizer.update_rule
+            bounds.append(
+                {
+                    kind: update_bounds(rule, part, errors[kind], self.dtype)
+                    for kind, part in parts.items()
+                }
+            )
+            reference.update(rule, list(parts.values()))
         spec.optimizer.iterations += 1
-        return spec
+        return spec, bounds
 
     def loss_error(self, weight: Array | None) -> tuple[Array, Array]:
-        """Gradient of the loss (of the logits where it is joint) and its bound."""
-        spec, forward, u = self.spec, self.forward, self.u
-        p, error = forward.output, forward.error
-        if spec.joint():
-            gradient = reference.softmax_crossentropy_backward(p, self.y)
-            bound = error
-        else:
-            gradient = reference.LOSSES[spec.loss][1](p, self.y)
-            if spec.loss.endswith("crossentropy"):
-                size, (targets, others) = float64(p), forward.shares_of(self.y)
-                bound = targets / size * (error / (size - error) + FEW * u)
-                bound += others / (1 - size) * ((error + u) / (1 - size - error - u) + FEW * u)
-            elif spec.loss == "mean_absolute_error":
-                bound = 2.0 * (float64(p - self.y) <= error + u)
-            else:
-                bound = error * (1 if spec.loss.startswith("half") else 2)
-            if not spec.loss.startswith(("half", "cat")):
-                bound = bound / p.shape[1]
-        bound = bound / len(p)
+        """Gradient of the loss (of the last activation's inputs if joint) and its bound."""
+        p, numbers = self.forward.output, self.spec.loss_parameters
+        name = self.spec.joint_loss() if self.spec.joint() else self.spec.loss
+        function = getattr(reference, f"{name}_backward")
+        arguments = [p, self.forward.targets(self.y), *numbers]
+        gradient = function(*arguments)
+        if not self.spec.joint():
+            self.forward.check_clipping()
+        bound = change(lambda x: function(x, *arguments[1:]), p, self.forward.error)
+        size = float64(gradient) + bound + 2 * float64(sensitivity(function, arguments))
+        bound = bound + gamma(ROUNDINGS + p.shape[1], self.dtype) * size
         if weight is not None:
             scale = len(p) / weight.sum() * weight[:, None]
             gradient, bound = gradient * scale, bound * float64(scale)
-        return gradient, bound * (1 + FEW * u) + FEW * u * float64(gradient)
+        return gradient, bound * (1 + FEW * self.u) + FEW * self.u * float64(gradient)
 
     def backward_errors(self, weight: Array | None) -> list[dict[str, Array]]:
-        """Bounds of each dense layer's gradients, first layer first."""
+        """Bounds of each layer's gradients, first layer first."""
         gradient, error = self.loss_error(weight)
         found: list[dict[str, Array]] = []
         layers = list(zip(self.spec.layers, self.forward.trace, strict=True))
@@ -193,28 +226,37 @@ class Step:
             before, after = self.forward.errors[k], self.forward.errors[k + 1]
             if isinstance(layer, reference.Dense):
                 found.insert(0, self.dense_errors(layer, float64(kept), before, gradient, error))
-                weights = float64(layer.weights)
-                terms = gamma(weights.shape[1] + 2, self.dtype) * (float64(gradient) + error)
-                error = error @ weights.T + terms @ weights.T
-                gradient = gradient @ layer.weights.T
+                gradient, error = self.through_weights(layer, gradient, error)
             elif isinstance(layer, reference.Dropout):
                 gradient = gradient * kept
                 error = error * float64(kept) + 2 * self.u * float64(gradient)
-            else:
-                new = reference.activation_backward(layer.name, gradient, kept, output)
-                error = self.activation_error(
-                    layer.name, gradient, error, kept, before, output, after
+            elif layer.name != "linear":
+                saved = (kept, before) if layer.name in reference.NEEDS_INPUTS else (output, after)
+                new = reference.activation_backward(
+                    layer.name, gradient, kept, output, layer.parameters
                 )
+                error = self.activation_error(layer, gradient, error, *saved)
                 gradient = new
         return found
+
+    def through_weights(self, layer: Any, gradient: Array, error: Array) -> tuple[Array, Array]:
+        weights, size = float64(layer.weights), float64(gradient) + error
+        if isinstance(layer, reference.Scale):
+            return gradient * layer.weights, error * weights + 2 * self.u * size * weights
+        terms = gamma(weights.shape[1] + 2, self.dtype) * size
+        return gradient @ layer.weights.T, error @ weights.T + terms @ weights.T
 
     def dense_errors(
         self, layer: Any, inputs: Array, before: Array, gradient: Array, error: Array
     ) -> dict[str, Array]:
         size = float64(gradient) + error
         sums = gamma(len(inputs) + FEW, self.dtype)
-        weight = (inputs + before).T @ error + before.T @ float64(gradient)
-        weight = weight + sums * ((inputs + before).T @ size)
+        if isinstance(layer, reference.Scale):
+            weight = (inputs + before) * error + before * float64(gradient)
+            weight = (weight + sums * ((inputs + before) * size)).sum(axis=0, keepdims=True)
+        else:
+            weight = (inputs + before).T @ error + before.T @ float64(gradient)
+            weight = weight + sums * ((inputs + before).T @ size)
         bias = error.sum(axis=0, keepdims=True) + sums * size.sum(axis=0, keepdims=True)
         strengths = {
             "weight": (layer.weights, layer.weight_l1, layer.weight_l2),
@@ -222,96 +264,89 @@ class Step:
         }
         errors = {"weight": weight, "bias": bias}
         for kind, (parameter, l1, l2) in strengths.items():
-            errors[kind] = errors[kind] + FEW * self.u * (l1 + 2 * l2 * float64(parameter))
+            if parameter is not None:
+                errors[kind] = errors[kind] + FEW * self.u * (l1 + 2 * l2 * float64(parameter))
         return errors
 
     def activation_error(
-        self,
-        name: str,
-        gradient: Array,
-        error: Array,
-        kept: Array,
-        before: Array,
-        output: Array,
-        after: Array,
+        self, layer: Any, gradient: Array, error: Array, saved: Array, saved_error: Array
     ) -> Array:
-        size, out, u = float64(gradient), float64(output), self.u
-        if name == "relu":
-            doubtful = float64(kept) <= before
-            return np.where(doubtful, size + error, np.where(kept < 0, 0, error))
-        if name == "softmax":
-            total = ((gradient * output).sum(axis=1, keepdims=True)).astype(np.float64)
-            terms = size * out + size * after + error * (out + after)
-            sums = (error * out + (size + error) * after).sum(axis=1, keepdims=True)
-            sums = sums + gamma(out.shape[1] + 2, self.dtype) * terms.sum(axis=1, keepdims=True)
-            centred = np.abs(gradient.astype(np.float64) - total)
-            rounding = FEW * u * (size + np.abs(total) + error + sums)
-            return (out + after) * (error + sums + rounding) + after * centred
-        if name in ("sigmoid", "tanh"):
-            slope = out * (1 - out) if name == "sigmoid" else np.abs(1 - out * out)
-            change = 2 * after + after**2 + FEW * u * out  # |slope'| <= 2
-            return (size + error) * (change + FEW * u * slope) + error * slope
-        return error
+        size = float64(gradient)
+        if layer.name == "softmax":
+            return self.softmax_error(gradient, error, saved, saved_error)
+
+        def slope(x: Array) -> Array:
+            found: Array = getattr(reference, f"{layer.name}_backward")(
+                np.ones_like(x), x, *layer.parameters
+            )
+            return found
+
+        found, brought = float64(slope(saved)), change(slope, saved, saved_error)
+        own = self.forward.roundings(found + brought + float64(relative_slope(slope, saved)))
+        return error * found + (size + error) * (brought + own)
+
+    def softmax_error(self, gradient: Array, error: Array, output: Array, after: Array) -> Array:
+        size, out = float64(gradient), float64(output)
+        total = ((gradient * output).sum(axis=1, keepdims=True)).astype(np.float64)
+        terms = size * out + size * after + error * (out + after)
+        sums = (error * out + (size + error) * after).sum(axis=1, keepdims=True)
+        sums = sums + gamma(out.shape[1] + 2, self.dtype) * terms.sum(axis=1, keepdims=True)
+        centred = np.abs(gradient.astype(np.float64) - total)
+        rounding = FEW * self.u * (size + np.abs(total) + error + sums)
+        found: Array = (out + after) * (error + sums + rounding) + after * centred
+        return found
 
     def clip(self, clip_norm: float) -> None:
         """Scale the gradients by ``clip_norm / norm`` where their norm is larger."""
-        arrays = [array for _, *pair in self.gradients for array in pair]
-        errors = [array for found in self.gradient_errors for array in found.values()]
-        norm = float(np.sqrt(sum((array * array).sum() for array in arrays)))
-        error = float(np.sqrt(sum((array * array).sum() for array in errors)))
+        learning = [place for place, found in self.gradients.items() if found]
+        pairs = [
+            (self.gradients[place], self.gradient_errors[place], kind)
+            for place in learning
+            for kind in self.gradients[place]
+        ]
+        norm = float(np.sqrt(sum((found[kind] ** 2).sum() for found, _, kind in pairs)))
+        error = float(np.sqrt(sum((errors[kind] ** 2).sum() for _, errors, kind in pairs)))
         error += gamma(FEW, self.dtype) * norm
         scale = clip_norm / norm if norm > clip_norm else 1.0
         doubt = scale * (error / (norm - error) + FEW * self.u) if norm + error > clip_norm else 0.0
-        for k, (layer, dweights, dbiases) in enumerate(self.gradients):
-            found = self.gradient_errors[len(self.gradients) - 1 - k]
-            for kind, gradient in (("weight", dweights), ("bias", dbiases)):
-                found[kind] = found[kind] * scale + (float64(gradient) + found[kind]) * doubt
-            self.gradients[k] = (layer, dweights * scale, dbiases * scale)
+        for found, errors, kind in pairs:
+            size = float64(found[kind]) + errors[kind]
+            errors[kind] = errors[kind] * scale + size * doubt
+            found[kind] = found[kind] * scale
 
 
-def update_bounds(
-    rule: reference.Optimizer,
-    kind: str,
-    parameter: Array,
-    gradient: Array,
-    error: Array,
-    momentums: Array,
-    cache: Array,
-    u: float,
-) -> dict[str, Array]:
-    """Error of parameter, momentums and cache after one step, given that of the gradient."""
-    rate, w, g = rule.rate, float64(parameter), float64(gradient)
-    v, c = float64(momentums), float64(cache)
-    few, squares = FEW * u, (2 * g + error) * error + FEW * u * (g + error) ** 2
-    tiny = 1e-37 if u > 1e-10 else 1e-307  # what a plan flushes to zero
-    if rule.rule == "sgd" and not rule.momentum:
-        return {"parameter": rate * error + few * rate * (g + error) + u * (w + rate * g)}
-    if rule.rule == "sgd":
-        moved = rate * error + few * (rule.momentum * v + rate * (g + error))
-        factor = 1 + rule.momentum if rule.nesterov else 1
-        size = factor * (rule.momentum * v + rate * (g + error))
-        return {"momentums": moved, "parameter": factor * moved + few * size + u * (w + size)}
-    share = {"adagrad": 1.0, "rmsprop": 1 - rule.rho, "adam": 1 - rule.beta_2}[rule.rule]
-    keep = {"adagrad": 1.0, "rmsprop": rule.rho, "adam": rule.beta_2}[rule.rule]
-    new_cache = keep * c + share * g * g
-    found = {"cache": share * squares + few * new_cache + tiny}
-    new, new_error = g, error
-    corrections = (1.0, 1.0)
-    if rule.rule == "adam":
-        powers = rule.iterations + 1
-        corrections = (1 - rule.beta_1**powers, 1 - rule.beta_2**powers)
-        sizes = rule.beta_1 * v + (1 - rule.beta_1) * g
-        new = np.abs(rule.beta_1 * momentums + (1 - rule.beta_1) * gradient).astype(np.float64)
-        new_error = found["momentums"] = (1 - rule.beta_1) * error + few * (sizes + error)
-    numerator = rate / corrections[0] * new
-    numerator_error = rate / corrections[0] * (new_error + few * (new + new_error))
-    low = np.maximum(new_cache - found["cache"], 0) / corrections[1]
-    high = (new_cache + found["cache"]) / corrections[1]
-    root = np.sqrt(new_cache / corrections[1])
-    spread = np.maximum(np.sqrt(high) - root, root - np.sqrt(low)) + few * root
-    bottom = np.maximum(np.sqrt(low) * (1 - few), 0) + rule.epsilon * (1 - few)
-    quotient = numerator / (root + rule.epsilon)
-    moved = (numerator_error + quotient * (spread + few * (root + rule.epsilon))) / bottom
-    decayed = rate * rule.weight_decay * w if kind == "weight" else 0.0
-    found["parameter"] = moved + few * (quotient + decayed) + 2 * u * (w + quotient)
+SHIFT = 2.0**-20  # of an operand, relative, for the slopes of a rule
+
+
+def update_bounds(rule: str, part: tuple[Any, ...], error: Array, dtype: Any) -> dict[str, Array]:
+    """Errors of a parameter and its state arrays after one step, given that of the gradient.
+
+    Each rounding and each rounded constant of the rule is a relative error of an operand's share
+    in the change, or of the result.
+    """
+    parameter, gradient, states, rate, decay, step, settings = part
+
+    def after(*operands: Any) -> list[Array]:
+        gradient, rate, decay, *states = operands
+        arrays = [parameter.copy(), *(state.copy() for state in states)]
+        reference.update(rule, [(arrays[0], gradient, arrays[1:], rate, decay, step, settings)])
+        return [arrays[0] - parameter, *arrays[1:]]
+
+    u, operands = unit(dtype), [gradient, rate, decay, *states]
+    middle = after(*operands)
+    reach = error + np.sqrt(flushed(dtype))  # smaller ones have the square 0
+    ends = [after(gradient + sign * reach, *operands[1:]) for sign in (1, -1)]
+    names = ("parameter", *reference.RULES[rule][1])
+    found = {}
+    for k, name in enumerate(names):
+        brought = np.maximum(*(float64(end[k] - middle[k]) for end in ends))
+        found[name] = brought + FEW * u * (float64(middle[k]) + brought) + flushed(dtype)
+    for place, operand in enumerate(operands):
+        shifted = [
+            after(*operands[:place], operand * factor, *operands[place + 1 :])
+            for factor in (1 + SHIFT, 1 - SHIFT)
+        ]
+        for k, name in enumerate(names):
+            found[name] += FEW * u * float64(shifted[0][k] - shifted[1][k]) / (2 * SHIFT)
+    found["parameter"] += 2 * u * (float64(parameter) + float64(middle[0]))
     return found

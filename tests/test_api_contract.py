@@ -78,8 +78,7 @@ CONSTRUCTORS = {
     "LearningRateSchedule": "(function)",
     "Checkpoint": "(path, *, every=1, best_only=False, monitor='validation_loss')",
     "ReduceLearningRateOnPlateau": (
-        "(monitor='validation_loss', factor=0.1, patience=10, min_delta=0.0, cooldown=0, "
-        "least=0.0)"
+        "(monitor='validation_loss', factor=0.1, patience=10, min_delta=0.0, cooldown=0, least=0.0)"
     ),
 }
 

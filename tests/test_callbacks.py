@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,12 +15,14 @@ from chainrule import (
     Activation_ReLU,
     Activation_Softmax,
     Callback,
+    Checkpoint,
     EarlyStopping,
     Layer_Dense,
     LearningRateSchedule,
     Loss_CategoricalCrossentropy,
     Model,
     Optimizer_SGD,
+    ReduceLearningRateOnPlateau,
 )
 from plan_cases import refuse_plans
 
@@ -177,9 +181,9 @@ def test_an_error_in_a_callback_comes_through(samples: Any) -> None:
 
 
 class Scripted(Callback):
-    """Hands EarlyStopping made-up values and counts the epochs."""
+    """Hands a callback made-up values of what it monitors."""
 
-    def __init__(self, stopping: EarlyStopping, values: list[float]) -> None:
+    def __init__(self, stopping: Any, values: list[float]) -> None:
         self.stopping, self.values = stopping, values
 
     def on_train_begin(self) -> None:
@@ -249,3 +253,136 @@ def test_a_schedule_sets_each_epochs_rate(samples: Any) -> None:
         LearningRateSchedule(0.1)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"LearningRateSchedule: function\(1\): expected a number"):
         model.train(*samples, callbacks=[LearningRateSchedule(lambda k: None)])  # type: ignore[arg-type,return-value]
+
+
+# A rate that is reduced
+
+
+@pytest.mark.parametrize(
+    ("settings", "values", "reduced"),
+    [
+        ({"patience": 2}, [3, 2, 2, 2, 2, 2, 2, 1, 1, 1], [4, 6, 10]),
+        ({"patience": 1}, [3, 3, 2, 2, 1, 0, 0, 0, 0, 0], [2, 4, 7, 8, 9, 10]),
+        ({"patience": 0}, [3, 3, 2, 2, 1, 0, 0, 0, 0, 0], [2, 4, 7, 8, 9, 10]),
+        ({"patience": 1, "cooldown": 2}, [3, 3, 3, 3, 3, 3, 3, 3, 3, 3], [2, 5, 8]),
+        ({"patience": 2, "cooldown": 1}, [3, 3, 3, 3, 3, 3, 3, 3, 3, 3], [3, 6, 9]),
+        ({"patience": 1, "cooldown": 1}, [3, 3, 2, 2, 3, 3, 3, 1, 1, 1], [2, 4, 6, 9]),
+        (
+            {"patience": 1, "min_delta": 0.5},
+            [3, 2.6, 2, 1.6, 1, 0, 0, NAN, 0, 0],
+            [2, 4, 7, 8, 9, 10],
+        ),
+        ({"patience": 2, "monitor": "accuracy"}, [0, 0.5, 0.4, 0.4, 1, 1, 1, 1, 1, 1], [4, 7, 9]),
+    ],
+)
+def test_the_rate_is_reduced_where_nothing_improves(
+    samples: Any, settings: dict[str, Any], values: list[float], reduced: list[int]
+) -> None:
+    callback = ReduceLearningRateOnPlateau(factor=0.5, **settings)
+    history = net().train(*samples, epochs=10, callbacks=[Scripted(callback, values)])
+    expected = [0.1 * 0.5 ** sum(epoch < now for epoch in reduced) for now in range(1, 11)]
+    assert history.learning_rate.tolist() == expected
+    assert callback.reduced_epochs == reduced
+
+
+def test_the_rate_is_not_made_smaller_than_the_least(samples: Any) -> None:
+    callback = ReduceLearningRateOnPlateau(factor=0.5, patience=1, least=0.04)
+    model = net()
+    model.train(*samples, epochs=6, callbacks=[Scripted(callback, [1.0] * 6)])
+    assert model.optimizer.learning_rate == 0.04 and callback.reduced_epochs == [2, 3]
+    model.optimizer.learning_rate = 0.01
+    model.train(*samples, epochs=3, callbacks=[Scripted(callback, [1.0] * 3)])
+    assert model.optimizer.learning_rate == 0.01 and callback.reduced_epochs == []
+
+
+def test_a_second_training_forgets_the_first_ones_best(samples: Any) -> None:
+    callback = ReduceLearningRateOnPlateau(patience=2)
+    model = net()
+    for values in ([0.1, 0.1], [5.0, 4.0, 3.0]):
+        model.train(*samples, epochs=len(values), callbacks=[Scripted(callback, values)])
+    assert callback.best == 3.0 and callback.reduced_epochs == []
+
+
+def test_a_plateau_needs_what_it_monitors(samples: Any) -> None:
+    with pytest.raises(ValueError, match="ReduceLearningRateOnPlateau: monitor: expected a record"):
+        net().train(*samples, epochs=2, callbacks=ReduceLearningRateOnPlateau())
+    for settings, text in (
+        ({"monitor": "val_loss"}, "monitor: expected one of"),
+        ({"factor": 0}, "factor: expected a number above 0 and below 1, got 0"),
+        ({"factor": 1.0}, "factor: expected a number of at least 0 and below 1, got 1.0"),
+        ({"patience": -1}, "patience: expected an int of at least 0"),
+        ({"cooldown": -1}, "cooldown: expected an int of at least 0"),
+        ({"least": -1}, "least: expected a number of at least 0"),
+        ({"min_delta": NAN}, "min_delta: expected a number of at least 0"),
+    ):
+        with pytest.raises(ValueError, match=f"ReduceLearningRateOnPlateau: {text}"):
+            ReduceLearningRateOnPlateau(**settings)  # type: ignore[arg-type]
+    text = "ReduceLearningRateOnPlateau(monitor='validation_loss', factor=0.1, patience=10)"
+    assert repr(ReduceLearningRateOnPlateau()) == text
+
+
+# Checkpoints
+
+
+def test_a_checkpoint_is_a_model_that_goes_on(samples: Any, tmp_path: Path) -> None:
+    whole, cut = net(), net()
+    settings: dict[str, Any] = {"batch_size": 6, "shuffle": True, "rng": 3}
+    whole.train(*samples, epochs=5, **settings)
+    checkpoint = Checkpoint(tmp_path / "model-{epoch:02d}", every=2)
+    cut.train(*samples, epochs=5, callbacks=checkpoint, **settings)
+    assert sorted(os.listdir(tmp_path)) == ["model-02", "model-04"]
+    assert (checkpoint.saved_epoch, checkpoint.saved_path) == (4, str(tmp_path / "model-04"))
+    for epoch in (2, 4):
+        resumed = Model.load(tmp_path / f"model-{epoch:02d}")
+        resumed.train(*samples, epochs=5 - epoch, batch_size=6, shuffle=True)
+        for one, other in zip(whole.get_parameters(), resumed.get_parameters(), strict=True):
+            assert all(map(np.array_equal, one, other))
+
+
+def test_one_path_holds_the_last_checkpoint(samples: Any, tmp_path: Path) -> None:
+    model = net()
+    model.train(*samples, epochs=3, callbacks=Checkpoint(os.fsencode(tmp_path / "model")))
+    assert os.listdir(tmp_path) == ["model"]
+    history = Model.load(tmp_path / "model").history
+    assert history is not None and len(history) == 3
+
+
+@pytest.mark.parametrize(
+    ("monitor", "values", "saved"),
+    [
+        ("loss", [3, 2, 2, 1, 5, NAN], [1, 2, 4]),
+        ("accuracy", [0.1, 0.2, 0.1, 0.2, 0.3, NAN], [1, 2, 5]),
+        ("loss", [NAN, 2, 3, 3, 3, 3], [2]),
+    ],
+)
+def test_only_the_best_so_far_are_saved(
+    samples: Any, tmp_path: Path, monitor: str, values: list[float], saved: list[int]
+) -> None:
+    checkpoint = Checkpoint(tmp_path / "{epoch}", best_only=True, monitor=monitor)
+    net().train(*samples, epochs=6, callbacks=Scripted(checkpoint, values))
+    assert sorted(os.listdir(tmp_path)) == [str(epoch) for epoch in saved]
+    assert checkpoint.best == values[saved[-1] - 1] and checkpoint.best_epoch == saved[-1]
+
+
+def test_the_best_of_the_epochs_looked_at(samples: Any, tmp_path: Path) -> None:
+    checkpoint = Checkpoint(tmp_path / "{epoch}", every=2, best_only=True, monitor="loss")
+    net().train(*samples, epochs=6, callbacks=Scripted(checkpoint, [0, 3, 1, 4, 2, 2]))
+    assert sorted(os.listdir(tmp_path)) == ["2", "6"]
+
+
+def test_checkpoints_that_cannot_be_are_refused(samples: Any, tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="Checkpoint: path: expected a str or a path-like, got 3"):
+        Checkpoint(3)
+    for path in ("{step}", "{", "{}", "{epoch.x}", "{epoch:x<q}"):
+        with pytest.raises(ValueError, match=r"Checkpoint: path: expected no braces but those of"):
+            Checkpoint(path)
+    with pytest.raises(ValueError, match="every: expected an int of at least 1, got 0"):
+        Checkpoint("model", every=0)
+    with pytest.raises(ValueError, match="Checkpoint: monitor: expected a recorded value"):
+        net().train(*samples, callbacks=Checkpoint(tmp_path / "model", best_only=True))
+    with pytest.raises(FileNotFoundError):
+        net().train(*samples, callbacks=Checkpoint(tmp_path / "absent" / "model"))
+    assert os.listdir(tmp_path) == []
+    assert repr(Checkpoint("a", every=2)) == "Checkpoint('a', every=2)"
+    text = "Checkpoint('a', best_only=True, monitor='loss')"
+    assert repr(Checkpoint("a", best_only=True, monitor="loss")) == text

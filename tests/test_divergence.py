@@ -11,6 +11,7 @@ import chainrule as cr
 from plan_cases import ENDS, WAYS, Case, all_arrays, dense_layers, going, make_data, make_model
 
 N, BATCH = 23, 9
+pytestmark = pytest.mark.filterwarnings("ignore:train. the loss has grown:RuntimeWarning")
 
 
 @pytest.fixture(params=WAYS)

@@ -114,8 +114,20 @@ REFUSED: list[tuple[Any, Any, dict[str, Any], type[Exception], str]] = [
     (X, Y, {"clip_norm": -1}, ValueError, "clip_norm: expected a number of at least 0, got -1"),
     (X, Y, {"callbacks": 5}, TypeError, "callbacks: expected a sequence of callbacks, got 5"),
     (X, Y, {"callbacks": [5]}, TypeError, "callbacks: expected objects with on_train_begin"),
-    (X, Y, {"validation_data": X}, TypeError, "validation_data: expected (X, y) or (X, y, weights), got nda"),
-    (X, Y, {"validation_data": (X,)}, TypeError, "validation_data: expected (X, y) or (X, y, weights), got 1 e"),
+    (
+        X,
+        Y,
+        {"validation_data": X},
+        TypeError,
+        "validation_data: expected (X, y) or (X, y, weights), got nda",
+    ),
+    (
+        X,
+        Y,
+        {"validation_data": (X,)},
+        TypeError,
+        "validation_data: expected (X, y) or (X, y, weights), got 1 e",
+    ),
     (X, Y, {"validation_data": (X[:, :2], Y)}, ValueError, "Layer_Dense 1: inputs: expected"),
     (X, Y, {"validation_data": (NAN, Y)}, ValueError, "validation X: expected finite values"),
     (X, Y, {"validation_data": (X, Y + 9)}, ValueError, "validation y: label 9 at index 0"),
@@ -289,7 +301,11 @@ def test_several_values_for_one_input_may_be_samples_or_one_too_long() -> None:
 
 
 ENDS: list[tuple[Any, Any, str]] = [
-    (Loss_CategoricalCrossentropy, Activation_Linear, "probabilities, got Activation_Linear; add A"),
+    (
+        Loss_CategoricalCrossentropy,
+        Activation_Linear,
+        "probabilities, got Activation_Linear; add A",
+    ),
     (Loss_CategoricalCrossentropy, Activation_ReLU, "yields probabilities, got Activation_ReLU"),
     (Loss_CategoricalCrossentropy, Activation_Tanh, "yields probabilities, got Activation_Tanh"),
     (Loss_CategoricalCrossentropy, None, "yields probabilities, got Layer_Dense; add Activation_S"),
@@ -316,7 +332,9 @@ def test_a_last_layer_that_the_loss_cannot_use_is_refused(
         lambda: model.evaluate(X, y),
         lambda: model.backward(model.predict(X), y),
     ):
-        with pytest.raises(ValueError, match=f"{loss.__name__}: expected a last layer that .*{text}"):
+        with pytest.raises(
+            ValueError, match=f"{loss.__name__}: expected a last layer that .*{text}"
+        ):
             call()
     assert state(model)["layers"][0]["weights"] == before["layers"][0]["weights"]
     assert model.history is None
@@ -354,7 +372,9 @@ def test_labels_for_an_accuracy_need_a_layer_that_predicts_classes(loss: Any) ->
     model = net()
     model.layers[-1] = Activation_Linear()
     model.set(loss=OwnCrossentropy() if loss == "own" else loss())
-    text = r"y: expected \(10, 3\), got \(10,\); class labels need Activation_Softmax\(\) as the last"
+    text = (
+        r"y: expected \(10, 3\), got \(10,\); class labels need Activation_Softmax\(\) as the last"
+    )
     if loss == "own":
         text = (
             "Accuracy_Categorical: expected a last layer that predicts classes, as y holds class "

@@ -18,6 +18,7 @@ import chainrule
 
 FOLDER = Path(__file__).parents[1] / "examples"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
+WITHOUT_PICTURE = ("dense_layer_by_hand", "own_layer")
 
 
 def example(name: str) -> Any:
@@ -57,11 +58,11 @@ def test_example_runs_and_draws_its_picture(name: str, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     out = run(name, tmp_path, *few_steps(name))
     assert "WRONG" not in out and "agree" in out
-    if name != "dense_layer_by_hand":
+    if name not in WITHOUT_PICTURE:
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "dense_layer_by_hand"])
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in WITHOUT_PICTURE])
 def test_example_goes_on_without_matplotlib_and_names_the_extra(name: str, tmp_path: Path) -> None:
     out = run(name, tmp_path, *few_steps(name), blocked=True)
     assert "no picture" in out and "chainrule[plot]" in out
@@ -255,3 +256,16 @@ def test_perceptron_loss_and_gradients() -> None:
     assert [g.shape for g in gradients] == [(20, 10), (30, 20), (40, 30), (1, 40)]
     norms = [np.linalg.norm(g) for g in gradients]
     assert digits(norms, 6) == [0.0364224, 0.161648, 0.301942, 0.426662]
+
+
+def test_a_layer_of_ones_own_is_checked_trained_and_loaded() -> None:
+    assert example("own_layer").main() > 0.8
+
+
+def test_a_layer_of_ones_own_normalises_as_numpy_does() -> None:
+    layer = example("own_layer").Layer_Normalise(5)
+    layer.gain[:], layer.shift[:] = 2.0, 0.5
+    X = np.random.default_rng(0).standard_normal((7, 5))
+    deviation = np.sqrt(X.var(axis=1, keepdims=True) + layer.epsilon)
+    expected = 2.0 * (X - X.mean(axis=1, keepdims=True)) / deviation + 0.5
+    np.testing.assert_allclose(layer.forward(X), expected, rtol=0, atol=1e-14)

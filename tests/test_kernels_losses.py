@@ -184,7 +184,7 @@ def test_targets_outside_the_domain_are_named(row: Row, dtype: Any) -> None:
 
 def test_minus_one_and_zero_are_not_both_labels(dtype: Any) -> None:
     y_true = np.array([[1, 0], [-1, 0]], dtype=dtype)
-    with pytest.raises(ValueError, match=r"0 and 1, not both, got 0 at index \(0, 1\)"):
+    with pytest.raises(ValueError, match=r"0 and 1, not both, got 0.0 at index \(0, 1\)"):
         core.hinge_forward(np.ones((2, 2), dtype=dtype), y_true)
 
 

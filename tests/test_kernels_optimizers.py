@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -323,3 +325,174 @@ def test_what_is_no_update_is_named(change: Any, text: str) -> None:
     core.update("adam", (part,))
     with pytest.raises((TypeError, ValueError), match=text):
         core.update(*change(part))
+
+
+# update_layer: the same, looked up in a layer
+
+
+class Layer:
+    """Three parameters, one of them absent, with all that the second step of Adam needs."""
+
+    parameter_names = ("weights", "biases", "gain")
+
+    def __init__(self, rng: np.random.Generator, dtype: Any = np.float64) -> None:
+        self.optimizer_token = TOKEN
+        self.optimizer_steps = {"weights": 1, "biases": 4, "gain": 7}
+        self.biases = None
+        for name, shape in (("weights", (3, 4)), ("gain", (5,))):
+            for each in (name, f"d{name}", f"{name}_m", f"{name}_c"):
+                setattr(self, each, np.square(rng.standard_normal(shape)).astype(dtype))
+
+
+TOKEN = 2**63 + 1
+ADAM = (1e-7, 0.9, 0.999, 0.0)
+NAMES = ("weights", "biases", "gain")
+RECIPES = {
+    NAMES: tuple(
+        (name, f"d{name}", (f"{name}_m", f"{name}_c"), index, name != "biases")
+        for index, name in enumerate(NAMES)
+    )
+}
+
+
+def update_layer(layer: Any, token: Any = TOKEN, recipes: Any = RECIPES) -> bool:
+    return core.update_layer(layer, token, "adam", recipes, 0.25, 0.125, ADAM)
+
+
+@pytest.mark.parametrize(
+    "factors",
+    [
+        {},
+        {"learning_rate_factor": 2},
+        {"weight_decay_factor": (0.5, 1.0, 3.0)},
+        {"epsilon_factor": 9},
+    ],
+    ids=str,
+)
+def test_a_layers_update_is_that_of_its_parts(
+    factors: dict[str, Any], dtype: Any, rng: np.random.Generator
+) -> None:
+    layer = Layer(rng, dtype)
+    for name, factor in factors.items():
+        setattr(layer, name, factor)
+    twin = copy.deepcopy(layer)
+    rate = 0.25 * factors.get("learning_rate_factor", 1)
+    decays = factors.get("weight_decay_factor", (1.0, 1.0, 1.0))
+    adam = (1e-7 * factors.get("epsilon_factor", 1), *ADAM[1:])
+    parts = tuple(
+        (
+            getattr(twin, name),
+            getattr(twin, f"d{name}"),
+            (getattr(twin, f"{name}_m"), getattr(twin, f"{name}_c")),
+            rate,
+            0.125 * decays[index],
+            step,
+            adam,
+        )
+        for index, name, step in ((0, "weights", 2), (2, "gain", 8))
+    )
+    assert update_layer(layer) is True
+    core.update("adam", parts)
+    for name, array in vars(twin).items():
+        if isinstance(array, np.ndarray):
+            np.testing.assert_array_equal(getattr(layer, name), array)
+    assert layer.optimizer_steps == {"weights": 2, "biases": 4, "gain": 8}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda layer: setattr(layer, "trainable", False),
+        lambda layer: setattr(layer, "optimizer_token", TOKEN + 1),
+        lambda layer: setattr(layer, "optimizer_token", int(str(TOKEN))),  # equal, another object
+        lambda layer: delattr(layer, "optimizer_token"),
+        lambda layer: delattr(layer, "optimizer_steps"),
+        lambda layer: layer.optimizer_steps.pop("gain"),
+        lambda layer: setattr(layer, "optimizer_steps", {"weights": 1.0, "gain": 1}),
+        lambda layer: delattr(layer, "gain_c"),
+        lambda layer: delattr(layer, "dgain"),
+        lambda layer: delattr(layer, "gain"),
+        lambda layer: setattr(layer, "parameter_names", list(NAMES)),
+        lambda layer: setattr(layer, "parameter_names", ("weights",)),
+        lambda layer: setattr(layer, "learning_rate_factor", -1.0),
+        lambda layer: setattr(layer, "learning_rate_factor", float("nan")),
+        lambda layer: setattr(layer, "weight_decay_factor", (1.0,)),
+        lambda layer: setattr(layer, "epsilon_factor", "x"),
+    ],
+)
+def test_what_goes_another_way_is_left_alone(change: Any, rng: np.random.Generator) -> None:
+    layer = Layer(rng)
+    change(layer)
+    before = copy.deepcopy(vars(layer))
+    assert update_layer(layer) is False
+    assert vars(layer).keys() == before.keys()
+    for name, value in before.items():
+        np.testing.assert_array_equal(vars(layer)[name], value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("gain", np.ones(5, dtype=np.float32)),
+        ("dgain", np.ones(4)),
+        ("dgain", [1.0] * 5),
+        ("gain_c", np.ones((5, 1))),
+        ("gain_m", None),
+        ("weights", "x"),
+    ],
+)
+def test_a_layer_that_is_refused_is_left_alone(
+    name: str, value: Any, rng: np.random.Generator
+) -> None:
+    layer = Layer(rng)
+    setattr(layer, name, value)
+    before = copy.deepcopy(vars(layer))
+    with pytest.raises((ValueError, core.ConversionNeeded)):
+        update_layer(layer)
+    for each, held in before.items():
+        np.testing.assert_array_equal(vars(layer)[each], held)
+
+
+def test_layers_without_attributes_or_with_many_parameters_go_another_way() -> None:
+    class Slotted:
+        __slots__ = ("weights",)
+
+    names = tuple("abcde")
+    many = Layer(np.random.default_rng(0))
+    many.parameter_names = names  # type: ignore[assignment]
+    recipes = {names: tuple((name, f"d{name}", (), 0, True) for name in names), None: ()}
+    for layer in (Slotted(), object(), many, type("Own", (), {})()):
+        assert update_layer(layer, recipes=recipes) is False
+
+
+def test_a_layers_update_keeps_no_references(rng: np.random.Generator) -> None:
+    layer = Layer(rng)
+    held = [value for value in vars(layer).values() if isinstance(value, np.ndarray)]
+    held += [layer.optimizer_steps, layer, TOKEN, RECIPES]
+
+    def counts() -> list[int]:
+        return [sys.getrefcount(each) for each in held]
+
+    update_layer(layer)
+    before = counts()
+    for _ in range(100):
+        update_layer(layer)
+        layer.trainable = False  # type: ignore[attr-defined]
+        update_layer(layer)
+        del layer.trainable  # type: ignore[attr-defined]
+        layer.dgain = layer.dgain[:4]
+        with pytest.raises(ValueError, match="gradient: expected"):
+            update_layer(layer)
+        layer.dgain = held[5]
+    assert counts() == before
+
+
+def test_what_is_no_update_of_a_layer_is_named(rng: np.random.Generator) -> None:
+    with pytest.raises(TypeError, match="update_layer: expected 7 arguments, got 1"):
+        core.update_layer(Layer(rng))  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="recipes: expected a dict"):
+        update_layer(Layer(rng), recipes=[])
+    with pytest.raises(ValueError, match="rule: expected one of sgd"):
+        core.update_layer(Layer(rng), TOKEN, "none", RECIPES, 0.1, 0.0, ADAM)
+    with pytest.raises(TypeError, match="settings: expected a tuple of 4"):
+        core.update_layer(Layer(rng), TOKEN, "adam", RECIPES, 0.1, 0.0, ())

@@ -6,6 +6,7 @@ import copy
 import gc
 import pickle
 import weakref
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ def test_layers_know_their_neighbours() -> None:
     model = net(dropout=True)
     layers = model.layers
     assert layers[0].prev is model.input_layer and isinstance(model.input_layer, Layer_Input)
-    for before, after in zip(layers[:-1], layers[1:], strict=True):
+    for before, after in pairwise(layers):
         assert before.next is after and after.prev is before
     assert layers[-1].next is model.loss
     assert model.output_layer_activation is layers[-1]
@@ -105,7 +106,9 @@ def test_own_layers_stand_between_them() -> None:
     assert set(vars(own)) == {"weights", "biases"}  # they get no attributes
 
 
-@pytest.mark.parametrize("copier", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+@pytest.mark.parametrize(
+    "copier", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))]
+)
 def test_a_copy_of_one_layer_leaves_the_others_behind(copier: Any) -> None:
     model = net()
     layer = model.layers[0]
@@ -122,7 +125,7 @@ def test_a_copy_of_one_layer_leaves_the_others_behind(copier: Any) -> None:
 def test_copies_of_a_model_are_linked_among_themselves(copier: Any) -> None:
     model = net()
     twin = copier(model)
-    for before, after in zip(twin.layers[:-1], twin.layers[1:], strict=True):
+    for before, after in pairwise(twin.layers):
         assert before.next is after and after.prev is before
     assert twin.layers[0].prev is twin.input_layer is not model.input_layer
     assert twin.output_layer_activation is twin.layers[-1]
@@ -190,7 +193,7 @@ def test_models_from_before_there_were_these_attributes_load() -> None:
     assert repr(model).startswith("Model(") and model.stop_training is False
 
 
-def test_classes_that_mix_something_in_are_models() -> None:
+def test_classes_that_mix_something_in_are_models(tmp_path: Any) -> None:
     class Notes:
         notes: list[str]
 
@@ -207,5 +210,19 @@ def test_classes_that_mix_something_in_are_models() -> None:
     history = model.train(X, y, epochs=2)
     np.testing.assert_array_equal(history.loss, net().train(X, y, epochs=2).loss)
     assert model.plan.startswith("compiled plan") and repr(model).startswith("Mine(")
-    twin = pickle.loads(pickle.dumps(net()))
-    assert type(twin) is Model
+    model.save(tmp_path / "model")  # what a training leaves on it is no setting of the user's
+    plain = Model.load(tmp_path / "model")
+    mine = Model.load(tmp_path / "model", custom=[Mine])
+    assert type(plain) is Model and type(mine) is Mine
+    assert mine.notes == ["mine"]  # type: ignore[attr-defined]
+    for each in (plain, mine):
+        np.testing.assert_array_equal(each.predict(X), model.predict(X))
+
+
+def test_every_attribute_of_a_model_is_there_from_the_beginning() -> None:
+    X, y = data()
+    model = net(dropout=True)
+    model.train(X, y, epochs=2, shuffle=True, rng=1, validation_data=(X, y), best_epoch="loss")
+    model.evaluate(X, y, quiet=True)
+    model.backward(model.forward(X), y)
+    assert set(vars(model)) == set(vars(Model()))

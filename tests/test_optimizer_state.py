@@ -227,6 +227,7 @@ def spoiled(layer: Any, name: str, how: str) -> Any:
             "other shape": np.ones((4, 4)),
             "objects": np.full(held.shape, None),
             "a list": held.tolist(),
+            "masked": np.ma.masked_array(held),
             "None": None,
         }[how]
     return layer
@@ -248,6 +249,8 @@ def spoiled(layer: Any, name: str, how: str) -> Any:
         ("bias_*", "other shape", r"bias_.*: expected \(1, 2\), got \(4, 4\)"),
         ("bias_*", "objects", "bias_.*: expected an array of floats, got object"),
         ("bias_*", "a list", "bias_.*: expected an array of floats, got list"),
+        ("bias_*", "masked", "bias_.*: expected a plain array, got a masked array"),
+        ("biases", "masked", "biases: expected a plain array, got a masked array"),
         ("weight_*", "other shape", r"weight_.*: expected \(3, 2\), got \(4, 4\)"),
     ],
 )
@@ -321,6 +324,13 @@ def test_state_arrays_are_made_converted_and_counted(rng: np.random.Generator) -
     set_steps(layer, biases, 7)
     assert [array.shape for array in state_arrays(optimizer, layer, biases)] == [(1, 2)] * 2
     assert steps_of(layer, biases) == 0
+    frozen = np.ones((1, 2), dtype=np.float32)
+    frozen.flags.writeable = False
+    layer.bias_cache = frozen
+    assert state_arrays(optimizer, layer, biases)[1].flags.writeable and not frozen.flags.writeable
+    layer.bias_cache = np.full((1, 2), None)
+    with pytest.raises(TypeError, match="bias_cache: expected an array of floats, got object"):
+        state_arrays(optimizer, layer, biases)
     layer.bias_cache = np.ones(5)
     with pytest.raises(ValueError, match=r"Layer_Dense\(3, 2\): bias_cache: expected \(1, 2\)"):
         state_arrays(optimizer, layer, biases)

@@ -172,20 +172,55 @@ def test_a_factor_that_cannot_be_used_is_named(case: Any, rng: np.random.Generat
 def test_a_layer_takes_one_compiled_call(
     case: Any, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from chainrule import _core, base_optimizer
+    """But for the first, and where the core takes the arrays as they are."""
+    from chainrule import base_optimizer
 
-    optimizer, _, names = case
-    calls = []
+    careful = []
+    monkeypatch.setattr(base_optimizer, "checked_update", lambda *each: careful.append(each))
+    optimizer, _, _ = case
+    layers = [layer_with_gradients(rng), layer_with_gradients(rng, np.float32)]
+    layers[1].learning_rate_factor, layers[1].weight_decay_factor = 2, (0.5, 1.0)
+    layers.append(Layer_Dense(3, 2, bias=False, rng=1))
+    layers[2].dweights = np.ones((3, 2))
+    for layer in layers:
+        optimizer.update_params(layer)
+    assert [layer for _, layer in careful] == layers
+    monkeypatch.undo()
+    for layer in layers:
+        optimizer.update_params(layer)
+    monkeypatch.setattr(base_optimizer, "checked_update", lambda *each: careful.append(each))
+    before = [layer.weights.copy() for layer in layers]
+    for layer in layers:
+        optimizer.update_params(layer)
+    assert len(careful) == len(layers)
+    for layer, weights in zip(layers, before, strict=True):
+        assert (layer.weights != weights).all()
+        assert set(layer.optimizer_steps.values()) == {2}
 
-    def counted(rule: str, parts: Any) -> None:
-        calls.append((rule, len(parts), len(parts[0][2])))
-        _core.update(rule, parts)
 
+@pytest.mark.parametrize(
+    "factor",
+    [1, 2.0, 0.5, (0.25, 3.0), (1, 0), [2.0, 1.0], np.float64(2.0), np.float32(0.5)],
+    ids=str,
+)
+@pytest.mark.parametrize("name", ["learning_rate_factor", "weight_decay_factor", "epsilon_factor"])
+def test_both_ways_of_an_update_know_the_same_factors(
+    case: Any, name: str, factor: Any, rng: np.random.Generator
+) -> None:
+    from chainrule.updates import checked_update
+
+    optimizer, _, _ = case
     layer = layer_with_gradients(rng)
-    step(optimizer, layer)
-    monkeypatch.setattr(base_optimizer, "_update", counted)
-    step(optimizer, layer)
-    assert calls == [(optimizer.rule, 2, len(names) // 2)]
+    setattr(layer, name, factor)
+    careful, twin = copy.deepcopy((layer, optimizer))
+    for _ in range(3):
+        step(optimizer, layer)
+        twin.pre_update_params()
+        checked_update(twin, careful)
+        twin.post_update_params()
+    np.testing.assert_array_equal(layer.weights, careful.weights)
+    np.testing.assert_array_equal(layer.biases, careful.biases)
+    assert layer.optimizer_steps == careful.optimizer_steps == {"weights": 3, "biases": 3}
 
 
 def test_decay_follows_the_formula_and_a_new_rate_acts_at_once() -> None:

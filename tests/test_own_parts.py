@@ -69,7 +69,9 @@ class Wider:
         return self.layer.backward(dvalues)
 
 
-def regression(loss: Any, accuracy: Any = None, *, hidden: bool = False, dtype: Any = None) -> Model:
+def regression(
+    loss: Any, accuracy: Any = None, *, hidden: bool = False, dtype: Any = None
+) -> Model:
     model = Model()
     model.add(Layer_Dense(4, 5, rng=1, weight_scale=0.5, dtype=dtype))
     model.add(Activation_ReLU())
@@ -104,9 +106,7 @@ def test_an_own_loss_sees_targets_as_built_in_losses_do(
     assert own.accuracy.seen == plain.accuracy.seen == {((1,), (1,), np.dtype(dtype))}
     for model in (own, plain):
         model.backward(model.forward(X), given)
-    np.testing.assert_allclose(
-        own.layers[0].dweights, plain.layers[0].dweights, rtol=0, atol=bound
-    )
+    np.testing.assert_allclose(own.layers[0].dweights, plain.layers[0].dweights, rtol=0, atol=bound)
 
 
 def test_labels_stay_labels() -> None:

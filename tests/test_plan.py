@@ -151,7 +151,7 @@ def follow_epoch(
         )
         sums.add(step.forward, step.y, weight, precision)
         record = model.train(X[rows], y[rows], sample_weight=weight, clip_norm=options.clip_norm)
-        assert_step(model, step, None, f"epoch {epoch + 1}, sample {first}")
+        assert_step(model, step, f"epoch {epoch + 1}, sample {first}")
         assert model.optimizer.current_learning_rate == step.rate == record.learning_rate[0]
     spec = reference_of(model, case)
     penalty = penalty_of(spec)

@@ -15,53 +15,55 @@ from plan_cases import (
     DROPOUTS,
     ENDS,
     ENGINES,
+    FACTORS,
+    REGULARISERS,
     RULES,
     STATE,
+    WALKED_ENDS,
     WAYS,
     Case,
+    End,
+    covering,
     dense_layers,
+    end_name,
     going,
+    layers_with_parameters,
     make_data,
     make_model,
     reference_of,
-    reference_optimizer,
 )
 from rounding import Step
 from tolerance import assert_within
-
-END_NAMES = ["-".join(filter(None, end)) for end in ENDS]
 
 
 def lay_out(model: cr.Model, case: Case) -> None:
     """Give every layer optimizer arrays in mid-training: momentums, and caches of squares."""
     rng = np.random.default_rng(3)
-    for layer in dense_layers(model):
+    for layer in layers_with_parameters(model):
         for name in STATE:
-            like = layer.weights if name.startswith("weight") else layer.biases
-            values = 0.05 * rng.standard_normal(like.shape)
-            values = values * values if name.endswith("cache") else values
-            setattr(layer, name, values.astype(case.dtype))
+            like = getattr(layer, "weights" if name.startswith("weight") else "biases", None)
+            if like is not None:
+                values = 0.05 * rng.standard_normal(like.shape)
+                values = values if name.endswith("momentums") else values * values
+                setattr(layer, name, values.astype(case.dtype))
 
 
-def restore(model: cr.Model, kept: list[dict[str, Any]]) -> None:
-    for layer, arrays in zip(dense_layers(model), kept, strict=True):
-        for name, array in arrays.items():
-            setattr(layer, name, array.copy())
-    for layer in model.layers:
-        if isinstance(layer, cr.Layer_Dropout):
-            layer.step = 5
-
-
-def assert_step(model: cr.Model, step: Step, optimizer: Any, label: str) -> None:
+def assert_step(model: cr.Model, step: Step, label: str) -> None:
     """The layers' arrays are within the bounds of the reference's after `step`."""
-    spec = step.update(optimizer)
+    spec = step.after
     steps = [[getattr(layer, "step", 0) for layer in every.layers] for every in (model, spec)]
     assert steps[0] == steps[1], f"{label}: dropout's steps"
     assert model.optimizer.iterations == spec.optimizer.iterations
     expected = [layer for layer in spec.layers if hasattr(layer, "weights")]
-    for layer, twin, bounds in zip(dense_layers(model), expected, step.bounds, strict=True):
+    layers = layers_with_parameters(model)
+    for layer, twin, bounds in zip(layers, expected, step.bounds, strict=True):
         for kind, parameter in zip(("weight", "bias"), ARRAYS, strict=True):
-            for name, bound in bounds[kind].items():
+            if kind not in bounds:  # frozen, or a parameter that is not there
+                assert getattr(layer, parameter, None) is None or layer.trainable is False
+                np.testing.assert_array_equal(
+                    getattr(layer, parameter, None), getattr(twin, parameter)
+                )
+            for name, bound in bounds.get(kind, {}).items():
                 own = name == "parameter"
                 actual = vars(layer)[parameter if own else f"{kind}_{name}"]
                 wanted = getattr(twin, parameter) if own else twin.state[f"{kind}_{name}"]
@@ -71,30 +73,52 @@ def assert_step(model: cr.Model, step: Step, optimizer: Any, label: str) -> None
                     raise AssertionError(f"{label}, {layer!r}, {kind} {name}: {error}") from None
 
 
-@pytest.mark.parametrize("hidden", list(ACTIVATIONS))
-@pytest.mark.parametrize("end", ENDS, ids=END_NAMES)
-def test_a_step_of_every_optimizer_is_the_references(
-    end: tuple[str, str, str], hidden: str, dtype: Any
-) -> None:
-    for regulariser, dropout in product(("none", "all"), DROPOUTS):
-        case = Case(end, hidden, "sgd", regulariser, dropout, dtype, accuracy=False)
+CHOICES: dict[str, list[Any]] = {
+    "end": list(WALKED_ENDS),
+    "hidden": list(ACTIVATIONS),
+    "rule": list(RULES),
+    "regulariser": list(REGULARISERS),
+    "dropout": list(DROPOUTS),
+    "dtype": [np.float32, np.float64],
+    "bias": [True, False],
+    "scale": [False, True],
+    "factors": list(FACTORS),
+    "frozen": [None, 0, 1],
+    "scheduled": [False, True],
+    "n": [1, 3, 4, 5, 19, 32],
+    "first": [True, False],
+}
+ROWS = covering(CHOICES)
+
+
+@pytest.mark.filterwarnings("ignore:.*units are 0 for all:RuntimeWarning")
+@pytest.mark.parametrize("end", WALKED_ENDS, ids=end_name)
+def test_a_step_of_every_part_is_the_references(end: End) -> None:
+    """Each pair of choices; the first step of a training, or one in the middle."""
+    for row in ROWS:
+        if row["end"] == end:
+            check_steps({**row})
+
+
+def check_steps(row: dict[str, Any]) -> None:
+    n, first = row.pop("n"), row.pop("first")
+    case = Case(**row, accuracy=False, spread=0.5)
+
+    def model_in_training() -> cr.Model:
         model = make_model(case)
-        lay_out(model, case)
-        kept = [
-            {name: vars(layer)[name].copy() for name in (*ARRAYS, *STATE)}
-            for layer in dense_layers(model)
-        ]
-        restore(model, kept)
-        X, y = make_data(case, 19)
-        step = Step(reference_of(model, case), X, y, dtype)
-        for rule, way in product(RULES, WAYS):
-            restore(model, kept)
-            model.optimizer = RULES[rule]()
+        if not first:
+            lay_out(model, case)
             model.optimizer.iterations = 3
-            twin = reference_optimizer(model.optimizer)
-            with going(way):
-                model.train(X, y)
-            assert_step(model, step, twin, f"{way}, {rule}, {regulariser}, {dropout}")
+        return model
+
+    X, y = make_data(case, n)
+    step = Step(reference_of(model_in_training(), case), X, y, case.dtype)
+    for way in WAYS:
+        model = model_in_training()
+        with going(way):
+            assert model.plan.startswith("compiled plan") == (way != "layers"), model.plan
+            model.train(X, y)
+        assert_step(model, step, f"{way}, {n} samples, first {first}, {case}")
 
 
 def test_the_bounds_are_small_beside_the_steps(dtype: Any) -> None:
@@ -103,9 +127,9 @@ def test_the_bounds_are_small_beside_the_steps(dtype: Any) -> None:
         model = make_model(case)
         before = dense_layers(model)[0].weights.copy()
         step = Step(reference_of(model, case), *make_data(case, 19), dtype)
-        moved = np.abs(step.update().layers[0].weights - before)
+        moved = np.abs(step.after.layers[0].weights - before)
         share = step.bounds[0]["weight"]["parameter"] / moved
-        assert np.median(share) < 1000 * np.finfo(dtype).eps
+        assert np.median(share) < 2000 * np.finfo(dtype).eps
 
 
 # Sizes round the lengths of vectors, tiles and blocks; the last ones give work to threads.
@@ -126,7 +150,7 @@ SHAPES = [
 ]
 
 
-@pytest.mark.parametrize("rule", ["sgd", "adam with weight decay"])
+@pytest.mark.parametrize("rule", ["sgd", "adam, settings"])
 @pytest.mark.parametrize(("n", "sizes"), SHAPES)
 @pytest.mark.parametrize("end", [ENDS[0], ENDS[6]], ids=["softmax", "linear"])
 def test_a_step_of_every_size_is_the_references(
@@ -141,35 +165,46 @@ def test_a_step_of_every_size_is_the_references(
     case = Case(end, "tanh", rule, "all", dropout, dtype, sizes=sizes)
     X, y = make_data(case, n)
     step = Step(reference_of(make_model(case), case), X, y, dtype)
-    twin = reference_optimizer(make_model(case).optimizer)
     for way, threads in product(("automatic", *WAYS), (1, 2)):
         cr.set_num_threads(threads)
         model = make_model(case)
         with going(way):
             model.train(X, y)
-        assert_step(model, step, twin, f"{way}, {threads} threads")
+        assert_step(model, step, f"{way}, {threads} threads")
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("hidden", list(ACTIVATIONS))
-def test_gradcheck_passes_with_each_engine(engine: str, hidden: str, dtype: Any) -> None:
-    for index, end in enumerate(ENDS):
-        regulariser = ("none", "all")[(index + (dtype is np.float32)) % 2]
-        case = Case(end, hidden, "sgd", regulariser, "none", dtype, accuracy=False)
-        model = make_model(case)
-        X, y = make_data(case, 11)
-        with going(engine):
-            report = cr.gradcheck(model, X, y)
-        assert report, report
-        assert f"engine {engine}" in str(report)
+CHECKED = covering(
+    {
+        name: CHOICES[name]
+        for name in ("end", "regulariser", "dtype", "bias", "scale", "factors", "frozen")
+    }
+    | {"engine": list(ENGINES), "dropout": ["none", "both"]}
+)
+
+
+@pytest.mark.parametrize("end", WALKED_ENDS, ids=end_name)
+def test_gradcheck_passes_with_each_engine(end: End) -> None:
+    """Of every loss and last layer; hidden activations in turn."""
+    for place, row in enumerate(CHECKED):
+        if row["end"] == end:
+            hidden = CHOICES["hidden"][place % len(ACTIVATIONS)]
+            settings = {name: value for name, value in row.items() if name != "engine"}
+            case = Case(**settings, hidden=hidden, accuracy=False, spread=0.5)
+            model, samples = make_model(case), make_data(case, 11)
+            with going(row["engine"]):
+                report = cr.gradcheck(model, *samples)
+            assert report, f"{case}\n{report}"
+            assert f"engine {row['engine']}" in str(report)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_forced_engine_is_named_in_the_plan(engine: str) -> None:
     for sizes in ((1, 2), (64, 128, 10), (900, 1000, 900)):
-        model = make_model(Case(ENDS[6], sizes=sizes))
+        case = Case(ENDS[6], sizes=sizes)
+        model = make_model(case)
         with going(engine):
-            assert f"engine {engine} " in model.plan
+            model.train(*make_data(case, 3))
+            assert f"engine {engine} for batches of 3" in model.plan
 
 
 def test_an_unknown_engine_is_refused_before_anything_changes() -> None:

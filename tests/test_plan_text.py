@@ -138,7 +138,7 @@ def test_a_loss_of_ones_own_is_not_joined_with_softmax(dtype: Any) -> None:
     twin = reference_of(model, case)
     step = Step(Apart(twin.layers, twin.loss, twin.optimizer, twin.accuracy), X, y, dtype)
     model.train(X, y)
-    assert_step(model, step, None, "apart")
+    assert_step(model, step, "apart")
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -207,7 +207,7 @@ def test_other_structures_are_trained_layer_by_layer(name: str, dtype: Any) -> N
     for number in range(3):
         step = Step(reference_of(model, case), X, y, dtype)
         model.train(X, y)
-        assert_step(model, step, None, f"{name}, step {number}")
+        assert_step(model, step, f"{name}, step {number}")
 
 
 def by_hand(model: cr.Model, X: Any, y: Any, steps: int) -> None:

@@ -253,7 +253,10 @@ def edited(good: bytes, change: Callable[[dict[str, Any], dict[str, Any]], Any])
         (lambda h, d: d.update(version=3), "version: expected 1 or 2, got 3; another version"),
         (lambda h, d: d.update(version=True), "version: expected 1 or 2, got True"),
         (lambda h, d: d.update(version="1"), "version: expected 1 or 2, got '1'"),
-        (lambda h, d: d.update(version=1), "version 1: .*check model, states"),
+        (
+            lambda h, d: d.update(version=1),
+            "version 1: .*check model, states, learners, feature_names",
+        ),
         (lambda h, d: d.update(format="other"), "format: expected 'chainrule', got 'other'"),
         (lambda h, d: d.update(kind="other"), "kind: expected 'model', got 'other'"),
         (lambda h, d: d.update(extra=1), "check 'extra'"),
@@ -282,6 +285,9 @@ def edited(good: bytes, change: Callable[[dict[str, Any], dict[str, Any]], Any])
             ),
             "arrays: expected a list",
         ),
+        (lambda h, d: d.update(learners=[6]), "learners: expected positions up to 5, got 6"),
+        (lambda h, d: d.update(learners=[0]), "learners: expected a list of ints from 1"),
+        (lambda h, d: d.update(feature_names=["a", 1]), "feature_names: expected a list of texts"),
         (lambda h, d: d.update(states=["a b"]), "states: expected a list of names"),
         (lambda h, d: d["layers"][0].update(learning_rate_factor=[1]), "learning_rate_factor: exp"),
         (lambda h, d: d["optimizer"].update(schedule="Cosine"), "schedule: expected a schedule"),
@@ -304,7 +310,10 @@ def edited(good: bytes, change: Callable[[dict[str, Any], dict[str, Any]], Any])
         (lambda h, d: h["1.weights"].update(shape=[3, 2]), r"expected .*\(2, 3\), got .*\(3, 2\)"),
         (lambda h, d: h["1.weights"].update(shape=[-2, -3]), "sizes of at least 0"),
         (lambda h, d: h["1.weights"].update(shape=[2.0, 3]), "sizes of at least 0"),
-        (lambda h, d: h["1.weights"].update(shape=[1, 2, 3]), r"expected .*\(2, 3\), got .*\(1, 2, 3"),
+        (
+            lambda h, d: h["1.weights"].update(shape=[1, 2, 3]),
+            r"expected .*\(2, 3\), got .*\(1, 2, 3",
+        ),
         (lambda h, d: h["1.weights"].update(shape=[1] * 33), "at most 32 sizes"),
         (
             lambda h, d: h["1.weights"].update(data_offsets=h["2.weights"]["data_offsets"]),

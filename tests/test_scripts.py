@@ -199,6 +199,7 @@ TWINS: dict[tuple[str, str], Twin] = {
         batch_size=64,
         per_epoch=True,
     ),
+    ("model_images", ""): Twin(300, spiral_net(), SPIRAL[0], adam(0.05, 1e-4), SPIRAL[1]),
     ("model_binary", ""): BINARY,
     ("model_sine", ""): SINE,
     ("own_loss", ""): Twin(
@@ -312,6 +313,7 @@ QUALITY = {
     "spiral_regularization": ("test_accuracy", 0.68),
     "binary_logistic": ("accuracies", 0.85),
     "model_spiral": ("test_accuracy", 0.5),
+    "model_images": ("test_accuracy", 0.6),
     "model_binary": ("accuracies", 0.85),
     "own_optimizer": ("accuracies", 0.65),
     "pickle_model": ("accuracies", 0.6),
@@ -352,9 +354,16 @@ def test_a_pickled_model_and_a_copied_one_go_on_alike() -> None:
     assert run("pickle_model")["same"]
 
 
+def test_one_image_at_a_time_is_predicted_as_all_are() -> None:
+    results = run("model_images")
+    np.testing.assert_array_equal(results["predictions"], results["expected"])
+    assert results["test_loss"] == pytest.approx(results["validation_losses"][-1], rel=1e-12)
+
+
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
+        ("model_images", "Layer_Flatten"),
         ("own_loss", "Loss_LogCosh"),
         ("own_optimizer", "Optimizer_AdaMax"),
     ],

@@ -1,4 +1,4 @@
-"""Validation: targets of either form, weights, a share of the samples; nothing changes if refused."""
+"""Validation: targets of either form, weights, a share of the samples; refusals change nothing."""
 
 from __future__ import annotations
 
@@ -75,9 +75,7 @@ def test_soft_validation_targets_leave_the_training_on_labels_as_it_is(way: str)
         (np.array([[0.0, 0.5, 2.0]] * 3), r"validation y: expected values in \[0, 1\], got 2.0"),
     ],
 )
-def test_validation_targets_that_do_not_fit_change_nothing(
-    way: str, held: Any, text: str
-) -> None:
+def test_validation_targets_that_do_not_fit_change_nothing(way: str, held: Any, text: str) -> None:
     X, y = data()
     model = net(dropout=True)
     model.train(X, y, rng=1, shuffle=True)
@@ -143,9 +141,7 @@ def test_validation_weights_that_do_not_fit_are_refused(weight: Any, text: str) 
 # A share of the samples
 
 
-@pytest.mark.parametrize(
-    ("share", "left"), [(0.1, 19), (0.25, 16), (0.5, 11), (0.9, 2), (0.95, 1)]
-)
+@pytest.mark.parametrize(("share", "left"), [(0.1, 19), (0.25, 16), (0.5, 11), (0.9, 2), (0.95, 1)])
 def test_a_split_is_the_last_share(way: str, share: float, left: int) -> None:
     X, y = data()
     weight = np.random.default_rng(4).uniform(0.1, 2, len(X))

@@ -86,7 +86,9 @@ def test_a_loss_that_explodes_is_told_with_number_and_layer(way: str, dtype: Any
     assert first == pytest.approx(history.loss[0], rel=0.01)
     assert grown == pytest.approx(history.loss[int(epoch) - 1], rel=0.01) and grown > 1e6 * first
     weights = [np.abs(each.weights).max() for each in model.trainable_layers]
-    assert (int(layer), size) == (3, pytest.approx(weights[1], rel=0.01)) and weights[1] == max(weights)
+    assert (int(layer), size) == (3, pytest.approx(weights[1], rel=0.01)) and weights[1] == max(
+        weights
+    )
 
 
 def test_a_training_that_stops_at_a_loss_that_is_not_finite_is_told_too(way: str) -> None:
@@ -128,9 +130,7 @@ def test_what_does_not_explode_is_not_told(way: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(("position", "layer", "units"), [(1, 2, 8), (2, 5, 6)])
-def test_a_dead_layer_is_told(
-    way: str, position: int, layer: int, units: int, dtype: Any
-) -> None:
+def test_a_dead_layer_is_told(way: str, position: int, layer: int, units: int, dtype: Any) -> None:
     model = dead_net(position, dtype)
     (text,) = warned(model, X, (Y > 0) * 1, epochs=40)
     assert text.startswith(f"Activation_ReLU {layer}: all {units} units are 0 for all of 25 sampl")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,20 @@ def test_the_line_of_a_batch_that_is_no_step_repeats_the_last_one(
     assert lines[2] == lines[1].replace("step: 0", "step: 1") and lines[3] != lines[2]
 
 
+def test_the_line_of_a_regularised_model_knows_its_penalty_there(
+    way: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    X, y = data(n=24)
+    weight = np.ones(24)
+    weight[8:12] = 0
+    model = net(strengths=(0.0, 1e-2))
+    model.train(X, y, batch_size=4, sample_weight=weight, print_every=2)
+    found = re.findall(r"step: (\d), .*reg_loss: (\S+)\)", capsys.readouterr().out)
+    assert [step for step, _ in found] == ["0", "2", "4", "5"]
+    penalty = sum(1e-2 * (layer.weights**2).sum() for layer in model.trainable_layers)
+    assert [float(text) for _, text in found] == pytest.approx([penalty] * 4, abs=3e-3)
+
+
 @pytest.mark.parametrize(
     ("weight", "settings"),
     [
@@ -172,9 +187,7 @@ def test_weights_of_classes_are_weights_of_their_samples(
     for given, expected in ((None, weight), (own, own * weight)):
         model, by_hand = net(), net()
         settings: dict[str, Any] = {"epochs": 2, "batch_size": 8, "validation_data": (X, LABELS)}
-        a = model.train(
-            X, forms[form], class_weight=class_weight, sample_weight=given, **settings
-        )
+        a = model.train(X, forms[form], class_weight=class_weight, sample_weight=given, **settings)
         b = by_hand.train(X, forms[form], sample_weight=expected, **settings)
         np.testing.assert_array_equal(a.loss, b.loss)
         np.testing.assert_array_equal(a.validation_loss, b.validation_loss)  # not weighed
@@ -194,9 +207,7 @@ def test_two_classes_may_be_zeros_and_ones(way: str, shape: str) -> None:
     X, _ = data()
     y = (LABELS == 2).astype(np.float64)
     forms = {"column": y[:, None], "flat": y, "flags": y.astype(bool)}
-    model, by_hand = (
-        binary_net(Loss_BinaryCrossentropy(), Activation_Sigmoid()) for _ in range(2)
-    )
+    model, by_hand = (binary_net(Loss_BinaryCrossentropy(), Activation_Sigmoid()) for _ in range(2))
     a = model.train(X, forms[shape], epochs=2, class_weight={0: 3, True: 0.25})
     b = by_hand.train(X, forms[shape], epochs=2, sample_weight=np.where(y, 0.25, 3.0))
     np.testing.assert_array_equal(a.loss, b.loss)

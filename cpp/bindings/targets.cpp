@@ -1,14 +1,14 @@
 #include "bindings/targets.hpp"
 
-#include <cstdio>
-
 namespace chainrule::bindings {
 namespace {
 
 std::string text_of(double value) {
-    char text[32];
-    std::snprintf(text, sizeof text, "%.9g", value);
-    return text;
+    char* const text = PyOS_double_to_string(value, 'g', 9, Py_DTSF_ADD_DOT_0, nullptr);
+    if (!text) throw py::error_already_set();
+    const std::string result = text;
+    PyMem_Free(text);
+    return result;
 }
 
 template <class T, class Outside> void check_each(const T* values, Index rows, Index columns, const char* name, const char* expected, const Outside& outside) {

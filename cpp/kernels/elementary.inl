@@ -1,5 +1,5 @@
-// Elementary functions on Vec<T>, each within 4 ulp with or without fused multiply-add (the slope of tanh(softplus) without:
-// 5 ulp). NaN in gives NaN out.
+// Elementary functions on Vec<T>, each within 4 ulp with or without fused multiply-add (the slope of tanh(softplus): 5 ulp).
+// NaN in gives NaN out.
 //
 // exp:      x = n ln2 + r, |r| <= ln2 / 2; exp(r) = 1 + r + r^2 p(r); times 2^n in two steps (subnormal results)
 // expm1:    for x <= 0: 2^n (r + r^2 p(r)) + (2^n - 1)
@@ -158,21 +158,19 @@ template <class T> struct TanhOfSoftplus {
     Vec<T> value, slope;
 };
 
-// slope = 4 e (1 + e) / d^2 for x < 0, 4 e^2 (1 + e) / d^2 else, with d the denominator of value; `square` is d^2 / 4,
-// times 9 / 8 like the numerator: where e is small, sums a little further above a power of two round with less error.
+// slope = 4 e (1 + e) / d^2 for x < 0, 4 e^2 (1 + e) / d^2 else, with d the denominator of value; `square` is d^2 / 4.
 // e or e^2 joins last and from its parts, (1 + m)^2 = 1 + (2 m + m^2), which spares roundings.
 template <class T> CHAINRULE_INLINE TanhOfSoftplus<T> hyperbolic_tangent_of_softplus(const Vec<T>& x) {
-    const Vec<T> one = broadcast(T(1)), two = broadcast(T(2));
+    const Vec<T> quarter = broadcast(T(0.25)), one = broadcast(T(1)), two = broadcast(T(2));
     const auto falls = x < Vec<T>{};
     const ExponentialInParts<T> exp = exponential_in_parts(Vec<T>{} - absolute(x));
     const Vec<T> e = exp.value();
     const Vec<T> numerator = fma(e, select(falls, e, two), select(falls, two * e, one));
     const Vec<T> denominator = numerator + select(falls, two, two * e * e);
-    const Vec<T> unit = broadcast(T(1.125)), quarter = broadcast(T(1.125 / 4)), twice = broadcast(T(1.125 * 2));
-    Vec<T> square = fma(e, select(falls, quarter, unit), select(falls, unit, twice));
-    square = fma(e, fma(e, square, twice), select(falls, twice, unit));
-    square = fma(e, square, select(falls, unit, quarter));
-    const Vec<T> factor = fma(unit, e, unit) / square;
+    Vec<T> square = fma(e, select(falls, quarter, one), select(falls, one, two));
+    square = fma(e, fma(e, square, two), select(falls, two, one));
+    square = fma(e, square, select(falls, one, quarter));
+    const Vec<T> factor = (one + e) / square;
     const Vec<T> m = select(falls, exp.m, fma(exp.m, exp.m, exp.m + exp.m));
     const Vec<T> slope = exp.scaled(fma(factor, m, factor));
     return {numerator / denominator, select(falls, slope, exp.scaled(slope))};

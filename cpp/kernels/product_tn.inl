@@ -18,13 +18,13 @@ constexpr int product_tn_rows = 6, product_tn_vectors = 1;
 constexpr int product_tn_rows = 2, product_tn_vectors = 1;
 #endif
 
-// Samples a turn of the inner loop.
-constexpr int product_tn_turn = 4;
+// Samples that the inner loop takes at a time.
+constexpr int product_tn_unroll = 4;
 
 // Where a tile fetches ahead; null: nowhere.
 template <class T> struct BothAhead {
-    const T* a;  // `product_tn_turn` lines a turn
-    const T* b;  // a row of all the tile's vectors a turn
+    const T* a;  // `product_tn_unroll` lines at a time
+    const T* b;  // a row of all the tile's vectors at a time
 };
 
 template <int R, int V, class Layout, class Width, class T>
@@ -45,16 +45,16 @@ void product_tn_tile(const Product<T>& job, const T* a, const T* b, const T* ini
     };
     Index k = 0;
     if constexpr (is_in_panels<Layout>)
-        for (; k + product_tn_turn <= job.inner; k += product_tn_turn, a += product_tn_turn * a_row, b += product_tn_turn * b_row) {
+        for (; k + product_tn_unroll <= job.inner; k += product_tn_unroll, a += product_tn_unroll * a_row, b += product_tn_unroll * b_row) {
             if (V > 1 && ahead.a) {
-                _Pragma("GCC unroll 4") for (int i = 0; i < product_tn_turn; ++i) __builtin_prefetch(ahead.a + i * lanes<T>, 0, 2);
-                ahead.a += product_tn_turn * lanes<T>;
+                _Pragma("GCC unroll 4") for (int i = 0; i < product_tn_unroll; ++i) __builtin_prefetch(ahead.a + i * lanes<T>, 0, 2);
+                ahead.a += product_tn_unroll * lanes<T>;
             }
             if (ahead.b) {
                 _Pragma("GCC unroll 4") for (int v = 0; v < V; ++v) __builtin_prefetch(ahead.b + v * b_vec, 0, V > 1 ? 2 : 3);
                 ahead.b += b_row;
             }
-            _Pragma("GCC unroll 4") for (int i = 0; i < product_tn_turn; ++i) multiply_add(a + i * a_row, b + i * b_row);
+            _Pragma("GCC unroll 4") for (int i = 0; i < product_tn_unroll; ++i) multiply_add(a + i * a_row, b + i * b_row);
         }
     for (; k < job.inner; ++k, a += a_row, b += b_row) multiply_add(a, b);
     if (job.activation != Activation::identity) through_activation(job.activation, sum, job.parameters, Activations{});
@@ -82,7 +82,7 @@ void product_tn_columns(const Product<T>& job, Index vector, Width width) {
             BothAhead<T> ahead = {job.prefetch ? a + job.a.vec : nullptr, nullptr};
             if (job.prefetch && under_way < job.inner) {
                 ahead.b = b + (job.inner + under_way) * job.b.row;
-                under_way += job.inner / product_tn_turn;
+                under_way += job.inner / product_tn_unroll;
             }
             T* const output = job.output.data + r * job.output.row + vector * job.output.vec;
             ProductTnTiles<T, V, Layout, Width>::with_rows[count - 1](job, a, b, init, output, ahead, width);

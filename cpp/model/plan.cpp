@@ -39,14 +39,13 @@ template <class T> struct Plan<T>::Stretch {
     Factors factors;
     Index taken = 0;  // steps of this stretch that were not passed over
     Clock::time_point end;
-    bool over = false;  // this leg of the stretch: its end, or the team's
-    // A leg is run by one thread or by a team.
-    Clock::time_point leg_end;
+    bool over = false;  // or the crew of this part of it: one thread, or a team
+    Clock::time_point crew_end;
     bool in_team = false;
     // Its speed is looked at in trials.
     Clock::time_point trial_start;
     std::int64_t trial_steps = 0, next_clock = 1;
-    double fastest = INFINITY;  // trial of one thread in this leg, seconds a step
+    double fastest = INFINITY;  // trial of one thread, seconds a step
     void begin_trial(Clock::time_point now) {
         trial_start = now;
         trial_steps = 0;
@@ -223,7 +222,7 @@ template <class T> void Plan<T>::read_clock(Stretch& stretch) {
     spread_seconds(now);
     const double each = seconds_between(stretch.trial_start, now) / static_cast<double>(stretch.trial_steps);
     stretch.next_clock = stretch.trial_steps + static_cast<std::int64_t>(clock_seconds / clock_share / (each + 1e-9)) + 1;
-    if (now >= stretch.end || now >= stretch.leg_end) stretch.over = true;
+    if (now >= stretch.end || now >= stretch.crew_end) stretch.over = true;
     if (stretch.in_team) {
         for (int i = 0; i <= stretch.recruits; ++i) stretch.shares.add_busy(i, now - stretch.last_shares);
         stretch.shares.adjust(now - stretch.last_shares);
@@ -325,8 +324,8 @@ template <class T> bool Plan<T>::waits_for_team() const {
     return step_flops(net_) >= worth_waiting_for_team || runtime::team_is_forced();
 }
 
-// One leg: a team's, where one is worth calling now, else one thread's.
-template <class T> void Plan<T>::run_leg(Stretch& stretch, int threads) {
+// A part of the stretch by one crew: a team, where one is worth calling now, else one thread.
+template <class T> void Plan<T>::run_crew(Stretch& stretch, int threads) {
     const bool team = threads > 1 && (waits_for_team() || (alone_each_ > 0 && Clock::now() >= runtime::team_rests_until()));
     stretch.begin_trial(Clock::now());
     stretch.fastest = INFINITY;
@@ -336,15 +335,15 @@ template <class T> void Plan<T>::run_leg(Stretch& stretch, int threads) {
     stretch.call = Stretch::Call::wait;
     stretch.barrier.reset(1, nullptr);
     if (team) {
-        stretch.leg_end = Clock::time_point::max();
+        stretch.crew_end = Clock::time_point::max();
         runtime::run_team(threads, [&](Worker worker) {
             const runtime::FloatingPointState state(runtime::Subnormals::flush);
             work_in_team(stretch, worker);
         });
         return;
     }
-    if (threads == 1) stretch.leg_end = Clock::time_point::max();
-    else stretch.leg_end = std::max(runtime::team_rests_until(), stretch.trial_start + duration(alone_seconds));
+    if (threads == 1) stretch.crew_end = Clock::time_point::max();
+    else stretch.crew_end = std::max(runtime::team_rests_until(), stretch.trial_start + duration(alone_seconds));
     const runtime::FloatingPointState state(runtime::Subnormals::flush);
     work(stretch, Worker{});
 }
@@ -386,7 +385,7 @@ template <class T> std::int64_t Plan<T>::run(std::int64_t max_steps, double seco
     rate_changes_ = schedule.decay != 0 || factors.rate;
     reserve_finished();
     const std::int64_t epoch = epoch_;
-    do run_leg(stretch, threads);
+    do run_crew(stretch, threads);
     while (!done() && stretch.done < max_steps && !(factors.any() && stretch.taken >= factors.steps) && !(order && epoch_ != epoch) && finished_.count < finished_capacity_ && Clock::now() < stretch.end);
     spread_seconds(Clock::now());
     return stretch.done;

@@ -119,7 +119,7 @@ template <class T> class Plan final : public PlanBase {
   private:
     struct Stretch;
     bool waits_for_team() const;
-    void run_leg(Stretch& stretch, int threads);
+    void run_crew(Stretch& stretch, int threads);
     void work_in_team(Stretch& stretch, runtime::Worker worker);
     void work(Stretch& stretch, runtime::Worker worker);
     bool one_step(Stretch& stretch, runtime::Worker worker);

@@ -36,44 +36,44 @@ constexpr std::int64_t first_rest = 100'000'000, longest_rest = 2'000'000'000;
 std::atomic<std::int64_t> rest{0}, rest_end{0}, pays_since{0};
 
 // Large calls of one thread that follow each other closely, as in a loop over layers, are worth a team together. They are
-// looked at in windows of `worth_waking_a_team` flops: the first one alone, then in a team, as long as that is faster.
+// looked at in trials of `worth_waking_a_team` flops: the first one alone, then in a team, as long as that is faster.
 class Series {
   public:
     bool next_in_team(double flops) {
         const Clock::time_point now = Clock::now();
-        if (now - std::max(last_call_, last_region_end) > longest_pause()) begin_window(now, Window::alone);
+        if (now - std::max(last_call_, last_region_end) > longest_pause()) begin_trial(now, Trial::alone);
         last_call_ = now;
         last_flops_ = flops;
         if (flops >= worth_waking_a_team) return true;
-        if (flops_ >= worth_waking_a_team) end_window(now);
+        if (flops_ >= worth_waking_a_team) end_trial(now);
         flops_ += flops;
-        return window_ != Window::alone;
+        return trial_ != Trial::alone;
     }
 
   private:
-    enum class Window { alone, waking, in_team };  // a team's first window is not judged: its threads may have slept
+    enum class Trial { alone, waking, in_team };  // a team's first trial is not judged: its threads may have slept
     static constexpr double slowest_nanoseconds_a_flop = 0.1;
 
     Clock::duration longest_pause() const {
         return team_stays_awake + std::chrono::nanoseconds(static_cast<std::int64_t>(last_flops_ * slowest_nanoseconds_a_flop));
     }
-    void begin_window(Clock::time_point now, Window window) {
-        window_start_ = now;
+    void begin_trial(Clock::time_point now, Trial trial) {
+        trial_start_ = now;
         flops_ = 0;
-        window_ = window;
+        trial_ = trial;
     }
-    void end_window(Clock::time_point now) {
-        const double each = std::chrono::duration<double>(now - window_start_).count() / flops_;
-        if (window_ == Window::alone) alone_each_ = each;
-        if (window_ == Window::in_team) trials_.pays(each, alone_each_);
-        if (now < team_rests_until()) begin_window(now, Window::alone);
-        else begin_window(now, window_ == Window::alone ? Window::waking : Window::in_team);
+    void end_trial(Clock::time_point now) {
+        const double each = std::chrono::duration<double>(now - trial_start_).count() / flops_;
+        if (trial_ == Trial::alone) alone_each_ = each;
+        if (trial_ == Trial::in_team) team_.pays(each, alone_each_);
+        if (now < team_rests_until()) begin_trial(now, Trial::alone);
+        else begin_trial(now, trial_ == Trial::alone ? Trial::waking : Trial::in_team);
     }
 
-    Clock::time_point last_call_{}, window_start_{};
+    Clock::time_point last_call_{}, trial_start_{};
     double last_flops_ = 0, flops_ = 0, alone_each_ = 0;
-    TeamTrials trials_;
-    Window window_ = Window::alone;
+    TeamTrials team_;
+    Trial trial_ = Trial::alone;
 };
 thread_local Series series;
 

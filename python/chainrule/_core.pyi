@@ -356,3 +356,18 @@ def update(rule: str, parts: tuple[Any, ...], /) -> None:
     """One step of a rule, in place. Each part: (parameter, gradient, tuple of its states,
     rate, decay, step, tuple of the rule's settings); w -= decay * w first. All arrays
     are checked before any changes."""
+
+def update_layer(
+    layer: Any,
+    token: Any,
+    rule: str,
+    recipes: Any,
+    rate: float,
+    decay: float,
+    settings: tuple[Any, ...],
+    /,
+) -> bool:
+    """The same for the parameters that a layer has, by a recipe for its parameter_names: a
+    tuple of (name, gradient, names of states, index, whether one decay factor acts on
+    it). Counts their steps. False where nothing was done: the layer is frozen, another
+    optimizer's, or its arrays are not all there."""

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .arrays import Array, as_floats, as_number
-from .base_activation import Activation, CompiledActivation
+from .base_activation import Activation, CompiledActivation, CompiledOfInputs
 from .errors import label_of, labelled, no_forward_yet
 from .settings import Settings, is_nonnegative, one_of
 
@@ -56,11 +56,10 @@ class Activation_ReLU(CompiledActivation):
         ValueError
             No `forward` came before, or `dvalues` have another shape than the inputs.
         """
-        if dvalues is None:
-            dvalues = self.__dict__.get("output")
         try:
-            dinputs = self._compiled_backward(dvalues, self.__dict__[self._saved])
-        except (LookupError, TypeError, ValueError):
+            output = self.output
+            dinputs = self._compiled_backward(output if dvalues is None else dvalues, output)
+        except (AttributeError, TypeError, ValueError):
             dinputs = self._converted_backward(dvalues)
         self.dinputs = dinputs
         return dinputs
@@ -139,7 +138,7 @@ class Activation_SELU(CompiledActivation):
     kink = True
 
 
-class Activation_GELU(CompiledActivation):
+class Activation_GELU(CompiledOfInputs):
     """Gaussian error linear unit: ``output = inputs * Phi(inputs)``.
 
     Phi is the standard normal distribution, by erfc (1 + erf would cancel below -3);
@@ -172,7 +171,7 @@ class Activation_GELU(CompiledActivation):
         return "gelu_tanh" if self.approximate == "tanh" else "gelu"
 
 
-class Activation_SiLU(CompiledActivation):
+class Activation_SiLU(CompiledOfInputs):
     """``output = inputs * s`` with ``s = 1 / (1 + exp(-inputs))``; also known as swish.
 
     ``dinputs = dvalues * s * (1 + inputs * (1 - s))``.
@@ -185,7 +184,7 @@ class Activation_SiLU(CompiledActivation):
     core_name = "silu"
 
 
-class Activation_Mish(CompiledActivation):
+class Activation_Mish(CompiledOfInputs):
     """``output = inputs * t`` with ``t = tanh(log(1 + exp(inputs)))``.
 
     ``dinputs = dvalues * (t + inputs * (1 - t^2) / (1 + exp(-inputs)))``.
@@ -198,7 +197,7 @@ class Activation_Mish(CompiledActivation):
     core_name = "mish"
 
 
-class Activation_Softplus(CompiledActivation):
+class Activation_Softplus(CompiledOfInputs):
     """``output = log(1 + exp(inputs))``; ``dinputs = dvalues / (1 + exp(-inputs))``.
 
     Above 0 and close to ReLU far from 0; it does not overflow.

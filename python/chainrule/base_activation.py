@@ -57,14 +57,19 @@ class Activation(Layer):
 
 
 class CompiledActivation(Compiled, Activation):
-    """An activation whose two directions are compiled functions."""
+    """An activation whose two directions are compiled functions, the derivative by the output."""
 
-    _saved: ClassVar[str]  # what the derivative is written in: "inputs" or "output"
+    _saved: ClassVar[str] = "output"  # what the derivative is written in
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
         if "core_name" in vars(cls):
-            cls._saved = "inputs" if ROWS[cls.core_name]["needs_inputs"] else "output"
+            wanted = "inputs" if ROWS[cls.core_name]["needs_inputs"] else "output"
+            if cls._saved != wanted:
+                raise TypeError(
+                    f"{cls.__name__}: {cls.core_name}: expected a base whose derivative is "
+                    f"written in the {wanted}, got the {cls._saved}"
+                )
 
     def forward(self, inputs: Any, training: bool = False) -> Array:
         """Compute, keep and return ``output = f(inputs)``, a fresh array.
@@ -99,8 +104,8 @@ class CompiledActivation(Compiled, Activation):
             No `forward` came before, or `dvalues` have another shape than the output.
         """
         try:
-            dinputs = self._compiled_backward(dvalues, self.__dict__[self._saved])
-        except (LookupError, TypeError, ValueError):
+            dinputs = self._compiled_backward(dvalues, self.output)
+        except (AttributeError, TypeError, ValueError):
             dinputs = self._converted_backward(dvalues)
         self.dinputs = dinputs
         return dinputs
@@ -112,3 +117,21 @@ class CompiledActivation(Compiled, Activation):
             dtype = as_floats(self.output, "output").dtype
             saved = as_floats(self.__dict__[self._saved], self._saved, dtype)
             return self._compiled_backward(as_floats(dvalues, "dvalues", dtype), saved)
+
+
+class CompiledOfInputs(CompiledActivation):
+    """An activation whose derivative is written in its inputs."""
+
+    _saved = "inputs"
+
+    def backward(self, dvalues: Any) -> Array:
+        """Compute, keep and return ``dinputs``, the gradient with respect to the inputs.
+
+        The parameters and errors are those of `CompiledActivation.backward`.
+        """
+        try:
+            dinputs = self._compiled_backward(dvalues, self.inputs)
+        except (AttributeError, TypeError, ValueError):
+            dinputs = self._converted_backward(dvalues)
+        self.dinputs = dinputs
+        return dinputs

@@ -1,27 +1,26 @@
 """What the optimizers share: the rate in use, its schedules, the count of steps, and the step.
 
 A step takes one compiled call a layer; what that call cannot take as it is goes the careful way
-of optimizer_state.py, where it is said too whose the arrays on a layer are.
+of updates.py. Whose the arrays on a layer are is said in optimizer_state.py.
 """
 
 from __future__ import annotations
 
-import functools
 import operator
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any, ClassVar, NamedTuple
 
 from . import _core
 from .arrays import as_number
 from .catalogue import Part
-from .errors import label_of, labelled
+from .errors import labelled
 from .multipliers import as_schedule, decay_multipliers, rate_multipliers
-from .optimizer_state import checked_update, new_token, rule_named
+from .optimizer_state import new_token, rule_named
 from .parameters import NOTEBOOK_NAMES, slots_named
 from .settings import Settings, is_count, is_number, is_schedule, is_size, or_none
+from .updates import checked_update
 
-_update = _core.update
+_update_layer = _core.update_layer
 
 
 class Optimizer(Part):
@@ -115,7 +114,7 @@ class Optimizer(Part):
 
     def hyper(self, epsilon_factor: float = 1.0) -> tuple[float, ...]:
         """Return the rule's constants in the core's order, epsilon times a layer's factor."""
-        values = constants_of(self.rule)(self)
+        values = plain(self.rule).constants(self)
         if epsilon_factor != 1.0 and hasattr(self, "epsilon"):
             return (values[0] * epsilon_factor, *values[1:])  # epsilon comes first in every rule
         return values
@@ -137,7 +136,7 @@ class Optimizer(Part):
         """
         rate = self.learning_rate * (1.0 / (1.0 + self.decay * self.iterations))
         if self.schedule is not None or self.weight_decay_schedule is not None:
-            with labelled(label_of(self)):
+            with labelled(type(self).__name__):
                 step = int(self.iterations)
                 rate *= float(rate_multipliers(self, step, 1)[0])
                 multiplier = float(decay_multipliers(self, step, 1)[0])
@@ -153,34 +152,18 @@ class Optimizer(Part):
             No `backward` came before, a gradient or an array of another shape, an array that is
             read-only; nothing has changed.
         """
-        if not getattr(layer, "trainable", True):
-            return
+        rate = self.current_learning_rate
+        decay = self.weight_decay if self.weight_decay_schedule is None else self.decay_in_use
         try:
-            state = layer.__dict__
-            if state["optimizer_token"] is not self.token:
-                raise LookupError
-            steps, rule, rate = state["optimizer_steps"], self.rule, self.current_learning_rate
-            decay, hyper = rate * self.decay_in_use, self.hyper()
-            parts = []
-            for name, gradient, states, factors in recipe(
-                rule,
-                getattr(layer, "parameter_names", NOTEBOOK_NAMES),
-                getattr(layer, "learning_rate_factor", 1.0),
-                getattr(layer, "weight_decay_factor", 1.0),
-                getattr(layer, "epsilon_factor", 1.0),
-            ):
-                parameter = state[name]
-                if parameter is not None:
-                    constants = hyper if factors[2] == 1.0 else self.hyper(factors[2])
-                    arrays = (parameter, state[gradient], states(state))
-                    rates = (rate * factors[0], decay * factors[1], steps[name] + 1)
-                    parts.append((*arrays, *rates, constants))
-            _update(rule, tuple(parts))
+            rule, recipes, constants = PLAIN[self.rule]
+            decay *= rate
+            if _update_layer(layer, self.token, rule, recipes, rate, decay, constants(self)):
+                return
         except (AttributeError, LookupError, TypeError, ValueError):
+            pass  # the other way finds the words
+        if getattr(layer, "trainable", True):
+            add_recipe(self.rule, layer)
             checked_update(self, layer)
-            return
-        for name in steps:
-            steps[name] += 1
 
     def post_update_params(self) -> None:
         """Count the step; call it once after the layers' updates."""
@@ -196,51 +179,59 @@ class Optimizer(Part):
         return f"{type(self).__name__}({settings})"
 
 
-@functools.cache
-def constants_of(rule: str) -> Callable[[Any], tuple[float, ...]]:
-    """Return a function that takes the rule's constants out of an optimizer's attributes."""
-    return getter(rule_named(rule).parameters, operator.attrgetter)
+# What an update needs of each parameter, as `_core.update_layer` takes it: its name, that of its
+# gradient, those of its states, its place, and whether one decay factor acts on it.
+Recipe = tuple[tuple[str, str, tuple[str, ...], int, bool], ...]
 
 
-class Ingredient(NamedTuple):
-    """What an update needs of one parameter: names, where its states are, its factors."""
+class Plain(NamedTuple):
+    """A rule, its recipes by the names of a layer's parameters, and a reader of its constants.
 
-    name: str
-    gradient: str
-    states: Callable[[dict[str, Any]], tuple[Any, ...]]
-    factors: tuple[float, float, float]  # of rate, weight decay and epsilon
+    Names are None for a layer that has no `parameter_names`.
+    """
+
+    rule: str
+    recipes: dict[tuple[str, ...] | None, Recipe]
+    constants: Callable[[Any], tuple[float, ...]]
 
 
-@functools.lru_cache(maxsize=1024)
-def recipe(
-    rule: str, names: tuple[str, ...], rate: Any, weight_decay: Any, epsilon: Any
-) -> tuple[Ingredient, ...]:
-    """Return what an update needs of parameters with these names and factors."""
+PLAIN: dict[str, Plain] = {}
+
+
+def plain(rule: str) -> Plain:
+    """Return a rule's entry in PLAIN, made where it is missing."""
+    if rule not in PLAIN:
+        constants = getter(rule_named(rule).parameters)
+        PLAIN[rule] = Plain(rule, {}, constants)
+    return PLAIN[rule]
+
+
+def add_recipe(rule: str, layer: Any) -> None:
+    """Make a recipe for the layer's names where there is none."""
+    names, recipes = getattr(layer, "parameter_names", None), plain(rule).recipes
+    if (names is not None and type(names) is not tuple) or names in recipes:
+        return
     kinds = rule_named(rule).states
-    factors = SimpleNamespace(
-        learning_rate_factor=rate, weight_decay_factor=weight_decay, epsilon_factor=epsilon
-    )
-    return tuple(
-        Ingredient(
+    recipes[names] = tuple(
+        (
             slot.name,
             slot.gradient,
-            getter(tuple(slot.state(kind) for kind in kinds), operator.itemgetter),
-            (
-                slot.factor(factors, "learning_rate_factor"),
-                slot.decay_factor(factors),
-                slot.factor(factors, "epsilon_factor"),
-            ),
+            tuple(slot.state(kind) for kind in kinds),
+            slot.place,
+            slot.name != "biases",
         )
-        for slot in slots_named(names)
+        for slot in slots_named(NOTEBOOK_NAMES if names is None else names)
     )
 
 
-def getter(names: tuple[str, ...], get: Any) -> Callable[[Any], tuple[Any, ...]]:
-    """Return a function that takes these items or attributes, as a tuple however many there are.
-
-    `get` is ``operator.itemgetter`` or ``operator.attrgetter``.
-    """
+def getter(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    """Return a function that takes attributes out of an object, as a tuple."""
     if not names:
-        return lambda thing: ()
-    taken = get(*names)
+        return nothing
+    taken = operator.attrgetter(*names)
     return taken if len(names) > 1 else lambda thing: (taken(thing),)
+
+
+def nothing(thing: Any) -> tuple[()]:
+    """Return no attributes."""
+    return ()

@@ -88,21 +88,21 @@ def own_class(thing: Any, *methods: str) -> type[Part] | None:
     `methods` only these of the mathematics are asked for.
     """
     kind: type = type(thing)
-    base, same = _own_base(kind, methods)
-    names = methods or getattr(base, "mathematics", ())
-    if not same or not getattr(thing, "__dict__", {}).keys().isdisjoint(names):
-        return None
-    return base
+    base, names = _own_base(kind, methods)
+    if base is None or not hasattr(thing, "__dict__"):
+        return base
+    return base if thing.__dict__.keys().isdisjoint(names) else None
 
 
 @functools.cache
-def _own_base(kind: type, methods: tuple[str, ...]) -> tuple[type[Part] | None, bool]:
-    """Return the class of the package that `kind` is or derives from, and whether it acts so."""
+def _own_base(kind: type, methods: tuple[str, ...]) -> tuple[type[Part] | None, tuple[str, ...]]:
+    """Return the class of the package that `kind` acts as, and the methods this depends on."""
     base = next((each for each in kind.__mro__ if each in _known(each)), None)
     if base is None:
-        return None, False
+        return None, ()
     names = methods or base.mathematics
-    return base, all(getattr(kind, name) is getattr(base, name) for name in names)
+    same = all(getattr(kind, name) is getattr(base, name) for name in names)
+    return base if same else None, names
 
 
 def _known(kind: type) -> list[type[Part]]:

@@ -20,8 +20,17 @@ def core_rows(kind: str) -> dict[str, dict[str, Any]]:
     return {row["name"]: row for row in _core.catalogue()[kind]}
 
 
-def with_parameters(direction: str) -> Function:
+def fixed(function: Function) -> Function:
     """Return a method that adds the part's own parameters to the arrays of a compiled call."""
+
+    def call(self: Part, *arrays: Any) -> Any:
+        return function(*arrays, *self.parameters())
+
+    return call
+
+
+def varying(direction: str) -> Function:
+    """Return such a method for a part whose settings choose among compiled functions."""
 
     def call(self: Part, *arrays: Any) -> Any:
         return getattr(_core, f"{self.name_in_core()}_{direction}")(*arrays, *self.parameters())
@@ -36,7 +45,7 @@ class Compiled(Part):
     ----------
     _compiled_forward, _compiled_backward : callable
         The compiled functions themselves where the class has no parameters and one name; else
-        methods that look the name up and add the parameters.
+        methods that add the parameters and look the name up, or what the class defines.
     """
 
     _compiled_forward: ClassVar[Callable[..., Array]]
@@ -47,7 +56,12 @@ class Compiled(Part):
         if "core_name" not in vars(cls):
             return
         for direction in ("forward", "backward"):
+            if f"_compiled_{direction}" in vars(cls):
+                continue
             function = getattr(_core, f"{cls.core_name}_{direction}")
-            plain = (cls.parameters, cls.name_in_core) == (Part.parameters, Part.name_in_core)
-            call = staticmethod(function) if plain else with_parameters(direction)
+            call: Any = staticmethod(function)
+            if cls.name_in_core is not Part.name_in_core:
+                call = varying(direction)
+            elif cls.parameters is not Part.parameters:
+                call = fixed(function)
             setattr(cls, f"_compiled_{direction}", call)

@@ -55,6 +55,8 @@ class CompiledLoss(Compiled, Loss):
             with labelled(label_of(self)):
                 return self._compiled_forward(*self.converted(y_pred, y_true, "y_pred"))
 
+    _converting = staticmethod(forward)
+
     def backward(self, dvalues: Any, y_true: Any) -> Array:
         """Compute, keep and return `dinputs` (n, m), the gradient of the mean loss.
 
@@ -102,6 +104,18 @@ class CompiledLoss(Compiled, Loss):
                 arrays = self.converted(dvalues, y_true, "dvalues")
                 dinputs = backward(*arrays, *self.parameters())
         return dinputs
+
+    def joint_value(self, inputs: Any, y_true: Any) -> Array:
+        """Return the loss of each sample that the gradient of `joint_backward` is of, unclipped.
+
+        Parameters
+        ----------
+        inputs : array_like (n, m)
+            The last activation's inputs.
+        y_true : array_like
+            Targets as in `forward`.
+        """
+        raise NotImplementedError(f"{label_of(self)}: it is joined with no activation")
 
     def converted(self, y_pred: Any, y_true: Any, name: str) -> tuple[Array, Array]:
         """Return predictions (n, m) and targets as the compiled functions take them."""

@@ -8,12 +8,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from . import _core
 from .arrays import Array, as_class_targets, as_number
 from .base_loss import Regions
 from .compiled_loss import CLIP, CompiledLoss
 from .domains import check_labels
 from .errors import labelled
 from .settings import Settings, is_flag, is_fraction
+
+_forward = _core.categorical_crossentropy_forward
+_backward = _core.categorical_crossentropy_backward
 
 
 class Loss_BinaryCrossentropy(CompiledLoss):
@@ -55,6 +59,13 @@ class Loss_BinaryCrossentropy(CompiledLoss):
         """Return 1 where a logit is above 0, else 0; None for probabilities."""
         return (np.asarray(outputs) > 0) * 1 if self.from_logits else None
 
+    def joint_value(self, inputs: Any, y_true: Any) -> Array:
+        """Return the loss of each row of logits: what the gradient joined with a sigmoid is of."""
+        z, y = self.converted(inputs, y_true, "inputs")
+        losses = np.maximum(z, 0) - y * z + np.log1p(np.exp(-np.abs(z)))
+        value: Array = losses.mean(axis=1)
+        return value
+
     def regions(self, y_pred: Any, y_true: Any) -> Regions | None:
         """Return 1 where a prediction is clipped; such an entry's gradient is not the slope."""
         if self.from_logits:
@@ -91,6 +102,14 @@ class Loss_CategoricalCrossentropy(CompiledLoss):
         """Return ``(label_smoothing,)``."""
         return (self.label_smoothing,)
 
+    # As `compiled.fixed` makes them, but sooner: classification loops call these in each step.
+
+    def _compiled_forward(self, y_pred: Any, y_true: Any) -> Array:
+        return _forward(y_pred, y_true, self.label_smoothing)
+
+    def _compiled_backward(self, dvalues: Any, y_true: Any) -> Array:
+        return _backward(dvalues, y_true, self.label_smoothing)
+
     @property
     def output_domain(self) -> str:
         """Probabilities."""
@@ -114,6 +133,20 @@ class Loss_CategoricalCrossentropy(CompiledLoss):
             return super().checked_targets(targets, name, n_outputs, dtype)
         check_labels(targets, name, n_outputs)
         return targets
+
+    def joint_value(self, inputs: Any, y_true: Any) -> Array:
+        """Return ``sum_j y_j (log sum_k exp z_k - z_j)`` of each row of logits z, unclipped.
+
+        It is what the gradient joined with softmax is of, by NumPy, in the dtype of the logits.
+        """
+        z, y = self.converted(inputs, y_true, "inputs")
+        if y.ndim == 1:
+            y = (y[:, None] == np.arange(z.shape[1])).astype(z.dtype)
+        y = (1 - self.label_smoothing) * y + self.label_smoothing / z.shape[1]
+        below = z - z.max(axis=1, keepdims=True)
+        losses = y * (np.log(np.exp(below).sum(axis=1, keepdims=True)) - below)
+        value: Array = losses.sum(axis=1)
+        return value
 
     def without_smoothing(self) -> Loss_CategoricalCrossentropy:
         """Return a loss like this one that takes targets as they are."""

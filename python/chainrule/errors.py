@@ -20,7 +20,9 @@ def label_of(thing: object) -> str:
 
 def sizes_of(thing: object) -> tuple[int, ...]:
     """Return the sizes that name a layer: of its first parameter, those that may differ."""
-    names = getattr(thing, "parameter_names", None) or ("weights",)
+    names = getattr(thing, "parameter_names", ("weights",))
+    if not names:
+        return ()
     first = names if isinstance(names, str) else names[0]
     held = thing.__dict__.get(first) if hasattr(thing, "__dict__") else None
     shape: tuple[int, ...] = getattr(held, "shape", ())

@@ -279,12 +279,11 @@ class Layer_Dense(ParameterLayer):
             dweights, dbiases, dinputs = self._converted_backward(dvalues)
         if self.weight_regularizer_l1 or self.weight_regularizer_l2:
             self._add_penalty(WEIGHTS, dweights)
-        if state.get("biases") is None:
-            dbiases = None
-        elif self.bias_regularizer_l1 or self.bias_regularizer_l2:
+        biased = state.get("biases") is not None
+        if biased and (self.bias_regularizer_l1 or self.bias_regularizer_l2):
             self._add_penalty(BIASES, dbiases)
         state["dweights"] = dweights
-        state["dbiases"] = dbiases
+        state["dbiases"] = dbiases if biased else None
         state["dinputs"] = dinputs
         return dinputs
 

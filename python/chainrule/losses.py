@@ -129,6 +129,12 @@ class Loss_Poisson(CompiledLoss):
         """Rates."""
         return "positive"
 
+    def joint_value(self, inputs: Any, y_true: Any) -> Array:
+        """Return ``mean_j (exp z - y z)`` of each row: what the joined gradient is of."""
+        z, y = self.converted(inputs, y_true, "inputs")
+        losses: Array = (np.exp(z) - y * z).mean(axis=1)
+        return losses
+
     def regions(self, y_pred: Any, y_true: Any) -> Regions | None:
         """Return 1 where a prediction is clipped; such an entry's gradient is not the slope."""
         predictions, targets = self.converted(y_pred, y_true, "y_pred")

@@ -77,16 +77,15 @@ class Model(Stack):
     feature_names: tuple[str, ...] | None = None
     softmax_classifier_output: Any = None
     _precision: float | None = None  # the accuracy's, from the last training
+    _batch_size: int | None = None  # of the last training
     _predictor: Any = None  # the layers as the core sees them
 
     def __init__(self) -> None:
         super().__init__()
-        self.loss: Any = None
-        self.optimizer = None
-        self.accuracy = None
-        self.history = None
-        self.rng = None
+        self.optimizer = self.accuracy = self.softmax_classifier_output = None
+        self.history = self.rng = self.feature_names = None
         self.stop_training = False
+        self._precision = self._batch_size = None
 
     def set(self, *, loss: Any = None, optimizer: Any = None, accuracy: Any = None) -> None:
         """Set loss, optimizer, accuracy; what is not given stays. May be repeated.
@@ -107,8 +106,9 @@ class Model(Stack):
 
     def _look(self) -> None:
         super()._look()
-        joint = self.loss is not None and joint_loss(self.layers[-1], self.loss) is not None
-        if not joint or own_class(self.layers[-1]) is not Activation_Softmax:
+        last = self.layers[-1]
+        joint = own_class(last) is Activation_Softmax and joint_loss(last, self.loss) is not None
+        if not joint:
             self.softmax_classifier_output = None
         elif self.softmax_classifier_output is None:
             self.softmax_classifier_output = Activation_Softmax_Loss_CategoricalCrossentropy()
@@ -372,7 +372,9 @@ class Model(Stack):
         """Write the whole model, with its training state, to a file; see `load`.
 
         A kill at any moment leaves the old file or the new one. Attributes that users added
-        are not kept; an object of a class of the user's own is kept with all its attributes.
+        are not kept; an object of a class of the user's own is kept with all its attributes. An
+        optimizer of the user's own names in ``states`` the arrays that it keeps beside parameters:
+        ``("velocity",)`` for ``weight_velocity`` and ``bias_velocity``.
 
         Parameters
         ----------

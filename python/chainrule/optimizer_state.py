@@ -1,4 +1,4 @@
-"""An optimizer's arrays on a layer: whose they are, how many steps they have seen, a checked step.
+"""An optimizer's arrays on a layer: whose they are, and how many steps they have seen.
 
 A layer keeps, beside the arrays of each parameter (``weight_momentums``, ``weight_cache``, ...),
 ``optimizer_token``, which says whose they are, and ``optimizer_steps``, the steps done a parameter.
@@ -34,9 +34,11 @@ class Rule(NamedTuple):
 
 @functools.cache
 def rule_named(name: str) -> Rule:
-    """Return the core's rule of this name."""
-    row = next(row for row in _core.catalogue()["rules"] if row["name"] == name)
-    return Rule(name, tuple(row["states"]), tuple(row["parameters"]))
+    """Return the core's rule of this name; an unknown one is a ValueError."""
+    rows = {row["name"]: row for row in _core.catalogue()["rules"]}
+    if name not in rows:
+        raise ValueError(f"rule: expected one of {', '.join(rows)}, got {name!r}")
+    return Rule(name, tuple(rows[name]["states"]), tuple(rows[name]["parameters"]))
 
 
 @functools.cache
@@ -89,13 +91,12 @@ def claim(optimizer: Any, layer: Any) -> None:
             forget_steps(layer, slot, optimizer.states)
         return
     came_back = getattr(layer, "optimizer_token", None) is not None and optimizer.iterations > 0
-    steps = dict.fromkeys(names_of(layer), 0)
     if how == "fresh":
         drop_arrays(layer)
-    else:
-        for slot in slots_of(layer):
-            if any(getattr(layer, slot.state(kind), None) is not None for kind in state_kinds()):
-                steps[slot.name] = int(optimizer.iterations)
+    steps = {
+        slot.name: int(optimizer.iterations) if has_arrays(layer, slot) else 0
+        for slot in slots_of(layer)
+    }
     try:
         layer.optimizer_token = own_token(optimizer)
         layer.optimizer_steps = steps
@@ -122,7 +123,7 @@ def claim_layers(optimizer: Any, layers: Iterable[Any]) -> None:
     if elsewhere and found and all(is_untouched(layer) for layer in found):
         optimizer.told_of_another_model = True
         warnings.warn(
-            f"{label_of(optimizer)}: goes on from its {done} iterations of another model; "
+            f"{type(optimizer).__name__}: goes on from its {done} iterations of another model; "
             "an optimizer of its own would begin anew",
             stacklevel=2,
         )
@@ -133,10 +134,13 @@ def claim_layers(optimizer: Any, layers: Iterable[Any]) -> None:
 def is_untouched(layer: Any) -> bool:
     """Tell whether no optimizer has left anything on the layer."""
     return getattr(layer, "optimizer_token", None) is None and not any(
-        getattr(layer, slot.state(kind), None) is not None
-        for slot in slots_of(layer)
-        for kind in state_kinds()
+        has_arrays(layer, slot) for slot in slots_of(layer)
     )
+
+
+def has_arrays(layer: Any, slot: Slot) -> bool:
+    """Tell whether an optimizer has left arrays of a parameter."""
+    return any(getattr(layer, slot.state(kind), None) is not None for kind in state_kinds())
 
 
 def drop_arrays(layer: Any) -> None:
@@ -157,22 +161,23 @@ def state_arrays(
 ) -> list[Array]:
     """Return a parameter's state arrays as plain arrays of its dtype, put on the layer.
 
-    Made where they are missing, and then their steps count from 0; converted where they are of
-    another dtype or layout. `kinds` are those of the optimizer's rule unless given.
+    Made where they are missing, and then their steps count from 0; replaced by a plain copy where
+    they are of another dtype or layout or read-only. `kinds` are those of the optimizer's rule
+    unless given.
 
     Raises
     ------
     TypeError, ValueError
-        An array of another shape, a read-only one, or something else; then nothing has changed.
+        An array of another shape, or no array of numbers; then nothing has changed.
     """
     kinds = optimizer.states if kinds is None else kinds
     held = getattr(layer, slot.name)
     check_states(layer, slot, kinds)
     forget_steps(layer, slot, kinds)
-    result = []
+    result: list[Array] = []
     for kind in kinds:
         name = slot.state(kind)
-        array = getattr(layer, name, None)
+        array: Any = getattr(layer, name, None)
         if array is None:
             array = np.zeros(held.shape, dtype=held.dtype)
         elif type(array) is not np.ndarray or array.dtype != held.dtype or not array.flags.carray:
@@ -183,15 +188,20 @@ def state_arrays(
     return result
 
 
-def check_states(layer: Any, slot: Slot, kinds: Iterable[str]) -> None:
-    """Refuse state arrays that cannot be updated, or that do not fit their parameter."""
+def check_states(layer: Any, slot: Slot, kinds: Iterable[str], *, in_place: bool = False) -> None:
+    """Refuse state arrays that do not fit their parameter, or cannot be changed `in_place`."""
     shape = np.shape(getattr(layer, slot.name))
     with labelled(label_of(layer)):
         for name in map(slot.state, kinds):
             array = getattr(layer, name, None)
             if array is None:
                 continue
-            check_writeable(array, name)
+            if in_place:
+                check_writeable(array, name)
+                as_floats(array, name)
+            elif not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
+                got = getattr(array, "dtype", type(array).__name__)
+                raise TypeError(f"{name}: expected an array of floats, got {got}")
             if array.shape != shape:
                 raise ValueError(f"{name}: expected {shape}, got {array.shape}")
 
@@ -218,96 +228,3 @@ def forget_steps(layer: Any, slot: Slot, kinds: Iterable[str]) -> None:
     names = [slot.state(kind) for kind in kinds]
     if names and all(getattr(layer, name, None) is None for name in names):
         set_steps(layer, slot, 0)
-
-
-# --- a checked step -----------------------------------------------------------------------------
-
-
-def checked_update(optimizer: Any, layer: Any) -> None:
-    """Update a layer where the plain call did not: its first step, or arrays to be converted.
-
-    Everything is checked before anything changes. Arrays that the core does not take as they are
-    are updated on copies that are written back in place, so that views and references stay live.
-    """
-    slots, rule = slots_of(layer), rule_named(optimizer.rule)
-    for slot in slots:
-        check_gradient(layer, slot)
-    if ownership(optimizer, layer) != "fresh":
-        for slot in slots:
-            check_states(layer, slot, rule.states)
-    factors = [slot.factor(layer, "learning_rate_factor") for slot in slots]
-    decays = [slot.decay_factor(layer) for slot in slots]
-    with labelled(label_of(optimizer)):
-        hypers = [optimizer.hyper(slot.factor(layer, "epsilon_factor")) for slot in slots]
-        decay = float(optimizer.decay_in_use)
-    if not slots:
-        return
-    claim(optimizer, layer)
-    rate = optimizer.current_learning_rate
-    counted = getattr(layer, "optimizer_steps", None) is not None
-    pairs: list[tuple[Array, Array]] = []  # what the layer holds, what the core takes
-    parts: list[tuple[Any, ...]] = []
-    for slot, factor, decay_factor, hyper in zip(slots, factors, decays, hypers, strict=True):
-        make_states(layer, slot, rule.states)
-        names = (slot.name, *map(slot.state, rule.states))
-        held = [getattr(layer, name) for name in names]
-        ready = ready_arrays(held, names)
-        pairs += zip(held, ready, strict=True)
-        step = (steps_of(layer, slot) if counted else int(optimizer.iterations)) + 1
-        settings = (rate * factor, rate * decay * decay_factor, step, hyper)
-        parts.append((ready[0], slot.gradient, tuple(ready[1:]), *settings))
-    with labelled(label_of(layer)):
-        changed = [array for _, array in pairs]
-        _core.update(rule.name, tuple(with_gradient(layer, part, changed) for part in parts))
-    for array, copy in pairs:
-        if copy is not array:
-            array[...] = copy
-    for slot, part in zip(slots, parts, strict=True):
-        if counted:
-            set_steps(layer, slot, part[5])
-
-
-def make_states(layer: Any, slot: Slot, kinds: tuple[str, ...]) -> None:
-    """Give the layer the state arrays that it lacks, as zeros."""
-    for name in map(slot.state, kinds):
-        if getattr(layer, name, None) is None:
-            setattr(layer, name, np.zeros_like(getattr(layer, slot.name), subok=False))
-
-
-def ready_arrays(held: list[Array], names: tuple[str, ...]) -> list[Array]:
-    """Return a parameter and its state arrays as the core takes them: themselves, or copies."""
-    dtype = as_floats(held[0], names[0]).dtype
-    ready = [as_floats(array, name, dtype) for array, name in zip(held, names, strict=True)]
-    return [copy if copy is array else copy.copy() for copy, array in zip(ready, held, strict=True)]
-
-
-def with_gradient(layer: Any, part: tuple[Any, ...], changed: list[Array]) -> tuple[Any, ...]:
-    """Return the part with its gradient in place of its name; apart from all that will change."""
-    parameter, name, *rest = part
-    gradient = as_floats(getattr(layer, name), name, parameter.dtype)
-    if any(np.may_share_memory(gradient, array) for array in changed):
-        gradient = gradient.copy()
-    return (parameter, gradient, *rest)
-
-
-def check_gradient(layer: Any, slot: Slot) -> None:
-    """Refuse a parameter that cannot be updated, or a gradient that does not fit it.
-
-    Raises
-    ------
-    TypeError
-        The parameter is no array of floats.
-    ValueError
-        It is read-only, its gradient is missing or has another shape.
-    """
-    held = getattr(layer, slot.name)
-    with labelled(label_of(layer)):
-        check_writeable(held, slot.name)
-        gradient = getattr(layer, slot.gradient, None)
-        if gradient is None:
-            raise ValueError(
-                f"{slot.gradient}: expected a backward call before the update, got none"
-            )
-        got = np.shape(as_floats(gradient, slot.gradient))
-        if got != held.shape:
-            raise ValueError(f"{slot.gradient}: expected {held.shape}, got {got}")

@@ -35,6 +35,7 @@ class ParameterLayer(Layer):
     weight_regularizer_l1: float = 0
     weight_regularizer_l2: float = 0
 
+    parameter_names: ClassVar[tuple[str, ...]] = NOTEBOOK_NAMES
     # The sizes of each parameter: a number, or the attribute that tells it.
     parameter_shapes: ClassVar[Mapping[str, tuple[int | str, ...]]] = {}
     settings: ClassVar[Settings] = {

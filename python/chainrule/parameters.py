@@ -1,7 +1,14 @@
 """Parameters of a layer: which it has, how an array becomes one, and the initial values.
 
 Optimizers, clipping, penalties, saving, summary, early stopping and checks walk over
-`slots_of(layer)`; nobody else spells the names of a layer's parameters.
+`slots_of(layer)`; nobody else spells the names of a layer's parameters. A layer of the user's own
+takes part with any names::
+
+    class Layer_Own:
+        parameter_names = ("kernel", "offset")      # gradients: dkernel, doffset
+        learning_rate_factor = (1.0, 0.1)           # if wanted; so weight_decay_factor, trainable
+
+An optimizer's arrays stand beside a parameter: ``kernel_momentums``, ``kernel_cache``.
 """
 
 from __future__ import annotations
@@ -23,14 +30,14 @@ class Slot(NamedTuple):
 
     ``name`` is the attribute that holds the array, ``gradient`` that of its gradient, ``d`` +
     name. ``prefix`` begins the names of everything beside it: ``weight_momentums``,
-    ``weight_cache``, ``weight_regularizer_l1``, ... ``index`` is its place in a setting that may
+    ``weight_cache``, ``weight_regularizer_l1``, ... ``place`` is its place in a setting that may
     be given for each parameter apart, such as ``learning_rate_factor=(1.0, 0.1)``.
     """
 
     name: str
     gradient: str
     prefix: str
-    index: int
+    place: int
 
     def state(self, kind: str) -> str:
         """Return the name of an optimizer's array: ``weight_momentums`` of ``momentums``."""
@@ -50,12 +57,12 @@ class Slot(NamedTuple):
         """
         value = getattr(layer, setting, otherwise)
         if isinstance(value, tuple | list):
-            if len(value) <= self.index:
+            if len(value) <= self.place:
                 raise ValueError(
                     f"{label_of(layer)}: {setting}: expected a number, or one for each parameter, "
                     f"got {value!r}"
                 )
-            value = value[self.index]
+            value = value[self.place]
         return as_number(value, setting)
 
     def decay_factor(self, layer: Any) -> float:
@@ -91,9 +98,11 @@ def slots_of(layer: Any) -> tuple[Slot, ...]:
 
     What is absent or None is no parameter, but keeps its place in settings given for each.
     """
-    return tuple(
-        slot for slot in slots_named(names_of(layer)) if getattr(layer, slot.name, None) is not None
-    )
+    slots = slots_named(names_of(layer))
+    for slot in slots:
+        if getattr(layer, slot.name, None) is None:
+            return tuple(each for each in slots if getattr(layer, each.name, None) is not None)
+    return slots  # as most have all of them
 
 
 def is_trainable(layer: Any) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,16 +29,27 @@ def takes_training(forward: Callable[..., Any]) -> bool:
     return len(kinds) > 2 or inspect.Parameter.VAR_POSITIONAL in kinds
 
 
-def columns_of(layer: Any) -> tuple[int, int] | None:
-    """Return how many columns a layer takes and gives; None where it keeps them, or is unknown."""
-    if own_class(layer) is None or not hasattr(layer, "n_inputs"):
+class Columns(NamedTuple):
+    """How many columns a layer takes and gives."""
+
+    taken: int
+    given: int
+
+
+KEPT = Columns(0, 0)  # it takes any, and gives them as they are
+
+
+def columns_of(layer: Any) -> Columns | None:
+    """Return what a layer makes of its inputs' columns; None where that is not known."""
+    own = own_class(layer, "forward")
+    if own is None:
         return None
-    return layer.n_inputs, layer.n_neurons
+    return Columns(layer.n_inputs, layer.n_neurons) if hasattr(own, "n_inputs") else KEPT
 
 
 def keeps_shape(layer: Any) -> bool:
     """Tell whether the output surely has the shape of the inputs, whatever that is."""
-    return own_class(layer) is not None and not hasattr(layer, "n_inputs")
+    return columns_of(layer) is KEPT
 
 
 def output_width(layers: list[Any]) -> tuple[int, int] | None:
@@ -48,10 +59,8 @@ def output_width(layers: list[Any]) -> tuple[int, int] | None:
     """
     for position in range(len(layers), 0, -1):
         columns = columns_of(layers[position - 1])
-        if columns is not None:
-            return position, columns[1]
-        if not keeps_shape(layers[position - 1]):
-            return None
+        if columns is not KEPT:
+            return None if columns is None else (position, columns.given)
     return None
 
 
@@ -59,47 +68,43 @@ def first_columns(layers: list[Any]) -> int | None:
     """Return how many columns the inputs must have; None where a layer of unknown shape decides."""
     for layer in layers:
         columns = columns_of(layer)
-        if columns is not None:
-            return columns[0]
-        if not keeps_shape(layer):
-            return None
+        if columns is not KEPT:
+            return None if columns is None else columns.taken
     return None
-
-
-def takes_any_rank(layers: list[Any]) -> bool:
-    """Tell whether the rank of the inputs is the business of a layer of the user's own."""
-    first = next((layer for layer in layers if not keeps_shape(layer)), None)
-    return first is not None and columns_of(first) is None
 
 
 def check_widths(layers: list[Any], X: Array, name: str) -> None:
     """Refuse samples of another rank than the layers take, and columns that do not fit.
+
+    Behind a layer of unknown shape nothing is refused; in front, the rank is its own business.
 
     Raises
     ------
     ValueError
         Naming `name`, or the layer whose inputs do not fit what feeds it.
     """
-    shape, ranked = X.shape, not takes_any_rank(layers)
-    if ranked and len(shape) != 2:
-        one = len(shape) == 1 and first_columns(layers) == 1
-        hint = f"; as a column: {name}[:, None]" if one else ""
-        raise ValueError(f"{name}: expected (n, d), got {shape}{hint}")
-    columns = shape[1] if ranked else None
+    columns: int | None = X.shape[1] if X.ndim == 2 else -1
     fed_by = 0  # the position of the layer that the columns come from
     for position, layer in enumerate(layers, 1):
         sizes = columns_of(layer)
         if sizes is None:
-            if not keeps_shape(layer):
-                columns = None
+            columns = None
             continue
-        if columns is not None and columns != sizes[0]:
+        if sizes is KEPT:
+            continue
+        if columns == -1:
+            break
+        if columns is not None and columns != sizes.taken:
             hint = f"; layer {fed_by} ends with {columns} neurons" if fed_by else ""
             raise ValueError(
-                f"{type(layer).__name__} {position}: inputs: expected (n, {sizes[0]}), "
-                f"got ({shape[0]}, {columns}){hint}"
+                f"{type(layer).__name__} {position}: inputs: expected (n, {sizes.taken}), "
+                f"got ({len(X)}, {columns}){hint}"
             )
-        columns, fed_by = sizes[1], position
+        columns, fed_by = sizes.given, position
+    if columns == -1:
+        column = X.ndim == 1 and first_columns(layers) == 1
+        hint = f"; as a column: {name}[:, None]" if column else ""
+        raise ValueError(f"{name}: expected (n, d), got {X.shape}{hint}")
 
 
 def as_rows(layers: list[Any], X: Any, name: str) -> Any:
@@ -110,8 +115,10 @@ def as_rows(layers: list[Any], X: Any, name: str) -> Any:
     ValueError
         Several values (n,) for layers that take one column: n samples, or one too long?
     """
+    if (X.ndim if isinstance(X, np.ndarray) else np.ndim(X)) != 1:
+        return X
     d = first_columns(layers)
-    if d is None or np.ndim(X) != 1:
+    if d is None:
         return X
     row: Array = as_real(X, name)
     if len(row) == d:

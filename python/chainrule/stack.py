@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from .arrays import Array
+from .base_layer import Layer
 from .catalogue import own_class
 from .layers import Layer_Input
 from .neighbours import link
@@ -70,10 +71,14 @@ class Stack:
     _layers_seen: list[Any] | None = None  # at the last look
     _learners_seen: list[Any] | None = None
     _watched: bool = False  # somebody has looked for dead units
+    _told: frozenset[str] = frozenset()  # topics of warnings that were given
 
     def __init__(self) -> None:
         self.layers = []
         self.trainable_layers = []
+        self.loss = self.input_layer = self.output_layer_activation = None
+        self._layers_seen = self._learners_seen = None
+        self._watched, self._told = False, frozenset()
 
     def add(self, layer: Any) -> None:
         """Append a layer: any object with `forward` and `backward`.
@@ -111,21 +116,25 @@ class Stack:
 
     def _look(self) -> None:
         """Take note of layers that came or went since the last time."""
-        layers = self.layers
         if not self._same_layers():
-            check_layers(layers)
+            check_layers(self.layers)
             link(self, again=self._layers_seen is None)
             self.input_layer = Layer_Input() if self.input_layer is None else self.input_layer
-            self.output_layer_activation = layers[-1]
-            self._layers_seen, self._watched = list(layers), False
-        learners = [layer for layer in layers if may_learn(layer)]
+            self.output_layer_activation = self.layers[-1]
+            self._layers_seen, self._watched = list(self.layers), False
+            self._find_learners()
+        elif any(not isinstance(layer, Layer) for layer in self.layers):
+            self._find_learners()  # one of the user's own may have got its parameters since
+        if hasattr(self.loss, "remember_trainable_layers"):
+            self.loss.remember_trainable_layers(self.trainable_layers)
+
+    def _find_learners(self) -> None:
+        learners = [layer for layer in self.layers if may_learn(layer)]
         if self._learners_seen is None:
             self.trainable_layers = learners
         else:
             self._update_learners(learners, self._learners_seen)
         self._learners_seen = learners
-        if hasattr(self.loss, "remember_trainable_layers"):
-            self.loss.remember_trainable_layers(self.trainable_layers)
 
     def _same_layers(self) -> bool:
         """Tell whether the layers are those of the last look."""

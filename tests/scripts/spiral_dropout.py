@@ -24,7 +24,7 @@ losses, accuracies = [], []
 for epoch in range(epochs):
     dense1.forward(X)
     activation1.forward(dense1.output)
-    dropout1.forward(activation1.output, training=True)
+    dropout1.forward(activation1.output)
     dense2.forward(dropout1.output)
     loss = loss_activation.forward(dense2.output, y)
     accuracy = np.mean(np.argmax(loss_activation.output, axis=1) == y)

@@ -1,6 +1,7 @@
-"""Gradients checked against differences, with a tolerance that is measured."""
+"""Gradients checked against differences, with a tolerance that is derived from the operands."""
 
-from .checking import gradcheck, numerical_gradient
+from .checking import gradcheck
+from .numerical import numerical_gradient
 from .report import GradientReport, GradientRow
 
 __all__ = ["GradientReport", "GradientRow", "gradcheck", "numerical_gradient"]

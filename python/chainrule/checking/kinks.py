@@ -1,87 +1,104 @@
-"""Where a network's loss has no derivative: the kinks that a gradient check steps round.
+"""Where a value has no derivative: the kinks that a gradient check steps round.
 
 A kink lies between two regions of a value: ReLU's input at 0, a prediction at its target
-(absolute error), a weight at 0 (L1), a clipped prediction. Within one region the loss is smooth.
+(absolute error), a weight at 0 (L1), a clipped prediction. Layers and losses tell their regions
+themselves: `regions(inputs)` and `regions(y_pred, y_true)`. Within one region the value is smooth.
 A step that changes a region has crossed a kink, so its difference quotient says nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..activations import Activation_ReLU
-from ..losses import (
-    Loss_BinaryCrossentropy,
-    Loss_CategoricalCrossentropy,
-    Loss_MeanAbsoluteError,
-)
+from .subjects import ModelSubject, Subject
 
-CLIP = 1e-7
-PARAMETER_STRENGTHS = {"weights": "weight_regularizer", "biases": "bias_regularizer"}
+NEAR = 32  # roundings: what lies nearer to a kink may be on its other side in another dtype
 
 
 @dataclass(frozen=True)
 class Branch:
-    """Values, the region each lies in, and those whose gradient is not meant to be the slope."""
+    """Values, the region each lies in, and those whose gradient is not meant to be the slope.
+
+    `find` gives the regions of values that are moved by `scale` roundings.
+    """
 
     values: NDArray[Any]
     region: NDArray[Any]
     apart: NDArray[np.bool_]
+    find: Callable[[NDArray[Any]], NDArray[Any]] | None = None
+    scale: NDArray[Any] | float = 0.0
 
     def doubtful(self, other: Branch, eps: float) -> Branch:
         """Set apart as well what rounding alone may move to the other side of the kink."""
-        near = np.abs(self.values) <= 32 * eps * np.max(np.abs(self.values), initial=0.0)
-        near &= self.region.dtype == np.bool_
-        return Branch(self.values, self.region, self.apart | near | (self.region != other.region))
+        apart = self.apart | (self.region != other.region)
+        if self.find is not None:
+            reach = np.asarray(NEAR * eps * self.scale)
+            for sign in (-1, 1):
+                apart |= self.find(sign * reach) != self.region
+        return Branch(self.values, self.region, apart)
 
 
-def one_hot(y: NDArray[Any], n_classes: int) -> NDArray[Any]:
-    """Targets (n, m) of labels (n,); targets are returned as they are."""
-    if y.ndim == 2:
-        return y
-    targets = np.zeros((len(y), n_classes), dtype=np.float64)
-    targets[np.arange(len(y)), y] = 1.0
-    return targets
-
-
-def layer_branches(layers: list[Any]) -> list[Branch]:
-    """The branches taken in the last forward of `layers`, and the signs of L1's parameters."""
+def branches_of(subject: Subject) -> list[Branch]:
+    """The branches that the last forward of `subject` took, and the signs of L1's parameters."""
     found = []
-    for layer in layers:
-        if isinstance(layer, Activation_ReLU):
-            values = np.array(layer.inputs)
-            found.append(Branch(values, values > 0, np.zeros(values.shape, dtype=np.bool_)))
-        for name, strength in PARAMETER_STRENGTHS.items():
-            if getattr(layer, f"{strength}_l1", 0):
-                values = np.array(getattr(layer, name))
-                apart = np.zeros(values.shape, dtype=np.bool_)
-                found.append(Branch(values, (values >= 0).astype(np.int8), apart))
-    return found
+    for layer, inputs in zip(subject.walk.layers, subject.walk.inputs, strict=True):
+        found += _of_layer(layer, np.asarray(inputs))
+    for parameter in subject.parameters:
+        if subject.strengths(parameter)[0]:
+            values = np.array(subject.held(parameter))
+            apart = np.zeros(values.shape, dtype=np.bool_)
+            found.append(Branch(values, (values >= 0).astype(np.int8), apart))
+    return found + _of_loss(subject)
 
 
-def loss_branches(
-    loss: Any, y_pred: NDArray[Any], y_true: NDArray[Any], y_from: NDArray[Any]
-) -> list[Branch]:
-    """The branches of a loss at `y_pred`.
+def _of_layer(layer: Any, inputs: NDArray[Any]) -> list[Branch]:
+    regions: Any = getattr(layer, "regions", None)
+    region = None if regions is None else regions(inputs)
+    if region is None:
+        return []
+    values = np.array(inputs)
+    apart = np.zeros(values.shape, dtype=np.bool_)
+    scale = float(np.max(np.abs(values), initial=0.0))
+    return [Branch(values, np.array(region), apart, lambda by: regions(values + by), scale)]
+
+
+def _of_loss(subject: Subject) -> list[Branch]:
+    """The branches of the loss at its predictions.
 
     A clipped prediction is set apart: its gradient is taken at the clip, where the loss is flat.
-    Whether it moves is seen from `y_from`, what it is computed from (or itself): close to 1 a
-    prediction stays where it is, although its gradient is not 0.
+    Whether it moves is seen from what it is computed from: close to 1 a prediction stays where
+    it is, although its gradient is not 0.
     """
-    if isinstance(loss, Loss_MeanAbsoluteError):
-        error = y_pred - y_true.reshape(y_pred.shape)
-        return [Branch(error, np.sign(error), np.zeros(error.shape, dtype=np.bool_))]
-    if isinstance(loss, (Loss_BinaryCrossentropy, Loss_CategoricalCrossentropy)):
-        clipped = (y_pred < CLIP) | (y_pred > 1 - CLIP)
-        if isinstance(loss, Loss_CategoricalCrossentropy):
-            clipped &= one_hot(y_true, y_pred.shape[1]) != 0
-        values = np.array(y_from if np.shape(y_from) == y_pred.shape else y_pred)
-        return [Branch(values, clipped.astype(np.int8), clipped)]
-    return []
+    regions: Any = getattr(subject.loss, "regions", None)
+    if regions is None or getattr(subject, "joint", None):
+        return []
+    y_pred, y_true = np.array(subject.output), subject.y
+    found = regions(y_pred, y_true)
+    if found is None:
+        return []
+    region, apart = found
+
+    def find(by: NDArray[Any]) -> NDArray[Any]:
+        beside, flat = regions(y_pred + by, y_true)
+        kept: NDArray[Any] = np.where(flat, region, beside)  # no jump towards a clip
+        return kept
+
+    y_from = subject.walk.inputs[-1] if isinstance(subject, ModelSubject) else y_pred
+    values = np.array(y_from if np.shape(y_from) == y_pred.shape else y_pred)
+    return [
+        Branch(
+            values,
+            np.array(region),
+            np.array(apart, dtype=np.bool_),
+            find,
+            np.abs(y_pred),
+        )
+    ]
 
 
 def crossed(base: list[Branch], moved: list[Branch]) -> bool:

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 __all__ = ["GradientReport", "GradientRow"]
+
+WRONG = "WRONG"
+UNKNOWN = "not checkable"
 
 
 @dataclass(frozen=True)
 class GradientRow:
     """One array's line of a `GradientReport`.
 
-    `gradient` is the largest absolute entry; `error` and `tolerance` are those of the entry that
-    comes nearest to its tolerance (or goes furthest beyond it).
+    Attributes
+    ----------
+    array, way : str
+        What the gradient belongs to, and who computed it: "layers" or "plan".
+    gradient : float
+        The largest absolute entry; NaN where there is no gradient of the right shape.
+    checked, at_kinks : int
+        Entries that were compared, and entries counted apart.
+    error, tolerance : float
+        Those of the entry that comes nearest to its tolerance, or goes furthest beyond it.
+    hint : str
+        What was expected and what came, or what would make the gradient right.
+    fault : str
+        "WRONG" or "not checkable"; empty where `error` and `tolerance` decide.
     """
 
     array: str
@@ -22,45 +38,69 @@ class GradientRow:
     at_kinks: int
     error: float
     tolerance: float
+    hint: str = ""
+    fault: str = ""
 
     def __bool__(self) -> bool:
-        return self.checked == 0 or self.error <= self.tolerance
+        return not self.fault and (self.checked == 0 or self.error <= self.tolerance)
 
     @property
     def verdict(self) -> str:
-        return ("ok" if self else "WRONG") if self.checked else "all at kinks"
+        if self.fault:
+            return self.fault
+        if self.checked:
+            return "ok" if self else WRONG
+        return "all at kinks" if self.at_kinks else "empty"
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the line's texts, one for each column."""
+        numbers = (f"{self.gradient:.1e}", f"{self.error:.1e}", f"{self.tolerance:.1e}")
+        if self.fault and not self.checked:
+            numbers = ("-" if math.isnan(self.gradient) else numbers[0], "-", "-")
+        counts = (str(self.checked), str(self.at_kinks))
+        return (self.array, self.way, numbers[0], *counts, *numbers[1:], self.verdict)
 
 
 @dataclass(frozen=True)
 class GradientReport:
-    """The outcome of `gradcheck`: true if every array is right and something was checked."""
+    """The outcome of `gradcheck`: true if every array is right and something was checked.
+
+    `notes` are remarks on the whole: which layer is the cause, what may be a parameter.
+    """
 
     title: str
     rows: tuple[GradientRow, ...]
     plan: str = ""
+    notes: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return all(self.rows) and any(row.checked for row in self.rows)
 
     def __str__(self) -> str:
         head = ("array", "way", "gradient", "checked", "at kinks", "error", "tolerance", "verdict")
-        cells = [
-            (r.array, r.way, f"{r.gradient:.1e}", str(r.checked), str(r.at_kinks),
-             f"{r.error:.1e}", f"{r.tolerance:.1e}", r.verdict)
-            for r in self.rows
-        ]  # fmt: skip
-        widths = [max(len(line[k]) for line in [head, *cells]) for k in range(len(head))]
+        table = [head, *(row.cells() for row in self.rows)]
+        widths = [max(len(line[k]) for line in table) for k in range(len(head))]
         lines = [
             "  ".join(
                 cell.rjust(width) if 2 <= k <= 6 else cell.ljust(width)
                 for k, (cell, width) in enumerate(zip(line, widths, strict=True))
             ).rstrip()
-            for line in [head, *cells]
+            for line in table
         ]
-        lines.insert(1, "-" * max(map(len, lines)))
-        end = f"all {len(self.rows)} arrays agree" if self else "the gradient is WRONG"
-        if not any(row.checked for row in self.rows):
-            end = "nothing could be checked"
-        return "\n".join([self.title, *lines, *([self.plan] if self.plan else []), end])
+        body = [
+            text
+            for line, row in zip(lines[1:], self.rows, strict=True)
+            for text in [line, *(f"    {hint}" for hint in row.hint.splitlines())]
+        ]
+        above = [self.title, lines[0], "-" * max(map(len, lines))]
+        return "\n".join([*above, *body, *self.notes, *filter(None, [self.plan]), self._end()])
+
+    def _end(self) -> str:
+        if any(row.verdict == WRONG for row in self.rows):
+            return "the gradient is WRONG"
+        unknown = sum(row.verdict == UNKNOWN for row in self.rows)
+        if unknown:
+            return f"{unknown} of {len(self.rows)} arrays could not be checked"
+        return f"all {len(self.rows)} arrays agree" if self else "nothing could be checked"
 
     __repr__ = __str__

@@ -1,9 +1,9 @@
 """A model <-> a document of plain values, and the tensors that belong to it.
 
 Entries of parts are described in parts.py and layers.py; ``model`` is null, or the class and the
-attributes of a user's own subclass of `Model`. Tensors that are the memory of another one are named
-in ``shared``; ``states`` are kinds of arrays of an optimizer of the user's own. ``history`` is
-(8, epochs).
+attributes of a user's own subclass of `Model`. ``learners`` are the positions, from 1, of a
+shortened `trainable_layers`. Tensors that are the memory of another one are named in ``shared``;
+``states`` are kinds of arrays of an optimizer of the user's own. ``history`` is (8, epochs).
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import numpy as np
 from ..arrays import Array
 from ..history import COLUMNS, History
 from ..optimizer_state import state_kinds
-from ..settings import is_count
+from ..parameters import slots_of
+from ..settings import is_count, is_size
 from .generator_state import build_generator, describe_generator
 from .layers import build_layer, check_layer, describe_layer, is_words, own_states
 from .model_file import Document, Tensor, shown
@@ -34,14 +35,12 @@ from .parts import (
 
 PARTS = ("loss", "optimizer", "accuracy")
 FIELDS = {
-    *("format", "version", "kind", "model", "layers", "shared", "states", "generator", "epochs"),
+    *("format", "version", "kind", "model", "layers", "learners", "feature_names", "shared"),
+    *("states", "generator", "epochs"),
     *PARTS,
 }
-# Attributes of a model that stand elsewhere in the document, or that a model sets itself.
-LEFT_BY_MODEL = {
-    *("_owner", "_parameter_locks", "_predictor"),
-    *("input_layer", "output_layer_activation", "softmax_classifier_output"),
-}
+# Attributes that a model sets without a default.
+LEFT_BY_MODEL = ("_owner", "_parameter_locks", "_predictor", "_batch_size")
 
 
 # --- model -> document --------------------------------------------------------------------------
@@ -64,8 +63,12 @@ def describe_model(model: Any, base: type) -> tuple[Document, dict[str, Array]]:
         layers.append(describe_layer(layer, f"layer {position}", index, model, tensors))
     document: Document = {"kind": "model", "model": None, "layers": layers}
     if type(model) is not base:
-        left_out = frozenset({*vars(base()), *LEFT_BY_MODEL})
+        known = {name for name in vars(model) if hasattr(base, name)}
+        left_out = frozenset({*vars(base()), *known, *LEFT_BY_MODEL})
         document["model"] = describe_own(model, "model", tensors, left_out)
+    document["learners"] = describe_learners(model)
+    names = model.feature_names
+    document["feature_names"] = None if names is None else [str(name) for name in names]
     document["states"] = own_states(model.optimizer)
     for kind in PARTS:
         part = getattr(model, kind)
@@ -107,6 +110,14 @@ def without_copies(tensors: dict[str, Array]) -> tuple[dict[str, Array], dict[st
     return kept, shared
 
 
+def describe_learners(model: Any) -> list[int] | None:
+    """Return the positions of a shortened `trainable_layers`; None where all are in it."""
+    places = {id(layer): position for position, layer in enumerate(model.layers, 1)}
+    whole = [id(layer) for layer in model.layers if slots_of(layer)]
+    found = [id(layer) for layer in model.trainable_layers if id(layer) in places]
+    return None if set(whole) <= set(found) else sorted(places[each] for each in found)
+
+
 # --- document -> model --------------------------------------------------------------------------
 
 
@@ -127,6 +138,11 @@ def tensors_of(document: Document) -> dict[str, Tensor]:
         raise ValueError(f"document: expected {', '.join(sorted(FIELDS))}; check {wrong}")
     if not isinstance(document["layers"], list) or not document["layers"]:
         raise ValueError(f"layers: expected a list, got {shown(document['layers'])}")
+    require(is_names, document["feature_names"], "feature_names")
+    count = len(document["layers"])
+    learners = require(is_places, document["learners"], "learners")
+    if learners and max(learners) > count:
+        raise ValueError(f"learners: expected positions up to {count}, got {shown(max(learners))}")
     found = all_tensors(document)
     build_generator(document["generator"])
     tensors = without_shared(found, document["shared"])
@@ -134,6 +150,17 @@ def tensors_of(document: Document) -> dict[str, Tensor]:
         epochs = require(is_count, document["epochs"], "epochs")
         tensors["history"] = Tensor("float64", (len(COLUMNS), epochs))
     return tensors
+
+
+def is_names(value: Any) -> bool:
+    """A list of texts, or null."""
+    texts = isinstance(value, list) and all(isinstance(each, str) for each in value)
+    return value is None or texts
+
+
+def is_places(value: Any) -> bool:
+    """A list of ints from 1, or null."""
+    return value is None or (isinstance(value, list) and all(is_size(each) for each in value))
 
 
 def all_tensors(document: Document) -> dict[str, Tensor]:
@@ -218,6 +245,8 @@ def build_model(document: Document, tensors: dict[str, Array], base: type, custo
         model.layers.append(layer)
         index += "parameters" in entry
     model.rng = build_generator(document["generator"])
+    if document["feature_names"] is not None:
+        model.feature_names = tuple(document["feature_names"])
     if document["epochs"] is not None:
         model.history = History()
         model.history.append(tensors["history"].T)

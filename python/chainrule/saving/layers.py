@@ -132,7 +132,8 @@ def own_states(optimizer: Any) -> list[str]:
 
 def sizes_in(shapes: Mapping[str, tuple[int | str, ...]]) -> list[str]:
     """Return the attributes that tell the sizes of a class's parameters."""
-    return list(dict.fromkeys(name for shape in shapes.values() for name in shape if name != 1))
+    names = (name for shape in shapes.values() for name in shape if isinstance(name, str))
+    return list(dict.fromkeys(names))
 
 
 def check_layer(

@@ -105,7 +105,7 @@ def write(path: str, document: Document, tensors: dict[str, Array]) -> None:
 
     document = {"format": FORMAT, "version": VERSION, **document}
     little = {
-        name: np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+        name: np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
         for name, array in tensors.items()
     }
     parts = (

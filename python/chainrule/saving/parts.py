@@ -21,13 +21,14 @@ from .plain import Encoder, Node, named, tensors_in, value_of
 
 KINDS = {"layer": ("layer", "activation")}  # which kinds of classes stand where; else the same
 SAVE_PARAMETERS = "save_parameters keeps the weights and biases of any model"
-# What a pass leaves on any part, unless the attribute is a plain setting of the user's own.
-LEFT_BY_A_PASS = ("inputs", "output", "dinputs")
-# What others put on a part, and keep elsewhere or find again.
-LEFT_BY_OTHERS: dict[str, frozenset[str]] = {
-    "layer": frozenset({"prev", "next", "optimizer_token", "optimizer_steps"}),
-    "loss": frozenset({"trainable_layers"}),
-    "optimizer": frozenset({"token", "told_of_another_model"}),
+# What passes and models leave on any part, unless it is a number or text of the user's own.
+LEFT_BY_A_PASS = ("inputs", "output", "dinputs", "prev", "next", "trainable_layers")
+LEFT_BY_OPTIMIZERS = frozenset({"optimizer_token", "optimizer_steps"})  # on layers
+# What the package's bases put on their objects beside the settings.
+LEFT_BY_BASES: dict[str, frozenset[str]] = {
+    "loss": frozenset({"accumulated_sum", "accumulated_count"}),
+    "accuracy": frozenset({"accumulated_sum", "accumulated_count"}),
+    "optimizer": frozenset({"token", "told_of_another_model", "current_weight_decay"}),
 }
 Custom = Mapping[str, type]
 
@@ -77,7 +78,9 @@ def describe_part(
             )
     if type(part) in own_classes(kind):
         return {"class": type(part).__name__, **describe_settings(part, where)}
-    left_out |= LEFT_BY_OTHERS.get(kind, frozenset())
+    left_out |= LEFT_BY_OPTIMIZERS if kind == "layer" else frozenset()
+    if isinstance(part, catalogue.Part):
+        left_out |= LEFT_BY_BASES.get(kind, frozenset())
     left_out |= {name for name in LEFT_BY_A_PASS if is_left_by_a_pass(kept.get(name))}
     return describe_own(part, where, tensors, left_out)
 
@@ -199,9 +202,10 @@ def find_own(entry: Document, custom: Custom, where: str) -> type:
     """Return the user's class that an entry names, if it was given."""
     name = entry["own"]
     if name not in custom:
+        call = name if name.isidentifier() and len(name) <= 60 else "..."
         raise ValueError(
             f"{where}: expected a class that was given, got {shown(name)}, a class of the user's "
-            f"own; pass custom=[{name[:60]}] if you trust the file with it"
+            f"own; pass custom=[{call}] if you trust the file with it"
         )
     return custom[name]
 

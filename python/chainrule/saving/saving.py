@@ -57,7 +57,9 @@ def as_custom(custom: Any) -> Custom:
     ValueError
         Two classes of one name.
     """
-    given = [custom] if isinstance(custom, type) else list(custom)
+    if not isinstance(custom, Iterable) or isinstance(custom, str | type):
+        custom = [custom]
+    given = list(custom)
     for each in given:
         if not isinstance(each, type):
             raise TypeError(f"custom: expected classes, got {each!r}")
@@ -98,13 +100,16 @@ def load_model(path: Any, base: type, check_part: CheckPart, custom: Any = ()) -
 
     with reading(source):
         document, tensors = model_file.read(source, expected)
-        model = build_model(upgraded(document), tensors, base, classes)
+        document = upgraded(document)
+        model = build_model(document, tensors, base, classes)
         for kind, part in parts_of(model):
             try:
                 check_part(part, kind)
             except TypeError as error:
                 raise ValueError(str(error)) from None
     base.finalize(model)  # type: ignore[attr-defined]
+    if document["learners"] is not None:
+        model.trainable_layers = [model.layers[place - 1] for place in document["learners"]]
     return model
 
 

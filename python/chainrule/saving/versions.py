@@ -8,7 +8,7 @@ from .model_file import VERSION, Document
 
 # Version 1 knew dense layers as the only ones with parameters, all of them with biases.
 PARAMETERS_OF_1: Document = {"parameters": ["weights", "biases"], "steps": {}, "owner": None}
-MODEL_OF_1: Document = {"model": None, "states": []}
+MODEL_OF_1: Document = {"model": None, "states": [], "learners": None, "feature_names": None}
 
 
 def upgraded(document: Document) -> Document:

@@ -8,9 +8,9 @@ and what the core needs to know.
 
 from .layerwise import LayerwiseRunner
 from .loop import Loop, runner_for
+from .network import plan_text, why_layerwise
 from .plan_runner import PlanRunner
 from .request import Runner, StepRecord, TrainingRequest
-from .network import plan_text, why_layerwise
 
 __all__ = [
     "LayerwiseRunner",

@@ -8,31 +8,25 @@ from typing import Any
 
 import numpy as np
 
+from ..base_optimizer import Optimizer
 from ..history import History
 from ..layers import Layer_Dropout
 from ..multipliers import begin_schedule
 from ..optimizer_state import claim_layers
-from ..base_optimizer import Optimizer
 from .passes import learning
 from .precision import fit_accuracy
 from .request import TrainingRequest
 
-def begin_steps(model: Any, request: TrainingRequest) -> None:
-    """Let the optimizer claim the layers' arrays, and its schedules begin where they are to.
 
-    Schedules go on where they have room for this training's steps; else they begin now, and last
-    as long as it.
+def begin_steps(model: Any, steps: int) -> None:
+    """Let the optimizer claim the layers' arrays, and its schedules begin, for so many steps.
+
+    Schedules go on where they have room for them; else they begin now, and last as long.
     """
-    if isinstance(model.optimizer, Optimizer):
-        claim_layers(model.optimizer, learning(model.trainable_layers))
-    begin_schedules(model, request.epochs * request.steps)
-
-
-def begin_schedules(model: Any, steps: int) -> None:
-    """Give the schedules of optimizer and dropout a beginning with room for so many steps."""
     optimizer = model.optimizer
     if not isinstance(optimizer, Optimizer):
         return
+    claim_layers(optimizer, learning(model.trainable_layers))
     scheduled = (optimizer.schedule, optimizer.weight_decay_schedule)
     if all(each is None for each in scheduled) and not scheduled_dropouts(model.layers):
         return

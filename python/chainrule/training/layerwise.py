@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..base_optimizer import Optimizer
 from ..history import History
 from ..layers import Layer_Dropout
 from ..multipliers import shares_of
-from ..base_optimizer import Optimizer
 from ..parameters import slots_of
 from .beginning import scheduled_dropouts
 from .busy import parameter_lock
@@ -84,6 +84,16 @@ class LayerwiseRunner:
     def _start_epoch(self) -> None:
         self._order = self.request.next_order()
         self._meter.new_pass()
+        self._dropouts = scheduled_dropouts(self.model.layers)
+        self._find_learners()
+
+    def _find_learners(self) -> None:
+        """See which layers learn: a callback between epochs may have changed that."""
+        model = self.model
+        self._learners = learning(model.trainable_layers)
+        self._lowest = lowest_learning(model.layers, self._learners)
+        # those of the user's own may get their parameters in their first forward
+        self._all_known = all(slots_of(layer) for layer in model.trainable_layers)
 
     def _one_step(self) -> bool:
         """Do one step; False where the loss is not finite, and then nothing was updated."""
@@ -101,20 +111,19 @@ class LayerwiseRunner:
                     layer.step -= 1  # as if the step had not begun
             return False
         accuracy = self._meter.add_accuracy(output, y)
-        learners = learning(model.trainable_layers)
-        lowest = lowest_learning(model.layers, learners)
-        backward_pass(model.layers, model.loss, output, y, weight, lowest)
+        if not self._all_known:
+            self._find_learners()
+        backward_pass(model.layers, model.loss, output, y, weight, self._lowest)
         if self.request.clip_norm is not None:
-            clip_gradients(learners, self.request.clip_norm)
-        self._update(learners)
+            clip_gradients(self._learners, self.request.clip_norm)
+        self._update()
         rate = float(getattr(model.optimizer, "current_learning_rate", math.nan))
         self._record = StepRecord(accuracy, data_loss, penalty, rate)
         return True
 
     def _set_dropped_shares(self) -> None:
         """Tell dropout layers with a schedule which share of the training is done."""
-        dropouts = scheduled_dropouts(self.model.layers)
-        if not dropouts:
+        if not self._dropouts:
             return
         optimizer = self.model.optimizer
         if isinstance(optimizer, Optimizer):
@@ -122,15 +131,15 @@ class LayerwiseRunner:
         else:
             done = (self.epoch - 1) * self.request.steps + self.step
             share = done / (self.request.epochs * self.request.steps)
-        for layer in dropouts:
+        for layer in self._dropouts:
             layer.training_share = share
 
-    def _update(self, learners: list[Any]) -> None:
+    def _update(self) -> None:
         optimizer = self.model.optimizer
         if hasattr(optimizer, "pre_update_params"):
             optimizer.pre_update_params()
         with parameter_lock(self.model):
-            for layer in learners:
+            for layer in self._learners:
                 optimizer.update_params(layer)
         if hasattr(optimizer, "post_update_params"):
             optimizer.post_update_params()

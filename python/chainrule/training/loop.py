@@ -12,14 +12,15 @@ import sys
 from typing import Any
 
 from ..history import COLUMNS, History
-from .beginning import Beginning, begin_schedules, begin_steps
+from .beginning import Beginning, begin_steps
 from .best_epoch import BestEpoch
 from .interrupts import Interrupts
 from .layerwise import LayerwiseRunner
+from .meter import Meter
 from .network import NoPlan
 from .plan_runner import PlanRunner
 from .progress import Bar, someone_is_looking, step_line, training_line, validation_line
-from .request import Runner, TrainingRequest
+from .request import Runner, StepRecord, TrainingRequest
 from .watch import Watch
 
 __all__ = ["Loop", "runner_for"]
@@ -29,7 +30,7 @@ STRETCH = 0.02  # seconds a runner may go without Python
 
 def runner_for(model: Any, request: TrainingRequest) -> Runner:
     """Return the compiled plan's runner where there can be one, else the layer-wise one."""
-    begin_steps(model, request)
+    begin_steps(model, request.epochs * request.steps)
     if request.mixes_targets:  # a plan has targets of one form
         return LayerwiseRunner(model, request)
     try:
@@ -167,7 +168,7 @@ class Loop:
         """Print what is due after this step; at the end of an epoch run the callbacks."""
         steps = self.request.steps
         if self.print_every is not None:
-            bar.print(step_line((self.count - 1) % steps, runner.step_record()))
+            bar.print(step_line((self.count - 1) % steps, self._record(runner)))
         if self.count % steps:
             return
         if self.print_every is None and not self._hooks and self._best is None:
@@ -183,6 +184,17 @@ class Loop:
         if self._hooks:
             self._run_hooks(runner, logs, interrupts)
 
+    def _record(self, runner: Runner) -> StepRecord:
+        """Return what the last step reported, the regularisation as it is now if it is not known.
+
+        So it is where the batch of a line was no step.
+        """
+        record = runner.step_record()
+        if not math.isnan(record.regularization_loss) or math.isnan(record.data_loss):
+            return record
+        runner.write_back()
+        return record._replace(regularization_loss=Meter(self.model).penalty())
+
     def _run_hooks(self, runner: Runner, logs: dict[str, float], interrupts: Interrupts) -> None:
         runner.write_back()
         with interrupts.at_once():
@@ -192,7 +204,7 @@ class Loop:
             runner.stop()
         left = self.request.epochs * self.request.steps - self.count
         if left > 0 and not runner.done:
-            begin_schedules(self.model, left)  # of an optimizer that a callback has put there
+            begin_steps(self.model, left)  # a callback may have put another optimizer there
         runner.read_back()
 
     def _logs(self) -> dict[str, float]:

@@ -11,6 +11,7 @@ from ..arrays import Array
 from ..base_loss import Loss, penalty_of, targets_for, total_of
 from ..errors import label_of
 from ..metrics import Accuracy
+from ..parameters import slots_of
 from .passes import predictions_of
 
 
@@ -30,6 +31,7 @@ class Meter:
         """Set the sums to 0."""
         self.losses, self.weight = 0.0, 0.0
         self.hits, self.samples = 0.0, 0
+        self._penalized: bool | None = None  # not looked at yet
         for part in (self.loss, self.accuracy):
             if hasattr(part, "new_pass"):
                 part.new_pass()
@@ -38,7 +40,7 @@ class Meter:
         """Return the batch's data loss, and add it up."""
         targets = targets_for(self.loss, output, y)
         count = float(len(output) if weight is None else weight.sum())
-        if weight is None and has_own_calculate(self.loss):
+        if weight is None and isinstance(self.loss, Loss) and brings(self.loss, "calculate"):
             total = float(self.loss.calculate(output, targets)) * count
         else:
             total = total_loss(self.loss, output, targets, weight)
@@ -72,16 +74,26 @@ class Meter:
 
     def penalty(self) -> float:
         """Return the regularisation terms of the layers that learn, as they are now."""
+        if self._penalized is None:
+            self._penalized = self._may_have_penalty()
+        if not self._penalized:
+            return 0.0
         if hasattr(self.loss, "regularization_loss"):
             return float(self.loss.regularization_loss())
         return sum((penalty_of(layer) for layer in self.model.trainable_layers), 0.0)
 
+    def _may_have_penalty(self) -> bool:
+        if brings(self.loss, "regularization_loss"):
+            return True
+        layers = self.model.trainable_layers
+        return any(any(slot.strengths(layer)) for layer in layers for slot in slots_of(layer))
 
-def has_own_calculate(loss: Any) -> bool:
-    """Tell whether a loss derived from `Loss` brings a `calculate` of its own."""
+
+def brings(loss: Any, method: str) -> bool:
+    """Tell whether a loss has a method that is not that of `Loss`."""
     if not isinstance(loss, Loss):
-        return False
-    return type(loss).calculate is not Loss.calculate or "calculate" in vars(loss)
+        return hasattr(loss, method)
+    return getattr(type(loss), method) is not getattr(Loss, method) or method in vars(loss)
 
 
 def total_loss(loss: Any, output: Any, y: Any, weight: Array | None) -> float:

@@ -217,8 +217,10 @@ def stage_of(layers: StageLayers, learners: set[int], steps: int) -> Stage:
     slots = slots_of(dense)
     found = [parameter_of(dense, slot, learners, steps) for slot in slots]
     parameters = () if activation is None else activation.parameters()
+    n_inputs, n_neurons = dense.weights.shape
     return Stage(
-        *dense.weights.shape,
+        n_inputs,
+        n_neurons,
         activation="linear" if activation is None else activation.name_in_core(),
         activation_parameters=tuple(finite(each, "a setting") for each in parameters),
         dropout=dropout_of(layers.dropout, steps),
@@ -231,15 +233,16 @@ def parameter_of(layer: Any, slot: Slot, learners: set[int], steps: int) -> Para
     """Return how one of the layer's arrays learns; frozen, it has no penalty."""
     learns = id(layer) in learners
     l1, l2 = slot.strengths(layer) if learns else (0.0, 0.0)
-    settings = (
-        l1,
-        l2,
-        slot.factor(layer, "learning_rate_factor"),
-        slot.decay_factor(layer),
-        slot.factor(layer, "epsilon_factor"),
+    what = f"a setting of {slot.name}"
+    return Parameter(
+        learns,
+        l1=finite(l1, what),
+        l2=finite(l2, what),
+        rate_factor=finite(slot.factor(layer, "learning_rate_factor"), what),
+        decay_factor=finite(slot.decay_factor(layer), what),
+        epsilon_factor=finite(slot.factor(layer, "epsilon_factor"), what),
+        steps=steps_of(layer, slot) - (steps if learns else 0),
     )
-    values = [finite(each, f"a setting of {slot.name}") for each in settings]
-    return Parameter(learns, *values, steps_of(layer, slot) - (steps if learns else 0))
 
 
 def dropout_of(layer: Layer_Dropout | None, steps: int) -> Dropout | None:

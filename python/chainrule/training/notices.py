@@ -9,9 +9,8 @@ from typing import Any
 
 def tell_once(model: Any, topic: str, text: str, category: type[Warning] = RuntimeWarning) -> None:
     """Warn with `text`, if this model has not warned of the topic before."""
-    told: set[str] = model.__dict__.setdefault("_told", set())
-    if topic not in told:
-        told.add(topic)
+    if topic not in model._told:
+        model._told |= {topic}
         warnings.warn(text, category, stacklevel=1 + depth_of_package())
 
 

@@ -16,12 +16,10 @@ from .. import _core
 from ..arrays import Array
 from ..history import History
 from ..multipliers import decay_multipliers, rate_multipliers, shares_of
-from ..optimizer_state import claim_layers, set_steps, state_arrays
+from ..optimizer_state import set_steps, state_arrays
 from ..parameters import Slot, slots_of
-from .beginning import begin_schedules, begin_steps
 from .busy import parameter_lock
 from .network import Layers, Network, NoPlan, Parameter, layers_of, network_of
-from .passes import learning
 from .request import StepRecord, TrainingRequest
 
 AHEAD = 4096  # steps whose schedules are handed over at a time
@@ -36,7 +34,6 @@ class PlanRunner:
         self.model = model
         self.request = request
         self._layers = layers_of(model)
-        begin_steps(model, request)
         self._network = network_of(model, self._layers, request)
         self._samples = (plain(request.X), plain(request.y), request.sample_weight)
         self._validation = None
@@ -168,8 +165,6 @@ class PlanRunner:
         taken = self._plan.steps_taken
         try:
             self._layers = layers_of(self.model)
-            claim_layers(self.model.optimizer, learning(self.model.trainable_layers))
-            begin_schedules(self.model, self._left)
             if self._network == network_of(self.model, self._layers, self.request, steps=taken):
                 self._load()
                 return
@@ -181,11 +176,6 @@ class PlanRunner:
             ) from None
         self._epochs_before += self._plan.epoch - 1
         self._make_plan()
-
-    @property
-    def _left(self) -> int:
-        """Steps that are left, at the end of an epoch."""
-        return (self.request.epochs - self.epoch + 1) * self.request.steps - self.step
 
     def stop(self) -> None:
         """End the training after the steps done."""

@@ -63,6 +63,9 @@ def remember(model: Any) -> None:
 
 def init(accuracy: Any, y: Any, *, reinit: bool) -> None:
     """Call the accuracy's ``init(y, reinit)``, or ``init(y)`` where it takes no more."""
+    if own_class(accuracy, "init") is not None:
+        accuracy.init(y, reinit=reinit)
+        return
     try:
         parameters = list(inspect.signature(accuracy.init).parameters.values())
     except (TypeError, ValueError):
