@@ -85,7 +85,8 @@ class Model(Stack):
         self.optimizer = self.accuracy = self.softmax_classifier_output = None
         self.history = self.rng = self.feature_names = None
         self.stop_training = False
-        self._precision = self._batch_size = None
+        self._precision = self._batch_size = self._predictor = None
+        self._parameter_locks: dict[object, Any] = {}
 
     def set(self, *, loss: Any = None, optimizer: Any = None, accuracy: Any = None) -> None:
         """Set loss, optimizer, accuracy; what is not given stays. May be repeated.

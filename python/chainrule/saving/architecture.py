@@ -39,8 +39,7 @@ FIELDS = {
     *("states", "generator", "epochs"),
     *PARTS,
 }
-# Attributes that a model sets without a default.
-LEFT_BY_MODEL = ("_owner", "_parameter_locks", "_predictor", "_batch_size")
+LEFT_BY_MODEL = ("_owner", "_batch_size")  # attributes that a model sets without a default
 
 
 # --- model -> document --------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import _core
 from ..activations import Activation_Linear
-from ..arrays import Array, as_count, as_real
+from ..arrays import Array, as_count, as_floats, as_real
 from ..base_activation import Activation
 from ..catalogue import Part, own_class
 from ..dropout import Layer_Dropout
@@ -89,7 +89,7 @@ def blocks_of(net: Any, X: Array) -> Iterator[tuple[slice, Array]]:
     size = max(1, CONVERTED // (X.itemsize * X.shape[1]))
     for start in range(0, len(X), size):
         rows = slice(start, start + size)
-        yield rows, np.ascontiguousarray(X[rows], dtype=net.dtype)
+        yield rows, as_floats(X[rows], "X", net.dtype)
 
 
 # --- predictions ----------------------------------------------------------------------------------
