@@ -1,9 +1,10 @@
-"""Predictions: the bits of the layers, whatever the way; values read anew; where the output goes."""
+"""Predictions: the bits of the layers, values read anew, nothing left, where the output goes."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def net(*sizes: int, dtype: Any = np.float64, seed: int = 3) -> cr.Model:
     """Dense layers with ReLU between."""
     layers: list[Any] = []
     rng = np.random.default_rng(seed)
-    for d, m in zip(sizes, sizes[1:], strict=False):
+    for d, m in pairwise(sizes):
         layers += [cr.Layer_Dense(d, m, dtype=dtype, rng=rng, init="torch"), cr.Activation_ReLU()]
     return model_of(layers[:-1])
 
