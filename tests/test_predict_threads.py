@@ -13,9 +13,9 @@ import pytest
 
 import chainrule as cr
 from chainrule.training.busy import parameter_lock
+from teams import needs_fork
 from test_fork import in_child
 from test_predict import Outer, classifier, inputs_of, net
-from teams import needs_fork
 
 Array = np.ndarray[Any, Any]
 
