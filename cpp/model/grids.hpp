@@ -20,6 +20,7 @@ template <class T> Grid<T> offset(const Grid<T>& grid, Index row, Index vector) 
 
 // Vectors, or panels, that hold so many columns.
 template <class T> Index panels_of(Index columns) { return (columns + lanes<T> - 1) / lanes<T>; }
+template <class T> Index whole_vectors(Index columns) { return panels_of<T>(columns) * lanes<T>; }  // in columns
 
 // Lines from one panel of `rows` rows to the next. A product's tile reads some rows of many panels, which must not all fall on the
 // same few of L1's sets, as they would a whole number of ways apart or nearly so (chosen on `wide`).

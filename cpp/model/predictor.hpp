@@ -1,6 +1,5 @@
 // A net's way forward alone, for predictions and evaluations: nothing of a pass is kept.
 //
-// A net is a row of steps: a product with a layer's weights, a factor for each column, or neither; then perhaps an activation.
 //   few rows   one step after the other; weights are read once, from where they are; threads divide the columns
 //   many rows  weights are copied into panels; blocks of rows run through all steps while they are in cache; threads
 //              divide the rows
@@ -11,23 +10,11 @@
 
 #include <vector>
 
-#include "kernels/kernels.hpp"
+#include "model/forward_steps.hpp"
 #include "runtime/memory.hpp"
 #include "runtime/shares.hpp"
 
 namespace chainrule::model {
-
-enum class Map { none, factors, product };
-
-template <class T> struct ForwardStep {
-    Map map = Map::none;
-    Index n_inputs = 0, n_outputs = 0;
-    const T* weights = nullptr;  // of a product (n_inputs, n_outputs), row-major; factors (n_outputs)
-    const T* biases = nullptr;   // (n_outputs); null: 0
-    Activation activation = Activation::identity;
-    double parameters[most_names] = {};
-};
-template <class T> using ForwardSteps = std::vector<ForwardStep<T>>;
 
 // Samples in the user's memory: rows of numbers side by side, `apart` numbers from one row to the next.
 struct Rows {
@@ -35,9 +22,6 @@ struct Rows {
     Number numbers;
     Index count, apart;
 };
-
-// Operations that one row takes.
-template <class T> double flops_of(const ForwardSteps<T>& steps);
 
 // Whether so many rows are not worth a copy of the weights.
 template <class T> bool is_few(const ForwardSteps<T>& steps, Index rows);
