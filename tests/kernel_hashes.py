@@ -18,9 +18,13 @@ from typing import Any
 import numpy as np
 
 from chainrule import _core as core
+from part_cases import numbers_for
 
 Array = np.ndarray[Any, Any]
 Call = Callable[..., Any]
+
+CATALOGUE = core.catalogue()
+SETTINGS = {"epsilon": 1e-7, "beta_2": 0.999, "epsilon_hat": 0.0}  # of rules; others are 0.9
 
 DENSE_SHAPES = [
     (1, 1, 1),
@@ -58,38 +62,30 @@ def dense(call: Call, dtype: Any, shape: tuple[int, int, int]) -> list[Array]:
 
 def elementwise(call: Call, dtype: Any, count: int) -> Iterator[tuple[str, list[Array]]]:
     inputs, dvalues = data((1, count), dtype, 5, 30.0), data((1, count), dtype, 6)
-    for name in ("relu", "sigmoid", "tanh"):
-        output = call(getattr(core, f"{name}_forward"), inputs)
-        kept = inputs if name == "relu" else output
-        yield name, [output, call(getattr(core, f"{name}_backward"), dvalues, kept)]
+    for row in CATALOGUE["activations"]:
+        if not row["rows"]:
+            name, numbers = row["name"], numbers_for(row, count)
+            output = call(getattr(core, f"{name}_forward"), inputs, *numbers)
+            saved = inputs if row["needs_inputs"] else output
+            yield name, [output, call(getattr(core, f"{name}_backward"), dvalues, saved, *numbers)]
     yield "multiply", [call(core.multiply, inputs, dvalues)]
     yield "dropout", list(call(core.dropout_forward, inputs, 0.7, 2**60 + 3, 2**40 + 1))
     gradient = data((1, count), dtype, 7)
     call(core.regularize, gradient, inputs, 0.01, 0.02)
     yield "regularize", [gradient]
+    yield "sum", [np.array([call(core.sum, inputs)])]
 
 
 def updates(call: Call, dtype: Any, count: int) -> Iterator[tuple[str, list[Array]]]:
-    def state() -> list[Array]:
-        w, g, v, c = (data((1, count), dtype, stream) for stream in (8, 9, 10, 11))
-        return [w, g, v, c * c]
-
-    w, g, v, c = state()
-    call(core.sgd_update, w, g, 0.1)
-    yield "sgd", [w]
-    for nesterov in (False, True):
-        w, g, v, c = state()
-        call(core.sgd_momentum_update, w, g, v, 0.1, 0.9, nesterov)
-        yield f"momentum, nesterov {nesterov}", [w, v]
-    w, g, v, c = state()
-    call(core.adagrad_update, w, g, c, 0.1, 1e-7)
-    yield "adagrad", [w, c]
-    w, g, v, c = state()
-    call(core.rmsprop_update, w, g, c, 0.1, 1e-7, 0.9)
-    yield "rmsprop", [w, c]
-    w, g, v, c = state()
-    call(core.adam_update, w, g, v, c, 0.1, 0.9, 0.999, 0.271, 0.003, 1e-7, 0.001)
-    yield "adam", [w, v, c]
+    """The third step of each rule, with weight decay."""
+    for row in CATALOGUE["rules"]:
+        w, g, *states = (data((1, count), dtype, 8 + k) for k in range(2 + len(row["states"])))
+        for name, state in zip(row["states"], states, strict=True):
+            if name != "momentums":
+                state *= state
+        settings = tuple(SETTINGS.get(name, 0.9) for name in row["parameters"])
+        call(core.update, row["name"], ((w, g, tuple(states), 0.1, 0.001, 3, settings),))
+        yield f"update {row['name']}", [w, *states]
 
 
 def rows(call: Call, dtype: Any, shape: tuple[int, int]) -> Iterator[tuple[str, list[Array]]]:
@@ -99,32 +95,34 @@ def rows(call: Call, dtype: Any, shape: tuple[int, int]) -> Iterator[tuple[str, 
     output = call(core.softmax_forward, inputs)
     yield "softmax", [output, call(core.softmax_backward, dvalues, output)]
     labels = np.arange(n, dtype=np.int64) % m
-    share = call(core.sigmoid_forward, dvalues)
-    for name in (
-        "half_squared_error",
-        "mean_squared_error",
-        "mean_absolute_error",
-        "binary_crossentropy",
-        "categorical_crossentropy",
-    ):
-        forward, backward = getattr(core, f"{name}_forward"), getattr(core, f"{name}_backward")
-        yield name, [call(forward, output, share), call(backward, output, share)]
-    yield (
-        "categorical_crossentropy, labels",
-        [
-            call(core.categorical_crossentropy_forward, output, labels),
-            call(core.categorical_crossentropy_backward, output, labels),
-        ],
-    )
-    for y_true in (labels, share):
-        kind = "labels" if y_true is labels else "targets"
-        yield (
-            f"softmax_crossentropy, {kind}",
-            [
-                *call(core.softmax_crossentropy_forward, inputs, y_true),
-                call(core.softmax_crossentropy_backward, output, y_true),
-            ],
-        )
+    for row in CATALOGUE["losses"]:
+        targets = targets_of(call, row, dvalues)
+        for kind, y_true in (("targets", targets), ("labels", labels)):
+            if kind == "targets" or row["labels"]:
+                yield f"{row['name']}, {kind}", losses(call, row, inputs, output, y_true)
+
+
+def targets_of(call: Call, row: dict[str, Any], values: Array) -> Array:
+    """Targets that a loss takes."""
+    if row["domain"] == "signs":
+        targets = np.where(values > 0, 1, -1).astype(values.dtype)
+    elif row["domain"] == "real":
+        targets = values
+    else:
+        targets = call(core.sigmoid_forward, values)
+    return np.ascontiguousarray(targets[:, :1]) if row["one_target"] else targets
+
+
+def losses(
+    call: Call, row: dict[str, Any], inputs: Array, output: Array, y_true: Array
+) -> list[Array]:
+    """Of logits where the loss is joined with its activation, else of shares."""
+    forward, backward = (getattr(core, f"{row['name']}_{way}") for way in ("forward", "backward"))
+    numbers = numbers_for(row, inputs.shape[1])
+    if row["joins"]:
+        found = list(call(forward, inputs, y_true, *numbers))
+        return [*found, call(backward, found[0], y_true, *numbers)]
+    return [call(forward, output, y_true, *numbers), call(backward, output, y_true, *numbers)]
 
 
 def results(call: Call, large: bool) -> Iterator[tuple[str, list[Array]]]:

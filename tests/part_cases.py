@@ -37,7 +37,8 @@ def variants(cls: type[Any]) -> Iterator[Make]:
         if name not in parameters or name in required:
             continue
         values = [each for each in CANDIDATES if check(each) and each != parameters[name].default]
-        yield partial(cls, **required, **{name: values[0]})
+        if values:  # a schedule is none of the candidates
+            yield partial(cls, **required, **{name: values[0]})
 
 
 def examples(kind: str) -> list[Make]:

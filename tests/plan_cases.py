@@ -3,8 +3,8 @@
 A `Case` names one choice; `ENGINES` lists what CHAINRULE_ENGINE may force, `WAYS` adds the
 layer-by-layer classes, which must give the same. Parts come from the catalogues: ACTIVATIONS,
 LOSSES and RULES hold whatever is listed there, with defaults and with other settings, and
-WALKED_ENDS every loss behind last layers that fit. `covering` chooses cases in which each pair of
-choices occurs.
+WALKED_ENDS every loss behind last layers that fit. `covering` makes cases in which each pair of
+choices occurs, `rotation` fewer in which each choice occurs.
 """
 
 from __future__ import annotations
@@ -51,28 +51,32 @@ OTHER = {
 
 
 def optimizers() -> dict[str, Callable[[], Any]]:
-    """Each class with defaults, with other numbers, with each flag, and with an epsilon of 0.
+    """Each class with defaults, with other numbers, with each flag; and with an epsilon of 0.
 
     Named after the rule that they are.
     """
     found: dict[str, Callable[[], Any]] = {}
 
-    def add(suffix: str, make: Callable[[], Any]) -> None:
-        rule = make().rule
-        found[f"{rule}, {suffix}" if rule in found else rule] = make
+    def add(make: Callable[[], Any], *said: str) -> None:
+        """Under its rule and as little of what is said as tells it from those before."""
+        names = [", ".join((make().rule, *said[len(said) - k :])) for k in range(len(said) + 1)]
+        found[next(name for name in names if name not in found)] = make
 
     for cls in catalogue.classes("optimizer"):
         make = partial(cls, **USUAL)
-        add("defaults", make)
+        add(make, "defaults")
         numbers = {name: value for name, value in OTHER.items() if name in cls.settings}
         if make(**numbers).rule != make().rule:
-            add("decay", partial(make, decay=OTHER["decay"], weight_decay=OTHER["weight_decay"]))
-        add("settings", partial(make, **numbers))
-        for name, check in cls.settings.items():
-            if check is is_flag:
-                add(name, partial(make, **numbers, **{name: True}))
+            rates = {name: OTHER[name] for name in ("decay", "weight_decay")}
+            add(partial(make, **rates), "decay")
+        add(partial(make, **numbers), "settings")
+        flags = [name for name, check in cls.settings.items() if check is is_flag]
+        for name in flags:
+            add(partial(make, **numbers, **{name: True}), name)
         if "epsilon" in cls.settings:
-            add("epsilon=0", partial(make, epsilon=0.0))
+            add(partial(make, epsilon=0.0), "epsilon=0")
+            for name in flags:
+                add(partial(make, **{name: True}, epsilon=0.0), name, "epsilon=0")
     return found
 
 
@@ -200,7 +204,6 @@ class Case:
     factors: str = "none"
     frozen: int | None = None  # the place of a dense layer
     scheduled: bool = False
-    spread: float = 0.9  # of a neuron's sum, where its inputs are of size 1
 
     @property
     def metric(self) -> str | None:
@@ -230,12 +233,12 @@ def make_loss(case: Case) -> Any:
 
 
 def make_optimizer(case: Case) -> Any:
-    """The case's optimizer; schedules are at their beginning, for 12 steps."""
+    """The case's optimizer; schedules are at their beginning, for 48 steps."""
     optimizer = RULES[case.rule]()
     if case.scheduled:
         optimizer.schedule = cr.schedules.Cosine(end=0.2)
         optimizer.weight_decay_schedule = cr.schedules.Exponential(end=0.3)
-        optimizer.schedule_start, optimizer.schedule_steps = 0, 12
+        optimizer.schedule_start, optimizer.schedule_steps = 0, 48
     return optimizer
 
 
@@ -257,7 +260,7 @@ def make_dense(case: Case, place: int, rng: np.random.Generator) -> cr.Layer_Den
         d,
         m,
         *REGULARISERS[case.regulariser],
-        weight_scale=case.spread / d**0.5,
+        weight_scale=0.9 / d**0.5,
         dtype=case.dtype,
         rng=rng,
         bias=case.bias,
@@ -307,6 +310,16 @@ def make_data(case: Case, n: int, seed: int = 2) -> tuple[Array, Array]:
         "drawn": lambda: targets_for(LOSS_ROWS[case.loss_name], rng, (n, m), np.float64),
     }
     return X, kinds[case.end[2]]()
+
+
+def rotation(kinds: dict[str, list[Any]], count: int, seed: int = 20) -> list[dict[str, Any]]:
+    """`count` rows of choices, one a kind, in which all choices of a kind occur equally often."""
+    rng = np.random.default_rng(seed)
+    columns = {
+        name: [values[i % len(values)] for i in rng.permutation(count)]
+        for name, values in kinds.items()
+    }
+    return [{name: column[k] for name, column in columns.items()} for k in range(count)]
 
 
 def covering(kinds: dict[str, list[Any]], seed: int = 20) -> list[dict[str, Any]]:

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -36,6 +38,18 @@ def float64(array: Any) -> Array:
 def flushed(dtype: Any) -> float:
     """What a plan takes for 0 is smaller."""
     return float(np.finfo(dtype).tiny)
+
+
+@contextmanager
+def rounded_clip(dtype: Any) -> Iterator[None]:
+    """Probabilities of the reference are kept within bounds that are rounded to a dtype."""
+
+    def clip(y_pred: Array) -> Array:
+        low, high = dtype(reference.CLIP), dtype(1 - reference.CLIP)
+        return np.clip(y_pred, y_pred.dtype.type(low), y_pred.dtype.type(high))
+
+    with patch.object(reference, "clip_probabilities", clip):
+        yield
 
 
 def widened(spec: reference.Spec) -> reference.Spec:
@@ -106,22 +120,16 @@ class Forward:
         """Loss of each sample, and its bound; a loss is a sum of terms, one a column."""
         p, numbers = self.output, self.spec.loss_parameters
         loss = reference.LOSSES[self.spec.loss][0]
-        self.check_clipping()
         bound = np.zeros(len(p))
-        for j in range(p.shape[1]):
-            error = np.zeros_like(self.error)
-            error[:, j] = self.error[:, j]
-            ends = [loss(p + sign * error, y, *numbers) for sign in (1, -1, 0)]
-            bound += np.maximum(*(float64(end - ends[2]) for end in ends[:2]))
-        arguments = [p, self.targets(y), *numbers]
-        size = float64(ends[2]) + bound + 2 * float64(sensitivity(loss, arguments))
+        with rounded_clip(self.dtype):
+            for j in range(p.shape[1]):
+                error = np.zeros_like(self.error)
+                error[:, j] = self.error[:, j]
+                ends = [loss(p + sign * error, y, *numbers) for sign in (1, -1, 0)]
+                bound += np.maximum(*(float64(end - ends[2]) for end in ends[:2]))
+            slopes = float64(sensitivity(loss, [p, self.targets(y), *numbers]))
+        size = float64(ends[2]) + bound + 2 * slopes
         return ends[2], bound + gamma(ROUNDINGS + p.shape[1], self.dtype) * size
-
-    def check_clipping(self) -> None:
-        """Bounds of cross-entropies do not know how the clip itself is rounded."""
-        if self.spec.loss in ("binary_crossentropy", "categorical_crossentropy"):
-            low, high = float64(self.output) - self.error, float64(self.output) + self.error
-            assert (low > 1e-6).all() and (high < 1 - 1e-6).all()
 
     def hits(self, y: Array, precision: float) -> tuple[Array, Array]:
         """Right predictions of each sample, and whether rounding may turn them."""
@@ -159,7 +167,8 @@ class Step:
         self.rate = self.spec.optimizer.rate
         weight = None if sample_weight is None else wider(sample_weight)
         self.layers = [x for x in self.spec.layers if isinstance(x, reference.Dense)]
-        found = reference.backward(self.spec, self.forward.trace, self.y, weight)
+        with rounded_clip(dtype):
+            found = reference.backward(self.spec, self.forward.trace, self.y, weight)
         self.gradients: dict[int, dict[str, Array]] = {}  # by the layer's place; frozen: empty
         for place, layer in enumerate(self.layers):
             pair = next((pair for each, *pair in found if each is layer), [None, None])
@@ -204,11 +213,10 @@ class Step:
         name = self.spec.joint_loss() if self.spec.joint() else self.spec.loss
         function = getattr(reference, f"{name}_backward")
         arguments = [p, self.forward.targets(self.y), *numbers]
-        gradient = function(*arguments)
-        if not self.spec.joint():
-            self.forward.check_clipping()
-        bound = change(lambda x: function(x, *arguments[1:]), p, self.forward.error)
-        size = float64(gradient) + bound + 2 * float64(sensitivity(function, arguments))
+        with rounded_clip(self.dtype):
+            gradient = function(*arguments)
+            bound = change(lambda x: function(x, *arguments[1:]), p, self.forward.error)
+            size = float64(gradient) + bound + 2 * float64(sensitivity(function, arguments))
         bound = bound + gamma(ROUNDINGS + p.shape[1], self.dtype) * size
         if weight is not None:
             scale = len(p) / weight.sum() * weight[:, None]

@@ -7,6 +7,7 @@ bounds of the reference's step from the same state: no chaos in between.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +20,10 @@ from plan_cases import (
     ACTIVATIONS,
     DROPOUTS,
     ENDS,
+    FACTORS,
     REGULARISERS,
     RULES,
+    WALKED_ENDS,
     WAYS,
     Case,
     all_arrays,
@@ -28,6 +31,7 @@ from plan_cases import (
     make_data,
     make_model,
     reference_of,
+    rotation,
 )
 from rounding import Forward, Step, widened
 from test_plan_engines import assert_step
@@ -43,19 +47,45 @@ class Options:
 
     batch_size: int = 9
     shuffle: bool = False
-    weighted: bool = False
+    weights: str = "none"  # "drawn", or "a batch of 0": in order, the second one takes no step
     clip_norm: float | None = None
-    validated: bool = False
-    wide_data: bool = True  # X and y in float64, whatever the model's dtype
+    validation: str = "none"  # "plain" or "weighted"
+    data: str = "float64"  # the dtype of X; targets are float64 but for "own", the model's
+    drop_last: bool = False
     epochs: int = 2
 
     def arguments(self, case: Case, rng: np.random.Generator) -> dict[str, Any]:
         found: dict[str, Any] = {"clip_norm": self.clip_norm}
-        if self.weighted:
+        if self.weights != "none":
             found["sample_weight"] = rng.uniform(0, 2, N)
-        if self.validated:
-            found["validation_data"] = make_data(case, 14, seed=8)
+        if self.weights == "a batch of 0" and self.batch_size < N:
+            found["sample_weight"][self.batch_size : 2 * self.batch_size] = 0
+        if self.validation != "none":
+            found["validation_data"] = self.samples(case, 14, seed=8)
+        if self.validation == "weighted":
+            found["validation_data"] += (rng.uniform(0, 2, 14) * (np.arange(14) % 3 > 0),)
         return found
+
+    def samples(self, case: Case, n: int, seed: int = 2) -> tuple[Array, Array]:
+        """X and y as the option `data` says: whole numbers are small."""
+        X, y = make_data(case, n, seed)
+        if self.data == "own":
+            return X.astype(case.dtype), y.astype(case.dtype) if y.dtype.kind == "f" else y
+        kind = np.dtype(self.data)
+        if kind.kind == "b":
+            X = X > 0
+        elif kind.kind != "f":
+            X = np.rint(np.abs(X) if kind.kind == "u" else X)
+        return X.astype(kind), y
+
+    def batches(self, order: Array, weight: Array | None) -> Iterator[Array]:
+        """The rows of each batch that takes a step."""
+        size = min(self.batch_size, N)
+        for first in range(0, N, size):
+            rows = order[first : first + size]
+            left_out = self.drop_last and len(rows) < size
+            if not left_out and (weight is None or weight[rows].any()):
+                yield rows
 
 
 class Sums:
@@ -93,9 +123,7 @@ def penalty_of(spec: reference.Spec) -> float:
 
 def follow(case: Case, options: Options, way: str) -> None:
     """Train as a whole and step by step; compare with each other and with the reference."""
-    X, y = make_data(case, N)
-    if not options.wide_data:
-        X, y = X.astype(case.dtype), y.astype(case.dtype) if y.dtype.kind == "f" else y
+    X, y = options.samples(case, N)
     whole, single = make_model(case), make_model(case)
     arguments = options.arguments(case, np.random.default_rng(4))
     with going(way):
@@ -106,6 +134,7 @@ def follow(case: Case, options: Options, way: str) -> None:
             batch_size=options.batch_size,
             shuffle=options.shuffle,
             rng=np.random.default_rng(6),
+            drop_last=options.drop_last,
             **arguments,
         )
         rng = np.random.default_rng(6)
@@ -114,15 +143,15 @@ def follow(case: Case, options: Options, way: str) -> None:
                 layer.draw_key(rng)
         if case.metric:
             single.accuracy.init(y)
+        steps = 0
         for epoch in range(options.epochs):
             order = rng.permutation(N) if options.shuffle else np.arange(N)
-            follow_epoch(case, options, single, (X, y, order), arguments, history, epoch)
+            samples = (X, y, order)
+            steps += follow_epoch(
+                case, options, single, samples, arguments, history.epoch(epoch + 1)
+            )
     assert len(history) == options.epochs
-    assert (
-        whole.optimizer.iterations
-        == single.optimizer.iterations
-        == options.epochs * -(-N // options.batch_size)
-    )
+    assert whole.optimizer.iterations == single.optimizer.iterations == steps
     assert whole.optimizer.current_learning_rate == single.optimizer.current_learning_rate
     for one, other in zip(all_arrays(whole), all_arrays(single), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -137,45 +166,47 @@ def follow_epoch(
     model: cr.Model,
     samples: tuple[Array, Array, Array],
     arguments: dict[str, Any],
-    history: cr.History,
-    epoch: int,
-) -> None:
+    row: dict[str, float],
+) -> int:
+    """Do an epoch's steps one by one and compare; the number of steps comes back."""
     X, y, order = samples
+    weights = arguments.get("sample_weight")
     precision = getattr(model.accuracy, "precision", None) or 0.0
     sums = Sums()
-    for first in range(0, N, options.batch_size):
-        rows = order[first : first + options.batch_size]
-        weight = arguments["sample_weight"][rows] if options.weighted else None
+    count = 0
+    for rows in options.batches(order, weights):
+        weight = None if weights is None else weights[rows]
         step = Step(
             reference_of(model, case), X[rows], y[rows], case.dtype, weight, options.clip_norm
         )
         sums.add(step.forward, step.y, weight, precision)
         record = model.train(X[rows], y[rows], sample_weight=weight, clip_norm=options.clip_norm)
-        assert_step(model, step, f"epoch {epoch + 1}, sample {first}")
+        assert_step(model, step, f"step {count} of {case}, {options}")
         assert model.optimizer.current_learning_rate == step.rate == record.learning_rate[0]
+        count += 1
     spec = reference_of(model, case)
     penalty = penalty_of(spec)
-    row = history.epoch(epoch + 1)
     sums.assert_equal(row["data_loss"], row.get("accuracy", np.nan), case.metric is not None)
     assert row["loss"] == row["data_loss"] + row["regularization_loss"]
     rounding = gamma(200, case.dtype)  # fewer parameters than that, in either dtype's sums
     assert abs(row["regularization_loss"] - penalty) <= rounding * penalty
     assert row["learning_rate"] == model.optimizer.current_learning_rate
     assert row["seconds"] > 0
-    if options.validated:
-        X_held, y_held = (array.astype(case.dtype) if array.dtype.kind == "f" else array
-                          for array in arguments["validation_data"])  # fmt: skip
+    if options.validation != "none":
+        X_held, y_held, *weight = arguments["validation_data"]
+        y_held = y_held.astype(case.dtype) if y_held.dtype.kind == "f" else y_held
         held = Sums()
-        held.add(Forward(widened(spec), X_held, case.dtype, False), y_held, None, precision)
+        forward = Forward(widened(spec), X_held.astype(case.dtype), case.dtype, False)
+        held.add(forward, y_held, weight[0] if weight else None, precision)
         accuracy = row.get("validation_accuracy", np.nan)
         held.assert_equal(row["validation_loss"], accuracy, case.metric is not None)
+    return count
 
 
 def drawn(count: int) -> list[tuple[Case, Options]]:
-    """Choices of everything at once; the first ones contain each value of each kind."""
-    rng = np.random.default_rng(20)
+    """Choices of everything at once, each equally often."""
     kinds: dict[str, list[Any]] = {
-        "end": list(ENDS),
+        "end": list(WALKED_ENDS),
         "hidden": list(ACTIVATIONS),
         "rule": list(RULES),
         "regulariser": list(REGULARISERS),
@@ -183,23 +214,25 @@ def drawn(count: int) -> list[tuple[Case, Options]]:
         "dtype": [np.float32, np.float64],
         "accuracy": [True, True, False],
         "sizes": [(4, 7, 3), (5, 3), (3, 17, 6, 4), (2, 33, 2)],
-        "batch_size": [9, 8, 11],
+        "bias": [True, True, False],
+        "scale": [False, True],
+        "factors": list(FACTORS),
+        "frozen": [None, None, 0, 1],
+        "scheduled": [False, True],
+        "batch_size": [9, 8, 11, 4, 5, 3, 1, 32],
         "shuffle": [False, True],
-        "weighted": [False, True],
+        "weights": ["none", "drawn", "a batch of 0"],
         "clip_norm": [None, 0.3, 100.0],
-        "validated": [False, True],
-        "wide_data": [True, False],
-    }
-    columns = {
-        name: [values[i % len(values)] for i in rng.permutation(-(-count // 12) * 12)[:count]]
-        for name, values in kinds.items()
+        "validation": ["none", "plain", "weighted"],
+        "data": ["float64", "own", "uint8", "int16", "int64", "bool"],
+        "drop_last": [False, False, True],
     }
     names = set(Options.__dataclass_fields__)
     found = []
-    for k in range(count):
-        row = {name: column[k] for name, column in columns.items()}
+    for row in rotation(kinds, count):
         options = Options(**{name: value for name, value in row.items() if name in names})
-        found.append((Case(**{n: v for n, v in row.items() if n not in names}), options))
+        settings = {name: value for name, value in row.items() if name not in names}
+        found.append((Case(**settings), options))
     return found
 
 
@@ -216,7 +249,20 @@ def test_every_step_of_a_training_is_the_references(index: int, way: str) -> Non
 @pytest.mark.parametrize("way", WAYS)
 def test_a_training_of_many_layers_is_the_references(way: str, dtype: Any) -> None:
     case = Case(ENDS[0], "relu", "adam", "l2", "hidden", dtype, sizes=(3, 8, 17, 5, 9, 4))
-    follow(case, Options(5, True, True, 1.0, True), way)
+    follow(case, Options(5, True, "drawn", 1.0, "plain"), way)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "rule", [name for name, make in RULES.items() if hasattr(make(), "epsilon")]
+)
+def test_lanes_without_a_neuron_or_a_sample_stay_neutral(
+    rule: str, way: str, dtype: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither 0 / 0 where epsilon is 0, nor what L1 makes of them, nor what memory held."""
+    monkeypatch.setenv("CHAINRULE_MEMORY", "nan")
+    case = Case(ENDS[5], "tanh", rule, "all", dtype=dtype, sizes=(5, 17, 19, 3))
+    follow(case, Options(batch_size=3), way)
 
 
 # The form of the data changes nothing

@@ -102,7 +102,7 @@ def test_a_step_of_every_part_is_the_references(end: End) -> None:
 
 def check_steps(row: dict[str, Any]) -> None:
     n, first = row.pop("n"), row.pop("first")
-    case = Case(**row, accuracy=False, spread=0.5)
+    case = Case(**row, accuracy=False)
 
     def model_in_training() -> cr.Model:
         model = make_model(case)
@@ -189,7 +189,7 @@ def test_gradcheck_passes_with_each_engine(end: End) -> None:
         if row["end"] == end:
             hidden = CHOICES["hidden"][place % len(ACTIVATIONS)]
             settings = {name: value for name, value in row.items() if name != "engine"}
-            case = Case(**settings, hidden=hidden, accuracy=False, spread=0.5)
+            case = Case(**settings, hidden=hidden, accuracy=False)
             model, samples = make_model(case), make_data(case, 11)
             with going(row["engine"]):
                 report = cr.gradcheck(model, *samples)

@@ -148,9 +148,9 @@ def test_a_subclass_that_overrides_nothing_has_a_plan(engine: str) -> None:
     model, plain = make_model(case), make_model(case)
     model.layers[0] = replaced(model.layers[0], RenamedDense)
     with going(engine):
-        assert model.plan.startswith(f"compiled plan, float64, engine {engine} ")
         for one in (model, plain):
             one.train(X, y, epochs=2)
+            assert one.plan == f"compiled plan, float64, engine {engine} for batches of {N}"
     for one, other in zip(all_arrays(model), all_arrays(plain), strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -261,7 +261,8 @@ def test_an_accuracy_that_does_not_fit_is_named(name: str) -> None:
     end, accuracy, last = MISFITS[name]
     model = make_model(Case(end))
     model.accuracy = accuracy()
-    assert model.plan == f"layer by layer: the accuracy, {accuracy.__name__}, does not fit {last}"
+    reason = f"the accuracy, {accuracy.__name__}, is not counted by the core after {last}"
+    assert model.plan == f"layer by layer: {reason}"
 
 
 def test_a_model_without_a_dense_layer_or_a_loss_says_so() -> None:

@@ -119,9 +119,12 @@ class Twin:
 class AdaMax(ref.Optimizer):
     """The optimizer of own_optimizer.py."""
 
-    def update_parameter(
-        self, layer: ref.Dense, kind: str, parameter: Array, gradient: Array, weight_decay: float
-    ) -> None:
+    def update(self, layer: ref.Dense, dweights: Array, dbiases: Array | None) -> None:
+        assert layer.biases is not None and dbiases is not None
+        self.step(layer, "weight", layer.weights, dweights)
+        self.step(layer, "bias", layer.biases, dbiases)
+
+    def step(self, layer: ref.Dense, kind: str, parameter: Array, gradient: Array) -> None:
         mean = layer.state.setdefault(f"{kind}_mean", np.zeros_like(parameter))
         peak = layer.state.setdefault(f"{kind}_peak", np.zeros_like(parameter))
         mean[...] = self.beta_1 * mean + (1 - self.beta_1) * gradient

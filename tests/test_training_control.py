@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+import reference
 from plan_cases import (
     ENDS,
     RULES,
+    STATE,
     WAYS,
     Case,
     all_arrays,
@@ -277,12 +279,11 @@ def test_older_references_to_all_arrays_stay_valid(way: str, rule: str) -> None:
     X, y = make_data(case, N)
     model = make_model(case)
     model.train(X, y)
-    names = ["weights", "biases"]
-    names += ["weight_momentums", "bias_momentums"] * (rule[:4] in ("mome", "nest", "adam"))
-    names += ["weight_cache", "bias_cache"] * (rule[:3] in ("ada", "rms"))
+    states = reference.RULES[model.optimizer.rule][1]
+    arrays_of_rule = {f"{prefix}_{kind}" for prefix in ("weight", "bias") for kind in states}
+    names = ["weights", "biases", *arrays_of_rule]
     for layer in dense_layers(model):
-        own = {name for name in vars(layer) if name.endswith(("momentums", "cache"))}
-        assert own == set(names) - {"weights", "biases"}
+        assert set(vars(layer)) & set(STATE) == arrays_of_rule
     kept = [{name: vars(layer)[name] for name in names} for layer in dense_layers(model)]
     before = [{name: array.copy() for name, array in arrays.items()} for arrays in kept]
     model.train(X, y, epochs=2)

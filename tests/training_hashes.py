@@ -19,6 +19,17 @@ import numpy as np
 
 import chainrule as cr
 from kernel_hashes import data
+from plan_cases import (
+    ACTIVATIONS,
+    DROPOUTS,
+    FACTORS,
+    RULES,
+    WALKED_ENDS,
+    Case,
+    make_data,
+    make_model,
+    rotation,
+)
 
 ENGINES = ("automatic", "nano", "panels")
 THREADS = (1, 2, 3, 8)
@@ -110,6 +121,31 @@ def trainings(dtype: Any) -> dict[str, tuple[cr.Model, tuple[Array, Array], dict
     }
 
 
+def walked(dtype: Any) -> dict[str, tuple[cr.Model, tuple[Array, Array], dict[str, Any]]]:
+    """Small trainings in which every part that is listed occurs, the last batch a short one."""
+    kinds: dict[str, list[Any]] = {
+        "end": list(WALKED_ENDS),
+        "hidden": list(ACTIVATIONS),
+        "rule": list(RULES),
+        "regulariser": ["none", "all"],
+        "dropout": list(DROPOUTS),
+        "bias": [True, False],
+        "scale": [False, True],
+        "factors": list(FACTORS),
+        "frozen": [None, 0],
+        "scheduled": [False, True],
+        "clip_norm": [None, 0.3],
+    }
+    found = {}
+    for row in rotation(kinds, max(map(len, kinds.values()))):
+        clip_norm = row.pop("clip_norm")
+        case = Case(**row, dtype=dtype, sizes=(5, 19, 3))
+        arguments = {"epochs": 3, "batch_size": 9, "clip_norm": clip_norm, "shuffle": case.scale}
+        name = ", ".join(map(str, row.values()))
+        found[name] = (make_model(case), make_data(case, 23), {**arguments, "rng": 4})
+    return found
+
+
 def digest(model: cr.Model, history: cr.History) -> str:
     found = hashlib.sha256()
     for layer in model.trainable_layers:
@@ -131,7 +167,8 @@ def hashes(engine: str, threads: int) -> dict[str, str]:
     found = {}
     try:
         for dtype in (np.float32, np.float64):
-            for name, (model, samples, arguments) in trainings(dtype).items():
+            every = {**trainings(dtype), **walked(dtype)}
+            for name, (model, samples, arguments) in every.items():
                 if engine == "nano" and name.startswith("wide"):
                     continue  # half a minute on one thread, and another layout of the same sums
                 history = model.train(*samples, progress=False, **arguments)

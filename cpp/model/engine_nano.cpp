@@ -244,6 +244,7 @@ template <class T> double NanoEngine<T>::penalty() const {
         if (stage.biases.regularized()) total += penalty_of(biases, stage.n_neurons, stage.biases);
         if (stage.weights.regularized()) total += penalty_of(biases + stage.n_neurons, stage.n_inputs * stage.n_neurons, stage.weights);
     }
+    if (net_.scale.regularized()) total += penalty_of(scale_, net_.n_inputs(), net_.scale);
     return total;
 }
 
@@ -390,6 +391,7 @@ template <class T> void NanoEngine<T>::regularize_gradients() {
         part(stage.biases, stages_[s].offset, stage.n_neurons);
         part(stage.weights, stages_[s].offset + stage.n_neurons, stages_[s].count - stage.n_neurons);
     }
+    if (dscaled_) kernel_.regularize(net_.n_inputs(), static_cast<T>(net_.scale.l1), static_cast<T>(net_.scale.l2), scale_, dscale_);
 }
 
 template <class T> void NanoEngine<T>::clip(double clip_norm) {

@@ -143,6 +143,7 @@ template <class T> double PanelsEngine<T>::penalty() const {
             for (Index i = 1; i <= stage.n_inputs; ++i) total += penalty_of(panel + i * lanes<T>, count, stage.weights);
         }
     }
+    if (net_.scale.regularized()) total += penalty_of(scale_, net_.n_inputs(), net_.scale);
     return total;
 }
 

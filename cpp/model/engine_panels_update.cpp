@@ -180,6 +180,7 @@ void PanelsEngine<T>::clipped_update(const StepRules& rules, double clip_norm, I
         });
     });
     const Range columns = dscaled_.data ? scale_share(worker) : Range{0, 0};
+    kernel_.regularize(columns.last - columns.first, static_cast<T>(net_.scale.l1), static_cast<T>(net_.scale.l2), scale_ + columns.first, dscale_ + columns.first);
     for (Index c = columns.first; c < columns.last; c += lanes<T>)
         squares_[static_cast<std::size_t>(scale_squares_ + c / lanes<T>)] = kernel_.sum_of_squares(std::min(net_.n_inputs() - c, lanes<T>), dscale_ + c);
     barrier.wait(worker);

@@ -75,7 +75,7 @@ struct Network {
     bool regularized() const {
         for (const Stage& stage : stages)
             if (stage.weights.regularized() || stage.biases.regularized()) return true;
-        return false;
+        return scale.regularized();
     }
 };
 
