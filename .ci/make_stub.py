@@ -69,8 +69,12 @@ def improve_function(function: ast.FunctionDef) -> None:
 
 
 def take_by_position(function: ast.FunctionDef) -> None:
-    """Say that a function of a plain method table (pybind11's have names) has no keywords."""
-    if getattr(_core, function.name).__self__ is _core:
+    """Say that a plain C function (pybind11's have names) has no keywords.
+
+    Its self is the module or, of a part of the catalogue, the part's place there.
+    """
+    owner = getattr(_core, function.name).__self__
+    if owner is _core or isinstance(owner, int):
         function.args.posonlyargs, function.args.args = function.args.args, []
 
 

@@ -38,7 +38,7 @@ WAYS = (*ENGINES, "layers")
 # --- optimizers -----------------------------------------------------------------------------------
 
 # Another value of a setting, by its name; a setting that is not named here keeps its default.
-USUAL = {"learning_rate": 0.05}
+USUAL = {"learning_rate": 0.02}  # small enough for any loss behind exponentials
 OTHER = {
     "decay": 0.02,
     "weight_decay": 0.1,
@@ -189,6 +189,21 @@ FACTORS: dict[str, dict[str, Any]] = {
 }
 
 
+CHOICES: dict[str, list[Any]] = {
+    "end": list(WALKED_ENDS),
+    "hidden": list(ACTIVATIONS),
+    "rule": list(RULES),
+    "regulariser": list(REGULARISERS),
+    "dropout": list(DROPOUTS),
+    "dtype": [np.float32, np.float64],
+    "bias": [True, False],
+    "scale": [False, True],
+    "factors": list(FACTORS),
+    "frozen": [None, 0, 1],
+    "scheduled": [False, True],
+}
+
+
 @dataclass(frozen=True)
 class Case:
     end: End
@@ -204,6 +219,7 @@ class Case:
     factors: str = "none"
     frozen: int | None = None  # the place of a dense layer
     scheduled: bool = False
+    further: str = ""  # the activation of hidden layers after the first, where it is another
 
     @property
     def metric(self) -> str | None:
@@ -284,7 +300,7 @@ def make_model(case: Case, seed: int = 1) -> cr.Model:
     for k in range(len(case.sizes) - 1):
         model.add(make_dense(case, k, rng))
         if k < len(case.sizes) - 2:
-            model.add(ACTIVATIONS[case.hidden]())
+            model.add(ACTIVATIONS[(case.further if k else "") or case.hidden]())
             if dropouts[1]:
                 model.add(make_dropout(case, dropouts[1], rng))
         elif case.end[1]:
@@ -320,6 +336,11 @@ def rotation(kinds: dict[str, list[Any]], count: int, seed: int = 20) -> list[di
         for name, values in kinds.items()
     }
     return [{name: column[k] for name, column in columns.items()} for k in range(count)]
+
+
+def few_of_all(**settings: Any) -> list[Case]:
+    """As many cases as there are losses with last layers: every part occurs."""
+    return [Case(**row, **settings) for row in rotation(CHOICES, len(WALKED_ENDS))]
 
 
 def covering(kinds: dict[str, list[Any]], seed: int = 20) -> list[dict[str, Any]]:

@@ -12,12 +12,9 @@ import chainrule as cr
 from plan_cases import (
     ACTIVATIONS,
     ARRAYS,
-    DROPOUTS,
+    CHOICES,
     ENDS,
     ENGINES,
-    FACTORS,
-    REGULARISERS,
-    RULES,
     STATE,
     WALKED_ENDS,
     WAYS,
@@ -73,22 +70,7 @@ def assert_step(model: cr.Model, step: Step, label: str) -> None:
                     raise AssertionError(f"{label}, {layer!r}, {kind} {name}: {error}") from None
 
 
-CHOICES: dict[str, list[Any]] = {
-    "end": list(WALKED_ENDS),
-    "hidden": list(ACTIVATIONS),
-    "rule": list(RULES),
-    "regulariser": list(REGULARISERS),
-    "dropout": list(DROPOUTS),
-    "dtype": [np.float32, np.float64],
-    "bias": [True, False],
-    "scale": [False, True],
-    "factors": list(FACTORS),
-    "frozen": [None, 0, 1],
-    "scheduled": [False, True],
-    "n": [1, 3, 4, 5, 19, 32],
-    "first": [True, False],
-}
-ROWS = covering(CHOICES)
+ROWS = covering({**CHOICES, "n": [1, 3, 4, 5, 19, 32], "first": [True, False]})
 
 
 @pytest.mark.filterwarnings("ignore:.*units are 0 for all:RuntimeWarning")

@@ -61,7 +61,7 @@ template <class T> void elementwise(Index n) {
         model::activation_backward(kind, n, dvalues.data(), output.data(), other.data());
         print("activation " + std::to_string(static_cast<int>(kind)) + size, output, other);
     }
-    model::dropout_forward(n, 0.7, (std::uint64_t(1) << 60) + 3, (std::uint64_t(1) << 40) + 1, inputs.data(), output.data(), other.data());
+    model::dropout_forward(n, 0.7, (std::uint64_t(1) << 60) + 3, (std::uint64_t(1) << 40) + 1, 3, inputs.data(), output.data(), other.data());
     print("dropout" + size, output, other);
     model::regularize(n, 0.01, 0.02, inputs.data(), output.data());
     print("regularize" + size, output);

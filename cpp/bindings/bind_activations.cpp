@@ -58,17 +58,17 @@ struct ActivationBackward {
 struct DropoutForward {
     static constexpr const char* name = "dropout_forward";
     static constexpr const char* first = "inputs";
-    static constexpr Py_ssize_t arguments = 4;
+    static constexpr Py_ssize_t arguments = 5;
 
     template <class T> static PyObject* call(Arguments args) {
         const Array<const T> inputs = any_array<T>(args[0], "inputs");
         const double keep = number(args[1], "keep");
         if (!(keep > 0 && keep <= 1)) throw std::invalid_argument("keep: expected a number in (0, 1], got " + std::to_string(keep));
-        const std::uint64_t key = unsigned_number(args[2], "key"), step = unsigned_number(args[3], "step");
+        const std::uint64_t key = unsigned_number(args[2], "key"), step = unsigned_number(args[3], "step"), start = unsigned_number(args[4], "start");
         NewArray<T> output(inputs), mask(inputs);
         {
             const Unlocked unlocked(16.0 * static_cast<double>(inputs.size()));
-            model::dropout_forward(inputs.size(), keep, key, step, inputs.data, output.data(), mask.data());
+            model::dropout_forward(inputs.size(), keep, key, step, start, inputs.data, output.data(), mask.data());
         }
         PyObject* const result = PyTuple_New(2);
         if (!result) throw py::error_already_set();
@@ -77,6 +77,16 @@ struct DropoutForward {
         return result;
     }
 };
+
+// Its last argument may be left out.
+PyObject* dropout_forward(PyObject* self, Arguments args, Py_ssize_t count) noexcept {
+    if (count != DropoutForward::arguments - 1) return fast_call<DropoutForward>(self, args, count);
+    PyObject* const start = PyLong_FromLong(0);
+    PyObject* const all[] = {args[0], args[1], args[2], args[3], start};
+    PyObject* const result = fast_call<DropoutForward>(self, all, DropoutForward::arguments);
+    Py_DECREF(start);
+    return result;
+}
 
 struct Multiply {
     static constexpr const char* name = "multiply";
@@ -108,9 +118,10 @@ void bind_activations(py::module_& module) {
                          "(dvalues: numpy.ndarray, " + saved + ": numpy.ndarray" + parameters + ") -> numpy.ndarray\n\n" + entry.backward + ".");
     }
     static PyMethodDef methods[] = {
-        fast_method<DropoutForward>(
-            "dropout_forward(inputs: numpy.ndarray, keep: float, key: int, step: int) -> tuple[numpy.ndarray, numpy.ndarray]\n\n"
-            "inputs * mask and the mask, (u < keep) / keep; u from Philox4x32-10 with the counter (element, step)."),
+        {DropoutForward::name, reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(&dropout_forward)), METH_FASTCALL,
+         "dropout_forward(inputs: numpy.ndarray, keep: float, key: int, step: int, start: int = 0) -> tuple[numpy.ndarray, numpy.ndarray]\n\n"
+         "inputs * mask and the mask, (u < keep) / keep; u from Philox4x32-10 with the counter (element, step). The elements are "
+         "numbers start, start + 1, ... of the step's stream."},
         fast_method<Multiply>("multiply(a: numpy.ndarray, b: numpy.ndarray) -> numpy.ndarray\n\na * b, element by element."),
         {nullptr, nullptr, 0, nullptr}};
     add_methods(module, methods);

@@ -10,7 +10,7 @@ constexpr Names no_parameters = names();
 // What most have in common; each may say otherwise.
 struct Elementwise {
     static constexpr Names parameters = no_parameters;
-    static constexpr bool by_rows = false, needs_inputs = false, forward_in_tile = false, derivative_in_tile = false;
+    static constexpr bool by_rows = false, needs_inputs = false, needs_sign = false, forward_in_tile = false, derivative_in_tile = false;
 };
 
 struct Linear : Elementwise {
@@ -22,11 +22,11 @@ struct Linear : Elementwise {
 
 struct Relu : Elementwise {
     static constexpr const char *name = "relu", *formula = "max(inputs, 0); NaN passes", *derivative = "dvalues where output > 0, else 0";
-    static constexpr bool forward_in_tile = true, derivative_in_tile = true;
+    static constexpr bool needs_sign = true, forward_in_tile = true, derivative_in_tile = true;
     static constexpr Index cost = 3;
     template <class T> static CHAINRULE_INLINE Vec<T> forward(const Vec<T>& x, const double*) { return larger(Vec<T>{}, x); }
     template <class T> static CHAINRULE_INLINE Vec<T> backward(const Vec<T>& dvalues, const Vec<T>& output, const double*) {
-        return select(output <= Vec<T>{}, Vec<T>{}, dvalues);
+        return unless_at_most_0(output, dvalues);
     }
 };
 
@@ -54,7 +54,7 @@ struct Softmax {
     static constexpr const char *name = "softmax", *formula = "exp(x - max) / sum exp(x - max) of each row",
                                 *derivative = "output * (dvalues - sum(dvalues * output)) of each row";
     static constexpr Names parameters = no_parameters;
-    static constexpr bool by_rows = true, needs_inputs = false, forward_in_tile = false, derivative_in_tile = false;
+    static constexpr bool by_rows = true, needs_inputs = false, needs_sign = false, forward_in_tile = false, derivative_in_tile = false;
     static constexpr Index cost = 24;
 };
 
@@ -203,15 +203,14 @@ template <class Function, int R, int V, class T> CHAINRULE_INLINE void through_a
     _Pragma("GCC unroll 16") for (int r = 0; r < R; ++r)
         _Pragma("GCC unroll 8") for (int v = 0; v < V; ++v) sum[r][v] = Function::forward(sum[r][v], parameters);
 }
-template <int R, int V, class T, class... Parts>
-CHAINRULE_INLINE void through_activation(Activation which, Vec<T> (&sum)[R][V], const double* parameters, List<Parts...>) {
-    const auto one = [&](auto part, int place) {
-        using Function = decltype(part);
-        if constexpr (Function::forward_in_tile)
-            if (static_cast<int>(which) == place) through_activation<Function>(sum, parameters);
-    };
-    int place = 0;
-    (one(Parts{}, place++), ...);
+template <class Function, bool with_parameters, int place, int R, int V, class T>
+CHAINRULE_INLINE void through_activation_if(Activation which, Vec<T> (&sum)[R][V], const double* parameters) {
+    if constexpr (Function::forward_in_tile && (with_parameters || Function::parameters.count == 0))
+        if (static_cast<int>(which) == place) through_activation<Function>(sum, parameters);
+}
+template <bool with_parameters, int R, int V, class T, class... Parts, int... place>
+CHAINRULE_INLINE void through_activation(Activation which, Vec<T> (&sum)[R][V], const double* parameters, List<Parts...>, Indices<place...>) {
+    (through_activation_if<Parts, with_parameters, place>(which, sum, parameters), ...);
 }
 
 // One row on, by an addition the compiler cannot see through: else it would compute the addresses of all rows of a tile
@@ -222,21 +221,22 @@ template <class T> CHAINRULE_INLINE void next_row(T*& place, Index row) {
 }
 
 template <class Function, int R, int V, class T>
-CHAINRULE_INLINE void through_derivative(Vec<T> (&sum)[R][V], const T* saved, Index row, Index vec, const double* parameters) {
+CHAINRULE_INLINE void through_derivative(Vec<T> (&sum)[R][V], const T* saved, Index row, Index vec, const double* parameters, T factor) {
     _Pragma("GCC unroll 14") for (int r = 0; r < R; ++r) {
-        _Pragma("GCC unroll 8") for (int v = 0; v < V; ++v)
+        _Pragma("GCC unroll 8") for (int v = 0; v < V; ++v) {
+            if constexpr (Function::needs_sign) sum[r][v] = sum[r][v] * broadcast(factor);
             sum[r][v] = Function::backward(sum[r][v], load(saved + v * vec), parameters);
+        }
         next_row(saved, row);
     }
 }
-template <int R, int V, class T, class... Parts>
-CHAINRULE_INLINE void through_derivative(Activation which, Vec<T> (&sum)[R][V], const T* saved, Index row, Index vec, const double* parameters,
-                                         List<Parts...>) {
-    const auto one = [&](auto part, int place) {
-        using Function = decltype(part);
-        if constexpr (Function::derivative_in_tile)
-            if (static_cast<int>(which) == place) through_derivative<Function>(sum, saved, row, vec, parameters);
-    };
-    int place = 0;
-    (one(Parts{}, place++), ...);
+template <class Function, int place, int R, int V, class T>
+CHAINRULE_INLINE void through_derivative_if(Activation which, Vec<T> (&sum)[R][V], const T* saved, Index row, Index vec, const double* parameters, T factor) {
+    if constexpr (Function::derivative_in_tile)
+        if (static_cast<int>(which) == place) through_derivative<Function>(sum, saved, row, vec, parameters, factor);
+}
+template <int R, int V, class T, class... Parts, int... place>
+CHAINRULE_INLINE void through_derivative(Activation which, Vec<T> (&sum)[R][V], const T* saved, Index row, Index vec, const double* parameters, T factor, List<Parts...>,
+                                         Indices<place...>) {
+    (through_derivative_if<Parts, place>(which, sum, saved, row, vec, parameters, factor), ...);
 }

@@ -1,8 +1,8 @@
 // The catalogue's entries and tables of functions, made from the lists of parts.
 
 template <class Part> constexpr ActivationEntry activation_entry() {
-    return {Part::name,     Part::formula,      Part::derivative,      Part::parameters,         Part::by_rows,
-            Part::needs_inputs, Part::forward_in_tile, Part::derivative_in_tile, Part::cost};
+    return {Part::name,         Part::formula,    Part::derivative,      Part::parameters,         Part::by_rows,
+            Part::needs_inputs, Part::needs_sign, Part::forward_in_tile, Part::derivative_in_tile, Part::cost};
 }
 template <class Part, class T> constexpr ActivationKernels<T> activation_kernels() {
     if constexpr (Part::by_rows) return {nullptr, nullptr, softmax_forward<T>, softmax_backward<T>};
@@ -18,7 +18,7 @@ template <class Part> constexpr LossEntry loss_entry() {
 }
 template <class Part> constexpr RuleEntry rule_entry() {
     static_assert(Part::states.count <= most_states);
-    return {Part::name, Part::formula, Part::states, Part::parameters, Part::prepare};
+    return {Part::name, Part::formula, Part::states, Part::parameters, Part::counts_steps, Part::prepare};
 }
 template <class Part> constexpr MetricEntry metric_entry() { return {Part::name, Part::formula}; }
 

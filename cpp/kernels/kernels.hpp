@@ -45,6 +45,7 @@ struct ActivationEntry {
     Names parameters;
     bool by_rows;             // works on whole rows (softmax), else element by element
     bool needs_inputs;        // the derivative is written in the inputs, else in the output
+    bool needs_sign;          // the derivative is dvalues where the output is above 0, else 0: a dropped output says as much
     bool forward_in_tile, derivative_in_tile;  // few enough operations for a product's epilogue
     Index cost;               // vector operations an element takes, forward and back
 };
@@ -66,6 +67,7 @@ struct RuleEntry {
     const char *name, *formula;
     Names states;      // arrays of the parameter's shape that it keeps
     Names parameters;
+    bool counts_steps;  // the constants change with the number of the step
     // What a step needs, computed once for all elements: `step` counts a parameter's own steps from 1.
     void (*prepare)(const double* parameters, double rate, double step, double* constants) noexcept;
 };
@@ -105,12 +107,14 @@ template <class T> struct Product {
     Grid<T> output;
     bool padded;
     bool prefetch;             // fetch ahead what comes next: product the next panels of b, product_tn those of a and the next rows of b
-    // The sums go on through an activation (forward_in_tile); product, product_tn.
+    bool init_last = false;    // init is added to the whole sum, which began at zero; product_tn, product_nt, lane_sums_nt
+    // The sums go on through an activation (forward_in_tile; without parameters in product_tn); product, product_tn.
     Activation activation = Activation::identity;
     // In product of whole vectors: the sums, gradients of an activation's output, go on through its derivative (derivative_in_tile).
     Activation derivative = Activation::identity;
     Grid<const T> saved = {nullptr, 0, 0};  // what the derivative is written in, with the strides of `output`
     const double* parameters = nullptr;     // of either activation
+    T factor = 1;                           // what the sums are multiplied with before a derivative that needs_sign
 };
 
 constexpr Index few_samples = 4;
@@ -182,6 +186,31 @@ template <class T> struct GatherJob {
     Grid<T> output;
 };
 
+// Which elements a dropout keeps: bit c % 32 of the word at data[r * row + c / 32 * vec].
+struct KeptBits {
+    std::uint32_t* data;
+    Index row, vec;
+};
+
+// Draws the bits of (rows, cols) elements, numbers first, first + 1, ... of the stream row by row; those behind a row are 0.
+struct DrawJob {
+    Index rows, cols;
+    double keep;
+    std::uint64_t key, step, first;
+    KeptBits bits;
+};
+
+// output = values * mask, mask = kept where the bit is set, else 0; values and output may be the same. Whole vectors are
+// read and written.
+template <class T> struct DropJob {
+    Index rows, cols;
+    bool samples_in_lanes;  // values and output are stored transposed, and the bits have row = 1; else they have vec = 1
+    Grid<const T> values;
+    KeptBits bits;
+    T kept;
+    Grid<T> output;
+};
+
 // --- tables of functions ----------------------------------------------------------------------------------------------
 
 template <class T> struct ActivationKernels {
@@ -224,7 +253,9 @@ template <class T> struct Kernels {
     void (*gather)(const GatherJob<T>&) noexcept;
     void (*gather_transposed)(const GatherJob<T>&) noexcept;
 
-    void (*dropout_mask)(Index n, double keep, std::uint64_t key, std::uint64_t step, std::uint64_t first, T* mask) noexcept;
+    void (*draw_dropout)(const DrawJob&) noexcept;
+    void (*drop)(const DropJob<T>&) noexcept;
+    void (*dropout_forward)(Index n, double keep, std::uint64_t key, std::uint64_t step, std::uint64_t first, const T* inputs, T* output, T* mask) noexcept;
     void (*multiply)(Index n, const T* a, const T* b, T* output) noexcept;
     // output = inputs * factors of the columns, and the sums over samples of a * b; whole vectors are read and written.
     void (*scale_columns)(Index rows, Index cols, Grid<const T> inputs, const T* factors, Grid<T> output, bool samples_in_lanes) noexcept;

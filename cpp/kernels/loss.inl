@@ -4,18 +4,30 @@ template <class T> struct Targets {
     Block<T> block;
     Vec<T> label;
     bool has_labels;
-    Index last;          // column of `block`
-    Vec<T> keep, shift;  // with label smoothing: keep * y + shift
-    bool smooth;
-    CHAINRULE_INLINE Vec<T> raw_column(Index j) const {
+    Index last;  // column of `block`
+    CHAINRULE_INLINE Vec<T> column(Index j) const {
         if (has_labels) return select(label == broadcast(T(j)), broadcast(T(1)), Vec<T>{});
         return load(block.column(at_most(j, last)));
     }
-    CHAINRULE_INLINE Vec<T> column(Index j) const { return smooth ? fma(keep, raw_column(j), shift) : raw_column(j); }
 };
 
-template <class T> Targets<T> load_targets(const LossJob<T>& job, Index r, Index rows, T* scratch) {
-    Targets<T> y = {{nullptr, 0}, {}, job.labels != nullptr, job.target_cols - 1, {}, {}, false};
+// Targets as a formula sees them: with label smoothing e they are (1 - e) y + e / m.
+template <class Formula, class T> struct Smoothed {
+    const Targets<T>& y;
+    T keep = 1, shift = 0;
+    Smoothed(const LossJob<T>& job, const Targets<T>& targets) : y(targets) {
+        if constexpr (Formula::is_categorical)
+            if (job.parameters && job.parameters[0] != 0) {
+                keep = T(1 - job.parameters[0]);
+                shift = T(job.parameters[0] / static_cast<double>(job.cols));
+            }
+    }
+    CHAINRULE_INLINE bool smooth() const { return Formula::is_categorical && keep != T(1); }
+    CHAINRULE_INLINE Vec<T> column(Index j) const { return smooth() ? fma(broadcast(keep), y.column(j), broadcast(shift)) : y.column(j); }
+};
+
+template <class T> CHAINRULE_INLINE Targets<T> load_targets(const LossJob<T>& job, Index r, Index rows, T* scratch) {
+    Targets<T> y = {{nullptr, 0}, {}, job.labels != nullptr, job.target_cols - 1};
     if (!job.labels) {
         y.block = load_block(job.targets, job.samples_in_lanes, r, rows, job.target_cols, job.padded, scratch);
         return y;
@@ -25,20 +37,21 @@ template <class T> Targets<T> load_targets(const LossJob<T>& job, Index r, Index
 }
 
 // The sum of the targets, where a formula asks for it: of labels it is 1.
-template <class Formula, class T> Vec<T> total_of(const Targets<T>& y, Index cols) {
+template <class Formula, class T> CHAINRULE_INLINE Vec<T> total_of(const Smoothed<Formula, T>& y, Index cols) {
     if constexpr (!Formula::is_categorical || !is_joint<Formula>) return {};
-    if (y.has_labels) return broadcast(T(1));
+    if (y.y.has_labels) return broadcast(T(1));
     Vec<T> total = {};
     for (Index j = 0; j < cols; ++j) total = total + y.column(j);
     return total;
 }
 
 template <class Formula, class T>
-void loss_block(const LossJob<T>& job, const Block<T>& p, const Targets<T>& y, const Block<T>& dvalues, const Vec<T>& scale,
-                Vec<T>& sum) {
+void loss_block(const LossJob<T>& job, const Block<T>& p, const Targets<T>& targets, const Block<T>& dvalues, const Vec<T>& scale,
+                                 Vec<T>& sum) {
+    const Smoothed<Formula, T> y(job, targets);
     const Vec<T> share = broadcast(Formula::is_mean ? T(1) / T(job.cols) : T(1));
-    const bool by_label = Formula::is_categorical && y.has_labels && !y.smooth;
-    Column<T> context = {job.parameters, 0, total_of<Formula>(y, job.cols)};
+    const bool by_label = Formula::is_categorical && targets.has_labels && !y.smooth();
+    Column<T> context = {job.parameters, 0, total_of(y, job.cols)};
     Vec<T> of_label = {};  // the output of the sample's class: one logarithm instead of one for each class
     for (Index j = 0; j < job.cols; ++j) {
         context.index = j;
@@ -49,7 +62,7 @@ void loss_block(const LossJob<T>& job, const Block<T>& p, const Targets<T>& y, c
                 output = Formula::Joined::forward(output, nullptr);
                 store(p.column(j), output);
             }
-        if (by_label) of_label = select(y.label == broadcast(T(j)), output, of_label);
+        if (by_label) of_label = select(targets.label == broadcast(T(j)), output, of_label);
         else if (job.sample_losses) {
             if constexpr (is_joint<Formula>) sum = sum + Formula::value(logit, output, target, context);
             else sum = sum + Formula::value(output, target, context);
@@ -72,13 +85,7 @@ template <class Formula, class T> void loss(const LossJob<T>& job) noexcept {
     for (Index r = 0; r < job.rows; r += lanes<T>) {
         const Index rows = at_most(job.rows - r, lanes<T>);
         const Block<T> p = load_block(job.output, job.samples_in_lanes, r, rows, job.cols, job.padded, job.scratch);
-        Targets<T> y = load_targets(job, r, rows, scratch_y);
-        if constexpr (Formula::is_categorical)
-            if (job.parameters && job.parameters[0] != 0) {
-                y.smooth = true;
-                y.keep = broadcast(T(1 - job.parameters[0]));
-                y.shift = broadcast(T(job.parameters[0] / static_cast<double>(job.cols)));
-            }
+        const Targets<T> y = load_targets(job, r, rows, scratch_y);
         Block<T> d = {nullptr, lanes<T>};
         if (job.dvalues.data) d = job.samples_in_lanes ? Block<T>{job.dvalues.data + r / lanes<T> * job.dvalues.vec, job.dvalues.row} : Block<T>{scratch_d, lanes<T>};
         // lanes without a sample get the scale 0, so that padding never adds to a sum over samples

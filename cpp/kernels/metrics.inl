@@ -20,7 +20,7 @@ template <class T> CHAINRULE_INLINE Vec<T> largest_column(const Block<T>& block,
 template <class Right, class T> Vec<T> share_of_columns(const LossJob<T>& job, const Block<T>& p, const Targets<T>& y) {
     Vec<T> sum = {};
     for (Index j = 0; j < job.cols; ++j)
-        sum = sum + select(Right::is_right(load(p.column(j)), y.raw_column(j), job), broadcast(T(1)), Vec<T>{});
+        sum = sum + select(Right::is_right(load(p.column(j)), y.column(j), job), broadcast(T(1)), Vec<T>{});
     return sum * broadcast(T(1) / T(job.cols));
 }
 

@@ -69,6 +69,16 @@ CHAINRULE_INLINE void start_tile(Vec<T> (&sum)[R][V], const T* init, Index row, 
 }
 
 template <int R, int V, class Width, class T>
+CHAINRULE_INLINE void add_to_tile(Vec<T> (&sum)[R][V], const T* init, Index row, Index vec, Width width) {
+    _Pragma("GCC unroll 16") for (int r = 0; r < R; ++r) {
+        _Pragma("GCC unroll 8") for (int v = 0; v < V; ++v)
+            if (v + 1 < V) sum[r][v] = load(init + v * vec) + sum[r][v];
+            else sum[r][v] = load(init + v * vec, width) + sum[r][v];
+        next_row(init, row);
+    }
+}
+
+template <int R, int V, class Width, class T>
 CHAINRULE_INLINE void finish_tile(Vec<T> (&sum)[R][V], T* output, Index row, Index vec, Width width) {
     _Pragma("GCC unroll 16") for (int r = 0; r < R; ++r) {
         _Pragma("GCC unroll 8") for (int v = 0; v < V; ++v)
@@ -112,8 +122,8 @@ void product_tile(const Product<T>& job, const T* a, const T* b, const T* init, 
     if constexpr (is_whole<Width>)
         if (job.derivative != Activation::identity)  // saved has the strides of output
             through_derivative(job.derivative, sum, job.saved.data + (output - job.output.data), job.output.row, job.output.vec, job.parameters,
-                               Activations{});
-    if (job.activation != Activation::identity) through_activation(job.activation, sum, job.parameters, Activations{});
+                               job.factor, Activations{}, UpTo<Activations::count>{});
+    if (job.activation != Activation::identity) through_activation<true>(job.activation, sum, job.parameters, Activations{}, UpTo<Activations::count>{});
     finish_tile(sum, output, job.output.row, job.output.vec, width);
 }
 

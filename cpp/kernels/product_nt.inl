@@ -45,8 +45,10 @@ template <int R, int C, int first = 0, class T, class Finish>
 CHAINRULE_INLINE void lane_sums(const Product<T>& job, Index r, Index c, const Finish& finish) {
     constexpr int count = R - first < rows_in_registers<C> ? R - first : rows_in_registers<C>;
     Vec<T> sum[count][C];
-    start_tile(sum, job.init.data ? job.init.data + (r + first) * job.init.row + c * job.init.vec : nullptr, job.init.row, job.init.vec, All{});
+    const T* const init = job.init.data ? job.init.data + (r + first) * job.init.row + c * job.init.vec : nullptr;
+    start_tile(sum, job.init_last ? nullptr : init, job.init.row, job.init.vec, All{});
     add_products(job, job.a.data + (r + first) * job.a.row, job.b.data + c * job.b.row, sum);
+    if (job.init_last) add_to_tile(sum, init, job.init.row, job.init.vec, All{});
     finish(first, sum);
     if constexpr (first + count < R) lane_sums<R, C, first + count>(job, r, c, finish);
 }

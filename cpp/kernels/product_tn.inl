@@ -5,7 +5,8 @@
 // Both operands are read along their rows, so nothing is transposed. A tile's R values of a stand side by side:
 // tiles never cross a panel of a. One chain of fused multiply-adds over k per element, as in product.inl.
 //
-// Registers: AVX-512 8 x 3 sums + 3 of b + 1 of a = 28 of 32; AVX2 6 x 1 (12) + 2 + 1 of 16.
+// Registers: AVX-512 8 x 3 sums + 3 of b + 1 of a = 28 of 32; AVX2 6 x 1 (12) + 2 + 1 of 16. An activation with a parameter
+// would need one more: GCC would spill in the loop (6 % of `wide` on AVX2).
 //
 // Fetching ahead: a wide tile fetches the next panel of a, a line for each of its samples, and of the rows that follow those
 // of b one for every four samples. A tile one vector wide has loads to spare for the latter only.
@@ -30,7 +31,7 @@ template <class T> struct BothAhead {
 template <int R, int V, class Layout, class Width, class T>
 void product_tn_tile(const Product<T>& job, const T* a, const T* b, const T* init, T* output, BothAhead<T> ahead, Width width) {
     Vec<T> sum[R][V];
-    start_tile(sum, init, job.init.row, job.init.vec, width);
+    start_tile(sum, job.init_last ? nullptr : init, job.init.row, job.init.vec, width);
     const Index a_row = is_in_panels<Layout> ? lanes<T> : job.a.row, b_row = is_in_panels<Layout> ? lanes<T> : job.b.row;
     const Index b_vec = job.b.vec;
     const auto multiply_add = [&](const T* a_k, const T* b_k) {
@@ -57,7 +58,8 @@ void product_tn_tile(const Product<T>& job, const T* a, const T* b, const T* ini
             _Pragma("GCC unroll 4") for (int i = 0; i < product_tn_unroll; ++i) multiply_add(a + i * a_row, b + i * b_row);
         }
     for (; k < job.inner; ++k, a += a_row, b += b_row) multiply_add(a, b);
-    if (job.activation != Activation::identity) through_activation(job.activation, sum, job.parameters, Activations{});
+    if (job.init_last) add_to_tile(sum, init, job.init.row, job.init.vec, width);
+    if (job.activation != Activation::identity) through_activation<false>(job.activation, sum, job.parameters, Activations{}, UpTo<Activations::count>{});
     finish_tile(sum, output, job.output.row, job.output.vec, width);
 }
 

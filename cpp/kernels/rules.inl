@@ -1,7 +1,8 @@
 // Rules: the list, one step of each; g is the gradient, w the parameter.
 //
 // A part says its name and formula, the arrays that it keeps beside the parameter, its parameters, and `prepare`: the
-// constants of a step, computed once in double from the rate, its parameters and the number t of the parameter's steps. A
+// constants of a step, computed once in double from the rate, its parameters and, if it says so, the number t of the
+// parameter's steps. A
 // denominator of 0 is no step: with epsilon = 0 a gradient that was always 0 (padding, too) leaves the parameter alone.
 //
 // Before it, for all of them: g += l1 sign(w) + 2 l2 w, sign(0) = +1, and then w -= decay w.
@@ -29,6 +30,7 @@ template <class T> CHAINRULE_INLINE Vec<T> no_step_over_zero(const Vec<T>& numer
 struct Sgd {
     static constexpr const char *name = "sgd", *formula = "w -= rate * g";
     static constexpr Names states = names(), parameters = names();
+    static constexpr bool counts_steps = false;
     static void prepare(const double*, double rate, double, double* constants) noexcept { constants[0] = rate; }
     template <class T> static CHAINRULE_INLINE void step(const Vec<T>* k, State<T>& s, const Vec<T>& g) { s.w = fma(Vec<T>{} - k[0], g, s.w); }
 };
@@ -36,6 +38,7 @@ struct Sgd {
 struct Momentum {
     static constexpr const char *name = "momentum", *formula = "v = momentum * v - rate * g; w += v";
     static constexpr Names states = names("momentums"), parameters = names("momentum");
+    static constexpr bool counts_steps = false;
     static void prepare(const double* parameters, double rate, double, double* constants) noexcept {
         constants[0] = rate;
         constants[1] = parameters[0];
@@ -57,6 +60,7 @@ struct Nesterov : Momentum {
 struct Adagrad {
     static constexpr const char *name = "adagrad", *formula = "c += g^2; w -= rate * g / (sqrt(c) + epsilon)";
     static constexpr Names states = names("cache"), parameters = names("epsilon");
+    static constexpr bool counts_steps = false;
     static void prepare(const double* parameters, double rate, double, double* constants) noexcept {
         constants[0] = rate;
         constants[1] = parameters[0];
@@ -84,6 +88,7 @@ struct Adam {
     static constexpr const char *name = "adam", *formula = "m = beta_1 m + (1 - beta_1) g; c = beta_2 c + (1 - beta_2) g^2; "
                                                            "w -= rate * m / (1 - beta_1^t) / (sqrt(c / (1 - beta_2^t)) + epsilon)";
     static constexpr Names states = names("momentums", "cache"), parameters = names("epsilon", "beta_1", "beta_2", "epsilon_hat");
+    static constexpr bool counts_steps = true;
     static void prepare(const double* parameters, double rate, double step, double* constants) noexcept {
         const double beta_1 = parameters[1], beta_2 = parameters[2], correction = 1 - __builtin_pow(beta_2, step);
         constants[0] = rate / (1 - __builtin_pow(beta_1, step));

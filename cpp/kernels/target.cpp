@@ -46,6 +46,8 @@ namespace {
 
 #include "sums.inl"
 
+#include "philox.inl"
+
 #include "dropout.inl"
 
 #include "peak.inl"
@@ -68,7 +70,9 @@ template <class T> constexpr Kernels<T> kernels = {
     transpose<T>,
     gather<T>,
     gather_transposed<T>,
-    dropout_mask<T>,
+    draw_dropout,
+    drop<T>,
+    dropout_forward<T>,
     multiply<T>,
     scale_columns<T>,
     sum_products<T>,

@@ -274,6 +274,18 @@ template <class T> CHAINRULE_INLINE Vec<T> select(const Mask<T>& mask, const Vec
 }
 #endif
 
+// x, but 0 where a <= 0; where a is NaN it stays.
+#if defined(__AVX512F__)
+CHAINRULE_INLINE Vec<float> unless_at_most_0(const Vec<float>& a, const Vec<float>& x) {
+    return {{_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a.part[0], __m512{}, _CMP_NLE_UQ), x.part[0])}};
+}
+CHAINRULE_INLINE Vec<double> unless_at_most_0(const Vec<double>& a, const Vec<double>& x) {
+    return {{_mm512_maskz_mov_pd(_mm512_cmp_pd_mask(a.part[0], __m512d{}, _CMP_NLE_UQ), x.part[0])}};
+}
+#else
+template <class T> CHAINRULE_INLINE Vec<T> unless_at_most_0(const Vec<T>& a, const Vec<T>& x) { return select(a <= Vec<T>{}, Vec<T>{}, x); }
+#endif
+
 // a < b ? a : b and a > b ? a : b, so b where one is NaN: what x86's min and max instructions do, other CPUs compare.
 #if defined(__AVX512F__)
 CHAINRULE_INLINE Vec<float> smaller(const Vec<float>& a, const Vec<float>& b) { return {{_mm512_maskz_min_ps(0xffff, a.part[0], b.part[0])}}; }

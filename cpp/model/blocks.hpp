@@ -7,9 +7,6 @@
 
 namespace chainrule::model {
 
-// Samples in one pass of the gradient product; the partial tile waits in L1 meanwhile (chosen on `wide` with 32 KB of L1).
-constexpr Index gradient_samples = 128;
-
 // Chosen on `wide` with caches of 48 KB and 2 MB, and of 32 KB and 512 KB.
 template <class T> struct Blocks {
     Index inner = lanes<T>;  // length of one pass over the inner index: a strip of weights and a tile's rows stay in L1

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "model/blocks.hpp"
+#include "model/chunks.hpp"
 #include "model/grids.hpp"
 #include "runtime/dispatch.hpp"
 #include "runtime/floating_point.hpp"
@@ -128,51 +129,87 @@ void dinputs_part(const DenseShape& shape, const T* dvalues, const T* weights, T
     });
 }
 
-// dweights and dbiases of some neurons. Where there are many, rows are packed first, so that the walk over samples touches
-// neighbouring lines: dvalues once, inputs a few panels at a time, which stay in L2 while the panels of dvalues pass by.
-template <class T>
-void dweights_part(const DenseShape& shape, const T* inputs, const T* dvalues, T* dweights, T* dbiases, Worker worker) {
-    const Kernels<T>& kernel = runtime::kernels<T>();
-    const Index group = kernel.product_tn_vectors * lanes<T>;
-    const Range columns = runtime::share(shape.n_neurons, worker.count > 1 ? group : shape.n_neurons + !shape.n_neurons, worker);
-    if (columns.first >= columns.last) return;
-    const Index width = columns.last - columns.first;
+// dweights and dbiases of some neurons, over some samples from `first` on (at most a group's, chunks.hpp): into rows of
+// `width`, the biases behind the others.
+template <class T> struct Gradient {
+    T* dweights;
+    Index row;
+    T* dbiases;
+};
+
+template <class T> Gradient<T> from_column(const Gradient<T>& gradient, Index c) { return {gradient.dweights + c, gradient.row, gradient.dbiases + c}; }
+
+// In place: rows of few columns, read as they stand.
+template <class T> void group_gradient(const DenseShape& shape, const T* inputs, const T* dvalues, Index first, Index samples, Index width, const Gradient<T>& out) {
     const T one = 1;
     const Grid<const T> ones = {&one, 0, 0}, none = {nullptr, 0, 0};
-    const Grid<T> out = offset(rows_of(dweights, shape.n_neurons), 0, columns.first / lanes<T>);
-    const Grid<T> bias = {dbiases + columns.first, 0, lanes<T>};
-    const bool pack = shape.samples >= 32 && shape.n_inputs >= 64 && width >= 64;
-    if (!pack) {
-        const Grid<const T> b = offset(rows_of(dvalues, shape.n_neurons), 0, columns.first / lanes<T>);
-        kernel.product_tn({shape.n_inputs, shape.samples, width, rows_of(inputs, shape.n_inputs), b, none, out, false, false});
-        kernel.product_tn({1, shape.samples, width, ones, b, none, bias, false, false});
-        return;
-    }
-    const Blocks<T> blocks;
-    const Index block = std::min(shape.samples, most_packed_samples);
-    const Index chunk = std::max<Index>(blocks.quarter_l2 / (block * line_bytes), 1) * lanes<T>;
-    PackedRows<T> a(block, std::min(chunk, shape.n_inputs)), b(block, width);
-    a.grid.data = runtime::scratch<T>(a.elements() + b.elements());
-    b.grid.data = a.grid.data + a.elements();
-    for (Index first = 0; first < shape.samples; first += block) {
-        const Index samples = std::min(shape.samples - first, block);
-        kernel.gather({samples, width, dvalues + columns.first, number_of<T>, shape.n_neurons, nullptr, first, b.grid});
-        // of all packed samples, some at a time; goes on from the output where others went before
-        const auto gradient = [&](Index rows, const Grid<const T>& left, Index c, const Grid<T>& output) {
-            const Index here = std::min(width - c, group);
-            for (Index s = 0; s < samples; s += gradient_samples)
-                kernel.product_tn({rows, std::min(samples - s, gradient_samples), here, offset(left, s, 0), offset(constant(b.grid), s, c / lanes<T>),
-                                   first + s > 0 ? constant(output) : none, output, false, false});
-        };
-        for (Index i = 0; i < shape.n_inputs; i += chunk) {
-            const Index rows = std::min(shape.n_inputs - i, chunk);
-            kernel.gather({samples, rows, inputs + i, number_of<T>, shape.n_inputs, nullptr, first, a.grid});
-            for (Index c = 0; c < width; c += group) {
-                if (i == 0) gradient(1, ones, c, offset(bias, 0, c / lanes<T>));
-                gradient(rows, constant(a.grid), c, offset(out, i, c / lanes<T>));
-            }
+    const Grid<T> dweights = {out.dweights, out.row, lanes<T>}, dbiases = {out.dbiases, 0, lanes<T>};
+    for_each_chunk(samples, [&](Index at, Index count, bool adds) {
+        const Grid<const T> a = rows_of(inputs + (first + at) * shape.n_inputs, shape.n_inputs), b = rows_of(dvalues + (first + at) * shape.n_neurons, shape.n_neurons);
+        runtime::kernels<T>().product_tn({shape.n_inputs, count, width, a, b, adds ? constant(dweights) : none, dweights, false, false, adds});
+        runtime::kernels<T>().product_tn({1, count, width, ones, b, adds ? constant(dbiases) : none, dbiases, false, false, adds});
+    });
+}
+
+// Where there are many columns, rows are packed first, so that the walk over samples touches neighbouring lines: dvalues once,
+// inputs a few panels at a time, which stay in L2 while the panels of dvalues pass by.
+template <class T>
+void packed_group_gradient(const DenseShape& shape, const T* inputs, const T* dvalues, Index first, Index samples, Index width, const Gradient<T>& out, PackedRows<T>& a,
+                           PackedRows<T>& b) {
+    const Kernels<T>& kernel = runtime::kernels<T>();
+    const Index group = kernel.product_tn_vectors * lanes<T>;
+    const T one = 1;
+    const Grid<const T> ones = {&one, 0, 0}, none = {nullptr, 0, 0};
+    const Grid<T> dweights = {out.dweights, out.row, lanes<T>}, dbiases = {out.dbiases, 0, lanes<T>};
+    kernel.gather({samples, width, dvalues, number_of<T>, shape.n_neurons, nullptr, first, b.grid});
+    const auto gradient = [&](Index rows, const Grid<const T>& left, Index c, const Grid<T>& output) {
+        for_each_chunk(samples, [&](Index at, Index count, bool adds) {
+            kernel.product_tn({rows, count, std::min(width - c, group), offset(left, at, 0), offset(constant(b.grid), at, c / lanes<T>),
+                               adds ? constant(output) : none, output, false, false, adds});
+        });
+    };
+    for (Index i = 0; i < shape.n_inputs; i += a.columns) {
+        const Index rows = std::min(shape.n_inputs - i, a.columns);
+        kernel.gather({samples, rows, inputs + i, number_of<T>, shape.n_inputs, nullptr, first, a.grid});
+        for (Index c = 0; c < width; c += group) {
+            if (i == 0) gradient(1, ones, c, offset(dbiases, 0, c / lanes<T>));
+            gradient(rows, constant(a.grid), c, offset(dweights, i, c / lanes<T>));
         }
     }
+}
+
+template <class T>
+void dweights_part(const DenseShape& shape, const T* inputs, const T* dvalues, T* dweights, T* dbiases, Worker worker) {
+    const Index group = runtime::kernels<T>().product_tn_vectors * lanes<T>;
+    const Range columns = runtime::share(shape.n_neurons, worker.count > 1 ? group : shape.n_neurons + !shape.n_neurons, worker);
+    if (columns.first >= columns.last) return;
+    const Index width = columns.last - columns.first, groups = (shape.samples + group_samples - 1) / group_samples;
+    const bool pack = shape.samples >= 32 && shape.n_inputs >= 64 && width >= 64;
+    const Index block = std::min(shape.samples, group_samples);
+    const Blocks<T> blocks;
+    const Index chunk = std::max<Index>(blocks.quarter_l2 / (std::max<Index>(block, 1) * line_bytes), 1) * lanes<T>;
+    PackedRows<T> a(block, pack ? std::min(chunk, shape.n_inputs) : 0), b(block, pack ? width : 0);
+    // sums of groups stand in rows of whole vectors
+    const Index row = panels_of<T>(width) * lanes<T>, elements = (shape.n_inputs + 1) * row;
+    const Index room = groups > 1 ? Cascade<T>::levels(groups) * elements : 0;
+    T* const scratch = runtime::scratch<T>(a.elements() + b.elements() + room);
+    a.grid.data = scratch;
+    b.grid.data = scratch + a.elements();
+    const auto sum_of_group = [&](Index first, const Gradient<T>& out) {
+        const Index samples = std::min(shape.samples - first, group_samples);
+        if (pack) packed_group_gradient(shape, inputs, dvalues + columns.first, first, samples, width, out, a, b);
+        else group_gradient(shape, inputs, dvalues + columns.first, first, samples, width, out);
+    };
+    const Gradient<T> out = from_column<T>({dweights, shape.n_neurons, dbiases}, columns.first);
+    if (groups <= 1) return sum_of_group(0, out);
+    Cascade<T> sums(scratch + a.elements() + b.elements(), elements);
+    for (Index first = 0; first < shape.samples; first += group_samples) {
+        sum_of_group(first, {sums.place(), row, sums.place() + shape.n_inputs * row});
+        sums.add();
+    }
+    const T* total = sums.total();
+    for (Index i = 0; i < shape.n_inputs; ++i, total += row) std::copy_n(total, width, out.dweights + i * out.row);
+    std::copy_n(total, width, out.dbiases);
 }
 
 }  // namespace

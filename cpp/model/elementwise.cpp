@@ -68,11 +68,9 @@ template <class T> void activation_backward(const ActivationShape& job, const T*
 }
 
 template <class T>
-void dropout_forward(Index n, double keep, std::uint64_t key, std::uint64_t step, const T* inputs, T* output, T* mask) {
+void dropout_forward(Index n, double keep, std::uint64_t key, std::uint64_t step, std::uint64_t start, const T* inputs, T* output, T* mask) {
     for_shares(n, lanes<T>, costly, [&](Index first, Index count) {
-        const Kernels<T>& kernel = runtime::kernels<T>();
-        kernel.dropout_mask(count, keep, key, step, static_cast<std::uint64_t>(first), mask + first);
-        kernel.multiply(count, inputs + first, mask + first, output + first);
+        runtime::kernels<T>().dropout_forward(count, keep, key, step, start + static_cast<std::uint64_t>(first), inputs + first, output + first, mask + first);
     });
 }
 
@@ -134,7 +132,7 @@ template <class T> void loss(const LossArrays<T>& arrays) {
 #define CHAINRULE_INSTANTIATE(T)                                                                                           \
     template void activation_forward(const ActivationShape&, const T*, T*);                                                \
     template void activation_backward(const ActivationShape&, const T*, const T*, T*);                                     \
-    template void dropout_forward(Index, double, std::uint64_t, std::uint64_t, const T*, T*, T*);                          \
+    template void dropout_forward(Index, double, std::uint64_t, std::uint64_t, std::uint64_t, const T*, T*, T*);           \
     template void multiply(Index, const T*, const T*, T*);                                                                 \
     template void regularize(Index, double, double, const T*, T*);                                                         \
     template void update(const UpdateJob<T>&);                                                                             \

@@ -17,7 +17,9 @@ struct ActivationShape {
 template <class T> void activation_forward(const ActivationShape& job, const T* inputs, T* output);
 template <class T> void activation_backward(const ActivationShape& job, const T* dvalues, const T* saved, T* dinputs);
 
-template <class T> void dropout_forward(Index n, double keep, std::uint64_t key, std::uint64_t step, const T* inputs, T* output, T* mask);
+// The elements are numbers start, start + 1, ... of the step's stream.
+template <class T>
+void dropout_forward(Index n, double keep, std::uint64_t key, std::uint64_t step, std::uint64_t start, const T* inputs, T* output, T* mask);
 template <class T> void multiply(Index n, const T* a, const T* b, T* output);
 template <class T> void regularize(Index n, double l1, double l2, const T* parameter, T* gradient);
 template <class T> void update(const UpdateJob<T>& job);

@@ -71,6 +71,8 @@ struct Batch {
     double keep(const Dropout& dropout, std::size_t layer) const {
         return drop_factors ? 1 - (1 - dropout.keep) * drop_factors[layer] : dropout.keep;
     }
+    // What the kept elements are multiplied with.
+    template <class T> T factor(const Dropout& dropout, std::size_t layer) const { return static_cast<T>(1.0 / keep(dropout, layer)); }
 };
 
 template <class T> class Engine {

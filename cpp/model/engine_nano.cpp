@@ -5,7 +5,7 @@
 // less time than a barrier is worth.
 //
 // Samples go through all layers, forward and back, in blocks of a few vectors that stay in L1; each gradient stays
-// `lanes` partial sums until the last block.
+// `lanes` partial sums until the last block. Those of a block are chains; blocks are added up as chunks are (chunks.hpp).
 //
 //   values      row 0: ones, whose weight is the bias; row 1 + j: neuron j of the block's samples
 //   sums        row j: what the activation of neuron j was given, where its derivative needs that
@@ -18,6 +18,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "model/chunks.hpp"
 #include "model/grids.hpp"
 #include "model/engine.hpp"
 #include "runtime/dispatch.hpp"
@@ -36,12 +37,16 @@ template <class T> struct StageRows {
     T* values = nullptr;   // (1 + n_neurons, block)
     T* sums = nullptr;     // (n_neurons, block), where the activation's derivative is written in them
     T* dvalues = nullptr;  // (n_neurons, block)
-    T* mask = nullptr;     // with dropout
-    T* dropped = nullptr;
+    std::uint32_t* kept = nullptr;  // with dropout: bits of the elements that stay
+    T* dropped = nullptr;           // values * mask, which feed the next layer, where the values must stay
     Index offset = 0, count = 0;  // its part of the parameters
+    // What becomes of its activation: looked up once.
+    const ActivationKernels<T>* activation = nullptr;
+    bool by_rows = false, activates = false, derives = false;  // in passes of their own, forward and back
+    bool learns = false, needs_dinputs = false;
     // Its three products, as the constructor laid them out; a pass sets the number of samples and where the inputs stand.
     Product<T> forward = {}, dinputs = {}, gradient = {};
-    Grid<T> totals = {}, partials = {};  // of the gradient, in its last block and before
+    Grid<T> totals = {};  // of the gradient
 };
 
 template <class T> class NanoEngine final : public Engine<T> {
@@ -64,18 +69,24 @@ template <class T> class NanoEngine final : public Engine<T> {
     };
     void plan_jobs();
     void plan_states(Index count, T* (&states)[most_states]);
+    void pass_blocks(const Batch& batch, Index first, Index end, T* sums);
+    void pass_in_groups(const Batch& batch);
     void gather_columns(const Batch& batch, const void* source, Number numbers, Index cols, T* target);
     void gather(const Batch& batch);
     void forward(const Batch& batch, Samples samples, std::size_t s);
     void loss(const Batch& batch, Samples samples);
-    void backward(const Batch& batch, Samples samples, std::size_t s);
-    void drop(std::size_t layer, const Dropout& dropout, const Batch& batch, Samples samples, const T* values, Index row, T* mask, T* dropped, Index columns);
+    void backward(const Batch& batch, Samples samples, std::size_t s, T* sums);
+    void plan_kept(Index columns, std::uint32_t** kept) { arena_.plan_zeros(kept, (columns + 31) / 32 * block_); }
+    void draw(std::size_t layer, const Dropout& dropout, const Batch& batch, Samples samples, Index columns, std::uint32_t* kept);
+    void drop(T factor, Samples samples, Index columns, Grid<T> values, std::uint32_t* kept, Grid<T> dropped);
     void regularize_gradients();
     void clip(double clip_norm);
     void step(const UpdateRule& rule, Index first, Index count);
     void step_scale(const UpdateRule& rule);
     template <class Body> void for_each_array(const NetworkArrays<T>& arrays, const Body& body) const;
     Index block_vectors() const;
+    Index groups_of_blocks() const { return (stride_ + chunks_together * block_ - 1) / (chunks_together * block_); }
+    void finish_gradients(const T* sums);
     // Whether dvalues of stage s, as they come with the derivative from the stage above, overwrite its values.
     bool in_place(std::size_t s) const { return s + 1 < net_.stages.size() && ends_in_derivative(net_.stages[s]); }
     // Where the product of stage s goes, and what its activation's derivative is written in.
@@ -91,11 +102,16 @@ template <class T> class NanoEngine final : public Engine<T> {
     }
 
     const Network net_;
+    const std::size_t lowest_;  // stage that gradients go down to
     const Kernels<T>& kernel_;
+    const RuleKernels<T>& rule_;
+    const LossKernel<T> loss_kernel_;
+    const int states_count_;
     runtime::Arena arena_;
     Index stride_;  // samples of a batch, in whole vectors
     Index block_;   // samples of a block, in whole vectors
-    T *inputs_ = nullptr, *input_mask_ = nullptr, *input_dropped_ = nullptr, *targets_ = nullptr;
+    T *inputs_ = nullptr, *input_dropped_ = nullptr, *targets_ = nullptr;
+    std::uint32_t* input_kept_ = nullptr;
     T *scaled_ = nullptr, *dscaled_ = nullptr;  // inputs times their factors, and the gradient of that: whole batches
     T *scale_ = nullptr, *dscale_ = nullptr, *scale_states_[most_states] = {};
     std::vector<StageRows<T>> stages_;
@@ -108,7 +124,8 @@ template <class T> class NanoEngine final : public Engine<T> {
 
 template <class T>
 NanoEngine<T>::NanoEngine(const Network& network)
-    : net_(network), kernel_(runtime::kernels<T>()), stride_((network.batch_size + lanes<T> - 1) / lanes<T> * lanes<T>),
+    : net_(network), lowest_(network.lowest()), kernel_(runtime::kernels<T>()), rule_(kernel_.rules[network.rule]), loss_kernel_(kernel_.losses[network.loss]),
+      states_count_(network.rule_entry().states.count), stride_((network.batch_size + lanes<T> - 1) / lanes<T> * lanes<T>),
       block_(block_vectors() * lanes<T>), stages_(network.stages.size()) {
     Index widest = net_.stages.front().n_inputs;
     arena_.plan_zeros(&inputs_, (1 + widest) * stride_);
@@ -120,7 +137,7 @@ NanoEngine<T>::NanoEngine(const Network& network)
         plan_states(widest, scale_states_);
     }
     if (net_.input_dropout.drops()) {
-        arena_.plan_zeros(&input_mask_, widest * block_);
+        plan_kept(widest, &input_kept_);
         arena_.plan_zeros(&input_dropped_, (1 + widest) * block_);
     }
     for (std::size_t s = 0; s < stages_.size(); ++s) {
@@ -129,10 +146,8 @@ NanoEngine<T>::NanoEngine(const Network& network)
         arena_.plan_zeros(&memory.values, (1 + stage.n_neurons) * block_);
         if (stage.entry().needs_inputs) arena_.plan_zeros(&memory.sums, stage.n_neurons * block_);
         if (!in_place(s)) arena_.plan_zeros(&memory.dvalues, stage.n_neurons * block_);
-        if (stage.dropout.drops()) {
-            arena_.plan_zeros(&memory.mask, stage.n_neurons * block_);
-            arena_.plan_zeros(&memory.dropped, (1 + stage.n_neurons) * block_);
-        }
+        if (stage.dropout.drops()) plan_kept(stage.n_neurons, &memory.kept);
+        if (stage.dropout.drops() && !stage.drops_in_place()) arena_.plan_zeros(&memory.dropped, (1 + stage.n_neurons) * block_);
         memory.offset = count_;
         memory.count = (1 + stage.n_inputs) * stage.n_neurons;
         count_ += memory.count;
@@ -140,7 +155,7 @@ NanoEngine<T>::NanoEngine(const Network& network)
     }
     arena_.plan_zeros(&parameters_, count_);
     arena_.plan_zeros(&gradient_, count_);
-    if (block_ < stride_) arena_.plan_zeros(&partials_, count_ * lanes<T>);
+    if (block_ < stride_) arena_.plan_zeros(&partials_, Cascade<T>::levels(groups_of_blocks()) * count_ * lanes<T>);
     plan_states(count_, states_);
     if (net_.labels) arena_.plan_zeros(&labels_, stride_);
     else arena_.plan_zeros(&targets_, net_.n_targets() * stride_);
@@ -162,7 +177,7 @@ NanoEngine<T>::NanoEngine(const Network& network)
 }
 
 template <class T> void NanoEngine<T>::plan_states(Index count, T* (&states)[most_states]) {
-    for (int i = 0; i < net_.rule_entry().states.count; ++i) arena_.plan_zeros(&states[i], count);
+    for (int i = 0; i < states_count_; ++i) arena_.plan_zeros(&states[i], count);
 }
 
 // What is the same in every step: a step takes less time than describing its work anew.
@@ -174,9 +189,14 @@ template <class T> void NanoEngine<T>::plan_jobs() {
         const Grid<const T> weights = {parameters.data + stage.n_neurons, stage.n_neurons, lanes<T>}, none = {nullptr, 0, 0};
         const Grid<T> dvalues = rows(memory.dvalues, 0);
         memory.forward = {stage.n_neurons, 1 + stage.n_inputs, 0, parameters, none, none, rows(product_of(s), 0), true, false};
-        if (stage.entry().forward_in_tile && !net_.joint(s)) memory.forward.activation = stage.activation;
-        memory.forward.parameters = stage.activation_parameters.data();
-        if (net_.needs_dinputs(s)) {
+        if (stage.entry().forward_in_tile && stage.entry().parameters.count == 0 && !net_.joint(s)) memory.forward.activation = stage.activation;
+        memory.activation = &kernel_.activations[stage.activation];
+        memory.by_rows = stage.entry().by_rows;
+        memory.activates = stage.activation != memory.forward.activation && !net_.joint(s);
+        memory.derives = stage.activation != Activation::identity && !net_.joint(s) && !in_place(s);
+        memory.learns = stage.learns();
+        memory.needs_dinputs = net_.needs_dinputs(s);
+        if (memory.needs_dinputs) {
             const Grid<T> dinputs = s > 0 ? rows(stages_[s - 1].dvalues, 0) : Grid<T>{dscaled_, stride_, lanes<T>};
             memory.dinputs = {stage.n_inputs, stage.n_neurons, 0, weights, constant(dvalues), none, dinputs, true, false};
         }
@@ -187,7 +207,6 @@ template <class T> void NanoEngine<T>::plan_jobs() {
         }
         memory.gradient = {1 + stage.n_inputs, 0, stage.n_neurons, none, constant(dvalues), none, {}, true, false};
         memory.totals = {gradient_ + memory.offset, stage.n_neurons, lanes<T>};
-        if (partials_) memory.partials = {partials_ + memory.offset * lanes<T>, stage.n_neurons * lanes<T>, lanes<T>};
     }
     loss_.metric = net_.metric;
     loss_.cols = net_.stages.back().n_neurons;
@@ -205,7 +224,7 @@ template <class T> void NanoEngine<T>::plan_jobs() {
 template <class T> Index NanoEngine<T>::block_vectors() const {
     Index neurons = 0;
     for (std::size_t s = 0; s < net_.stages.size(); ++s) neurons += (in_place(s) ? 1 : 2) * net_.stages[s].n_neurons + 1;
-    const Index vectors = stride_ / lanes<T>, most = std::max(Index(1), block_bytes / (neurons * line_bytes));
+    const Index vectors = stride_ / lanes<T>, most = std::clamp(block_bytes / (neurons * line_bytes), Index(1), chunk_samples);
     const Index blocks = (vectors + most - 1) / most;
     return (vectors + blocks - 1) / blocks;
 }
@@ -214,10 +233,9 @@ template <class T> Index NanoEngine<T>::block_vectors() const {
 
 // Calls body(values here, user's values, count) for each parameter and each array beside it.
 template <class T> template <class Body> void NanoEngine<T>::for_each_array(const NetworkArrays<T>& arrays, const Body& body) const {
-    const int states = net_.rule_entry().states.count;
     const auto parameter = [&](T* values, T* const* own_states, Index offset, const ParameterArrays<T>& user, Index count) {
         if (user.values) body(values + offset, user.values, count);
-        for (int i = 0; i < states; ++i)
+        for (int i = 0; i < states_count_; ++i)
             if (user.states[i]) body(own_states[i] + offset, user.states[i], count);
     };
     for (std::size_t s = 0; s < stages_.size(); ++s) {
@@ -254,17 +272,35 @@ template <class T> void NanoEngine<T>::pass(const Batch& batch, Worker, Barrier&
     gather(batch);
     if (net_.scales())
         kernel_.scale_columns(batch.rows, net_.n_inputs(), {inputs_ + stride_, stride_, lanes<T>}, scale_, {scaled_ + stride_, stride_, lanes<T>}, true);
-    for (Index first = 0; first < batch.rows; first += block_) {
-        const Samples samples = {first, std::min(batch.rows - first, block_)};
-        if (batch.training && input_dropped_)
-            drop(0, net_.input_dropout, batch, samples, inputs_ + samples.first, stride_, input_mask_, input_dropped_, net_.n_inputs());
+    if (batch.rows > chunks_together * block_) return pass_in_groups(batch);
+    pass_blocks(batch, 0, batch.rows, partials_);
+}
+
+// Blocks of samples from `first` on, as many as make a group or all there are.
+template <class T> void NanoEngine<T>::pass_blocks(const Batch& batch, Index first, Index end, T* sums) {
+    for (; first < end; first += block_) {
+        const Samples samples = {first, std::min(end - first, block_)};
+        if (batch.training && input_dropped_) {
+            draw(0, net_.input_dropout, batch, samples, net_.n_inputs(), input_kept_);
+            drop(batch.factor<T>(net_.input_dropout, 0), samples, net_.n_inputs(), {inputs_ + stride_ + samples.first, stride_, lanes<T>}, input_kept_, rows(input_dropped_, 1));
+        }
         for (std::size_t s = 0; s < stages_.size(); ++s) forward(batch, samples, s);
         loss(batch, samples);
         if (batch.training)
-            for (std::size_t s = stages_.size(); s-- > net_.lowest();) backward(batch, samples, s);
+            for (std::size_t s = stages_.size(); s-- > lowest_;) backward(batch, samples, s, sums);
     }
-    if (batch.training && dscaled_)
+    if (batch.training && dscaled_ && end == batch.rows)
         kernel_.sum_products(batch.rows, net_.n_inputs(), {inputs_ + stride_, stride_, lanes<T>}, {dscaled_, stride_, lanes<T>}, dscale_, true);
+}
+
+template <class T> void NanoEngine<T>::pass_in_groups(const Batch& batch) {
+    Cascade<T> sums(partials_, count_ * lanes<T>);
+    const Index group = chunks_together * block_;
+    for (Index first = 0; first < batch.rows; first += group) {
+        pass_blocks(batch, first, std::min(first + group, batch.rows), sums.place());
+        sums.add();
+    }
+    if (batch.training) finish_gradients(sums.total());
 }
 
 // (rows, cols) of user data -> (cols, rows). Whole numbers are converted row by row first.
@@ -300,12 +336,14 @@ template <class T> void NanoEngine<T>::forward(const Batch& batch, Samples sampl
     memory.forward.cols = samples.rows;
     memory.forward.b = constant(inputs_of(s, samples, batch.training));
     kernel_.product_tn(memory.forward);
-    const ActivationKernels<T>& activation = kernel_.activations[stage.activation];
-    if (stage.activation != memory.forward.activation && !net_.joint(s)) {
-        if (stage.entry().by_rows) activation.forward_rows(samples.rows, stage.n_neurons, constant(sums), output, scratch_, true, true);
-        else activation.forward(stage.n_neurons * block_, stage.activation_parameters.data(), sums.data, output.data);
+    if (memory.activates) {
+        if (memory.by_rows) memory.activation->forward_rows(samples.rows, stage.n_neurons, constant(sums), output, scratch_, true, true);
+        else memory.activation->forward(stage.n_neurons * block_, stage.activation_parameters.data(), sums.data, output.data);
     }
-    if (batch.training && memory.dropped) drop(s + 1, stage.dropout, batch, samples, memory.values, block_, memory.mask, memory.dropped, stage.n_neurons);
+    if (batch.training && memory.kept) {
+        draw(s + 1, stage.dropout, batch, samples, stage.n_neurons, memory.kept);
+        drop(batch.factor<T>(stage.dropout, s + 1), samples, stage.n_neurons, output, memory.kept, stage.drops_in_place() ? output : rows(memory.dropped, 1));
+    }
 }
 
 template <class T> void NanoEngine<T>::loss(const Batch& batch, Samples samples) {
@@ -317,45 +355,60 @@ template <class T> void NanoEngine<T>::loss(const Batch& batch, Samples samples)
     loss_.dvalues = batch.training ? rows(stages_.back().dvalues, 0) : Grid<T>{nullptr, 0, 0};
     loss_.scale = static_cast<T>(1.0 / static_cast<double>(batch.rows));
     loss_.sample_scale = batch.weights ? sample_scale_ + samples.first : nullptr;
-    kernel_.losses[net_.loss](loss_);
+    loss_kernel_(loss_);
 }
 
-template <class T> void NanoEngine<T>::backward(const Batch& batch, Samples samples, std::size_t s) {
+template <class T> void NanoEngine<T>::backward(const Batch& batch, Samples samples, std::size_t s, T* sums) {
     const Stage& stage = net_.stages[s];
     StageRows<T>& memory = stages_[s];
-    const Index count = stage.n_neurons * block_;
-    if (memory.dropped) kernel_.multiply(count, memory.dvalues, memory.mask, memory.dvalues);
     const Grid<T> dvalues = rows(memory.dvalues, 0);
-    const ActivationKernels<T>& activation = kernel_.activations[stage.activation];
-    if (stage.activation != Activation::identity && !net_.joint(s) && !in_place(s)) {
-        if (stage.entry().by_rows)
-            activation.backward_rows(samples.rows, stage.n_neurons, constant(dvalues), constant(rows(memory.values, 1)), dvalues, scratch_, true, true);
-        else activation.backward(count, stage.activation_parameters.data(), dvalues.data, product_of(s), dvalues.data);
+    if (memory.kept && !in_place(s)) drop(batch.factor<T>(stage.dropout, s + 1), samples, stage.n_neurons, dvalues, memory.kept, dvalues);
+    if (memory.derives) {
+        if (memory.by_rows)
+            memory.activation->backward_rows(samples.rows, stage.n_neurons, constant(dvalues), constant(rows(memory.values, 1)), dvalues, scratch_, true, true);
+        else memory.activation->backward(stage.n_neurons * block_, stage.activation_parameters.data(), dvalues.data, product_of(s), dvalues.data);
     }
-    if (stage.learns()) {
-        const bool last = samples.first + samples.rows == batch.rows;
+    if (memory.learns) {
+        const bool last = batch.rows <= chunks_together * block_ && samples.first + samples.rows == batch.rows;
+        const Grid<T> partials = {sums + memory.offset * lanes<T>, stage.n_neurons * lanes<T>, lanes<T>};
         memory.gradient.inner = samples.rows;
         memory.gradient.a = constant(inputs_of(s, samples, true));
-        memory.gradient.init = samples.first > 0 ? constant(memory.partials) : Grid<const T>{nullptr, 0, 0};
-        memory.gradient.output = last ? memory.totals : memory.partials;
+        memory.gradient.init_last = samples.first % (chunks_together * block_) > 0;  // to the blocks of its group
+        memory.gradient.init = memory.gradient.init_last ? constant(partials) : Grid<const T>{nullptr, 0, 0};
+        memory.gradient.output = last ? memory.totals : partials;
         if (last) kernel_.product_nt(memory.gradient);
         else kernel_.lane_sums_nt(memory.gradient);
     }
-    if (net_.needs_dinputs(s)) {
+    if (memory.needs_dinputs) {
         memory.dinputs.cols = samples.rows;
+        if (s > 0 && net_.stages[s - 1].dropout.drops()) memory.dinputs.factor = batch.factor<T>(net_.stages[s - 1].dropout, s);
         if (s == 0) memory.dinputs.output.data = dscaled_ + samples.first;
         kernel_.product(memory.dinputs);
     }
 }
 
-// dropped = values * a fresh mask; element (r, c) of the batch is number r * columns + c of the step's stream.
+// The sums over the lanes, of many blocks.
+template <class T> void NanoEngine<T>::finish_gradients(const T* sums) {
+    for (std::size_t s = lowest_; s < stages_.size(); ++s) {
+        StageRows<T>& memory = stages_[s];
+        memory.gradient.inner = 0;
+        memory.gradient.init_last = false;
+        memory.gradient.init = {sums + memory.offset * lanes<T>, net_.stages[s].n_neurons * lanes<T>, lanes<T>};
+        memory.gradient.output = memory.totals;
+        kernel_.product_nt(memory.gradient);
+    }
+}
+
+// Element (r, c) of the batch is number r * columns + c of the step's stream.
 template <class T>
-void NanoEngine<T>::drop(std::size_t layer, const Dropout& dropout, const Batch& batch, Samples samples, const T* values, Index row, T* mask, T* dropped,
-                         Index columns) {
-    kernel_.dropout_mask(samples.rows * columns, batch.keep(dropout, layer), dropout.key, dropout.step + batch.step,
-                         static_cast<std::uint64_t>(samples.first * columns), scratch_);
-    kernel_.transpose(samples.rows, columns, {scratch_, columns, lanes<T>}, rows(mask, 0));
-    for (Index c = 0; c < columns; ++c) kernel_.multiply(block_, values + (c + 1) * row, mask + c * block_, dropped + (c + 1) * block_);
+void NanoEngine<T>::draw(std::size_t layer, const Dropout& dropout, const Batch& batch, Samples samples, Index columns, std::uint32_t* kept) {
+    kernel_.draw_dropout({samples.rows, columns, batch.keep(dropout, layer), dropout.key, dropout.step + batch.step,
+                          static_cast<std::uint64_t>(samples.first * columns), {kept, 1, block_}});
+}
+
+// dropped = values * mask
+template <class T> void NanoEngine<T>::drop(T factor, Samples samples, Index columns, Grid<T> values, std::uint32_t* kept, Grid<T> dropped) {
+    kernel_.drop({samples.rows, columns, true, constant(values), {kept, 1, block_}, factor, dropped});
 }
 
 // --- update -------------------------------------------------------------------------------------------------------
@@ -366,8 +419,8 @@ template <class T> void NanoEngine<T>::step(const UpdateRule& rule, Index first,
     job.n = count;
     job.gradient = gradient_ + first;
     job.parameter = parameters_ + first;
-    for (int i = 0; i < net_.rule_entry().states.count; ++i) job.states[i] = states_[i] + first;
-    kernel_.rules[net_.rule].update(job);
+    for (int i = 0; i < states_count_; ++i) job.states[i] = states_[i] + first;
+    rule_.update(job);
 }
 
 template <class T> void NanoEngine<T>::step_scale(const UpdateRule& rule) {
@@ -376,8 +429,8 @@ template <class T> void NanoEngine<T>::step_scale(const UpdateRule& rule) {
     job.n = net_.n_inputs();
     job.gradient = dscale_;
     job.parameter = scale_;
-    for (int i = 0; i < net_.rule_entry().states.count; ++i) job.states[i] = scale_states_[i];
-    kernel_.rules[net_.rule].update(job);
+    for (int i = 0; i < states_count_; ++i) job.states[i] = scale_states_[i];
+    rule_.update(job);
 }
 
 // With clipping the penalties' part of the gradients counts too; what does not learn has none.

@@ -21,7 +21,7 @@ template <class T> PanelsEngine<T>::PanelsEngine(const Network& network) : net_(
         for (int i = 0; i < net_.rule_entry().states.count; ++i) arena_.plan_zeros(&scale_states_[i], width);
     }
     if (net_.input_dropout.drops()) {
-        input_mask_.plan(arena_, batch, inputs_.columns);
+        input_kept_.plan(arena_, batch, inputs_.columns);
         input_dropped_.plan(arena_, batch, inputs_.columns);
     }
     for (std::size_t s = 0; s < stages_.size(); ++s) {
@@ -31,8 +31,8 @@ template <class T> PanelsEngine<T>::PanelsEngine(const Network& network) : net_(
         memory.dvalues.plan(arena_, batch, stage.n_neurons);
         if (stage.entry().needs_inputs) memory.sums.plan(arena_, batch, stage.n_neurons);
         if (stage.dropout.drops()) {
-            memory.mask.plan(arena_, batch, stage.n_neurons);
-            memory.dropped.plan(arena_, batch, stage.n_neurons);
+            memory.kept.plan(arena_, batch, stage.n_neurons);
+            if (!stage.drops_in_place()) memory.dropped.plan(arena_, batch, stage.n_neurons);
         }
         memory.panel = (stage.n_inputs + 1) * lanes<T>;
         memory.parameters = panels_of<T>(stage.n_neurons) * memory.panel;
@@ -151,7 +151,7 @@ template <class T> double PanelsEngine<T>::penalty() const {
 
 template <class T> void PanelsEngine<T>::pass(const Batch& batch, Worker worker, Barrier& barrier) {
     const Range mine = runtime::share(batch.rows, 1, worker);
-    T* const scratch = static_cast<T*>(scratch_.data()) + worker.index * scratch_elements();
+    T* const scratch = scratch_of(worker);
     const Index count = mine.last - mine.first;
     const Index blocks = count > 0 ? std::max<Index>((count + blocks_.rows / 2) / blocks_.rows, 1) : 0;  // about that size
     for (Index b = 0, row = mine.first; b < blocks; ++b) {
@@ -180,7 +180,10 @@ template <class T> void PanelsEngine<T>::gather(const Batch& batch, Index row, I
         for (Index r = row; r < row + rows; ++r) sample_scale_[r] = static_cast<T>(batch.weights[batch.place(r)] / total);
     }
     if (net_.scales()) kernel_.scale_columns(rows, inputs_.columns, constant(inputs_.grid(row)), scale_, scaled_.grid(row), false);
-    if (batch.training && net_.input_dropout.drops()) drop(0, net_.input_dropout, batch, inputs_, input_mask_, input_dropped_, row, rows);
+    if (batch.training && net_.input_dropout.drops()) {
+        draw(0, net_.input_dropout, batch, input_kept_, row, rows, inputs_.columns);
+        drop(inputs_, input_kept_, batch.factor<T>(net_.input_dropout, 0), input_dropped_, row, rows);
+    }
 }
 
 template <class T> void PanelsEngine<T>::forward(const Batch& batch, std::size_t s, Index row, Index rows, T* scratch) {
@@ -206,7 +209,10 @@ template <class T> void PanelsEngine<T>::forward(const Batch& batch, std::size_t
             for (Index p = 0; p < panels_of<T>(stage.n_neurons); ++p)
                 activation.forward(rows * lanes<T>, stage.activation_parameters.data(), at(sums, 0, p).data, at(output, 0, p).data);
     }
-    if (batch.training && stage.dropout.drops()) drop(s + 1, stage.dropout, batch, memory.outputs, memory.mask, memory.dropped, row, rows);
+    if (batch.training && stage.dropout.drops()) {
+        draw(s + 1, stage.dropout, batch, memory.kept, row, rows, stage.n_neurons);
+        drop(memory.outputs, memory.kept, batch.factor<T>(stage.dropout, s + 1), stage.drops_in_place() ? memory.outputs : memory.dropped, row, rows);
+    }
 }
 
 template <class T> void PanelsEngine<T>::loss(const Batch& batch, Index row, Index rows, T* scratch) {
@@ -236,8 +242,8 @@ template <class T> void PanelsEngine<T>::backward(const Batch& batch, std::size_
     const Stage& stage = net_.stages[s];
     const StageMemory<T>& memory = stages_[s];
     const Grid<T> dvalues = memory.dvalues.grid(row);
-    if (batch.training && stage.dropout.drops()) multiply(memory.dvalues, memory.mask, memory.dvalues, row, rows);
     const bool done = s + 1 < stages_.size() && ends_in_derivative(stage) && !few(batch);  // in the product of the stage above
+    if (stage.dropout.drops() && !done) drop(memory.dvalues, memory.kept, batch.factor<T>(stage.dropout, s + 1), memory.dvalues, row, rows);
     if (stage.activation != Activation::identity && !net_.joint(s) && !done) {
         const ActivationKernels<T>& activation = kernel_.activations[stage.activation];
         if (stage.entry().by_rows) activation.backward_rows(rows, stage.n_neurons, constant(dvalues), constant(memory.outputs.grid(row)), dvalues, scratch, false, true);
@@ -257,6 +263,7 @@ template <class T> void PanelsEngine<T>::backward(const Batch& batch, std::size_
             job.derivative = net_.stages[s - 1].activation;
             job.saved = constant(stages_[s - 1].outputs.grid(row));
             job.parameters = net_.stages[s - 1].activation_parameters.data();
+            job.factor = batch.factor<T>(net_.stages[s - 1].dropout, s);
         }
         kernel_.product(job);
     }
@@ -273,24 +280,16 @@ template <class T> void PanelsEngine<T>::skinny_dinputs(std::size_t s, Index row
                                 {at(dinputs_of(s).grid(r), 0, q).data, 1, lanes<T>}, true, false});
 }
 
-// dropped = values * a fresh mask; element (r, c) of the batch is number r * columns + c of the step's stream.
+// Element (r, c) of the batch is number r * columns + c of the step's stream.
 template <class T>
-void PanelsEngine<T>::drop(std::size_t layer, const Dropout& dropout, const Batch& batch, const Panels<T>& values, const Panels<T>& mask,
-                           const Panels<T>& dropped, Index row, Index rows) {
-    const double keep = batch.keep(dropout, layer);
-    for (Index r = row; r < row + rows; ++r)
-        for (Index c = 0; c < values.columns; c += lanes<T>)
-            kernel_.dropout_mask(std::min(values.columns - c, lanes<T>), keep, dropout.key, dropout.step + batch.step,
-                                 static_cast<std::uint64_t>(r * values.columns + c), mask.data + c / lanes<T> * mask.stride + r * lanes<T>);
-    multiply(values, mask, dropped, row, rows);
+void PanelsEngine<T>::draw(std::size_t layer, const Dropout& dropout, const Batch& batch, const Kept& kept, Index row, Index rows, Index columns) {
+    kernel_.draw_dropout({rows, columns, batch.keep(dropout, layer), dropout.key, dropout.step + batch.step, static_cast<std::uint64_t>(row * columns), kept.bits(row)});
 }
 
+// dropped = values * mask
 template <class T>
-void PanelsEngine<T>::multiply(const Panels<T>& values, const Panels<T>& mask, const Panels<T>& output, Index row, Index rows) {
-    for (Index p = 0; p < panels_of<T>(values.columns); ++p) {
-        const Index place = p * values.stride + row * lanes<T>;
-        kernel_.multiply(rows * lanes<T>, values.data + place, mask.data + place, output.data + place);
-    }
+void PanelsEngine<T>::drop(const Panels<T>& values, const Kept& kept, T factor, const Panels<T>& dropped, Index row, Index rows) {
+    kernel_.drop({rows, values.columns, false, constant(values.grid(row)), kept.bits(row), factor, dropped.grid(row)});
 }
 
 }  // namespace panels

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "model/blocks.hpp"
+#include "model/chunks.hpp"
 #include "model/grids.hpp"
 #include "model/engine.hpp"
 #include "runtime/dispatch.hpp"
@@ -29,6 +30,11 @@ namespace chainrule::model::panels {
 using runtime::Barrier;
 using runtime::Range;
 using runtime::Worker;
+
+// Panels of inputs whose gradient is made and spent at a time (chosen on `digits`, `rl` and `wide`).
+constexpr Index strip_panels = 4;
+// Panels of neurons in a tile, on every CPU target.
+constexpr Index most_vectors = 4;
 
 template <class T> Grid<T> at(const Grid<T>& grid, Index row, Index panel) {
     return {grid.data ? grid.data + row * grid.row + panel * grid.vec : nullptr, grid.row, grid.vec};
@@ -46,10 +52,22 @@ template <class T> struct Panels {
     Grid<T> grid(Index row = 0) const { return {data + row * lanes<T>, lanes<T>, stride}; }
 };
 
+// Which elements of (samples, columns) a dropout keeps in this step.
+struct Kept {
+    std::uint32_t* data = nullptr;
+    Index row = 0;  // words of a sample
+    void plan(runtime::Arena& arena, Index rows, Index columns) {
+        row = (columns + 31) / 32;
+        arena.plan(&data, rows * row);
+    }
+    KeptBits bits(Index sample) const { return {data + sample * row, row, 1}; }
+};
+
 template <class T> struct StageMemory {
     Panels<T> outputs, dvalues;
     Panels<T> sums;              // where the activation's derivative is written in them
-    Panels<T> mask, dropped;     // with dropout: dropped = outputs * mask feeds the next layer
+    Kept kept;                   // with dropout
+    Panels<T> dropped;           // outputs * mask, which feed the next layer, where the outputs must stay
     T *weights = nullptr, *transposed = nullptr, *gradient = nullptr, *states[most_states] = {};
     Index panel = 0;             // elements of a panel of weights
     Index transposed_panel = 0;
@@ -92,21 +110,24 @@ template <class T> class PanelsEngine final : public Engine<T> {
     bool uses_threads() const override { return step_flops(net_) >= 8e6 || runtime::team_is_forced(); }
 
   private:
-    Index scratch_elements() const { return 3 * lanes<T> * largest_width_; }
+    Index scratch_elements() const {
+        const int levels = Cascade<T>::levels((net_.batch_size + group_samples - 1) / group_samples);
+        return std::max(3 * lanes<T> * largest_width_, levels * strip_panels * most_vectors * lanes<T> * lanes<T>);
+    }
+    T* scratch_of(Worker worker) const { return static_cast<T*>(scratch_.data()) + worker.index * scratch_elements(); }
     void gather(const Batch& batch, Index row, Index rows);
     void forward(const Batch& batch, std::size_t s, Index row, Index rows, T* scratch);
     void loss(const Batch& batch, Index row, Index rows, T* scratch);
     void backward(const Batch& batch, std::size_t s, Index row, Index rows, T* scratch);
-    void drop(std::size_t layer, const Dropout& dropout, const Batch& batch, const Panels<T>& values, const Panels<T>& mask, const Panels<T>& dropped, Index row,
-              Index rows);
-    void multiply(const Panels<T>& values, const Panels<T>& mask, const Panels<T>& output, Index row, Index rows);
+    void draw(std::size_t layer, const Dropout& dropout, const Batch& batch, const Kept& kept, Index row, Index rows, Index columns);
+    void drop(const Panels<T>& values, const Kept& kept, T factor, const Panels<T>& dropped, Index row, Index rows);
     void plan_tiles();
     void skinny_dinputs(std::size_t s, Index row, Index rows);
     void clipped_update(const StepRules& rules, double clip_norm, Index samples, Worker worker, Barrier& barrier);
     static bool few(const Batch& batch) { return batch.rows <= few_samples; }
     bool skinny() const { return net_.batch_size <= few_samples; }
     void fetch_strip(const Tile& tile, const Strip& strip) const;
-    void strip_gradient(const Tile& tile, const Strip& strip, Index samples, T* gradient);
+    void strip_gradient(const Tile& tile, const Strip& strip, Index samples, T* gradient, T* room);
     void strip_update(const StepRules& rules, const Tile& tile, const Strip& strip, const T* gradient);
     void strip_regularize(const Tile& tile, const Strip& strip, T* gradient);
     void strip_squares(const Tile& tile, const Strip& strip, const T* gradient);
@@ -134,7 +155,8 @@ template <class T> class PanelsEngine final : public Engine<T> {
     const Blocks<T> blocks_;
     runtime::Arena arena_;
     runtime::Block scratch_;  // per worker
-    Panels<T> inputs_, input_mask_, input_dropped_, targets_;
+    Panels<T> inputs_, input_dropped_, targets_;
+    Kept input_kept_;
     Panels<T> scaled_, dscaled_;  // inputs times their factors, and the gradient of that
     T *scale_ = nullptr, *dscale_ = nullptr, *scale_states_[most_states] = {};
     std::vector<StageMemory<T>> stages_;

@@ -9,10 +9,6 @@ namespace chainrule::model::panels {
 // Panels of inputs in a tile of weights, which stay in L2 while the panels of dvalues pass by (chosen on `digits`, `rl`).
 // Where weights stream, so do dvalues, and a tile has as many as take a quarter of L2 (chosen on `wide` and `huge`).
 constexpr Index tile_panels = 8, most_tile_panels = 32;
-// Of these so many at a time have their gradient made and spent (chosen on `digits`, `rl` and `wide`).
-constexpr Index strip_panels = 4;
-// Panels of neurons in a tile, on every CPU target.
-constexpr Index most_vectors = 4;
 
 // All weights, cut into tiles of a few panels by a few panels; a tile's cost is its share of the gradient product.
 template <class T> void PanelsEngine<T>::plan_tiles() {
@@ -77,8 +73,8 @@ template <class T> void PanelsEngine<T>::fetch_strip(const Tile& tile, const Str
     }
 }
 
-// gradient (vectors, strip.rows, lanes) = inputs^T . dvalues over all samples, in order.
-template <class T> void PanelsEngine<T>::strip_gradient(const Tile& tile, const Strip& strip, Index samples, T* gradient) {
+// gradient (vectors, strip.rows, lanes) = inputs^T . dvalues over all samples; `room` is for sums of groups of them (chunks.hpp).
+template <class T> void PanelsEngine<T>::strip_gradient(const Tile& tile, const Strip& strip, Index samples, T* gradient, T* room) {
     const bool streams = stages_[tile.stage].streams;
     if (streams) fetch_strip(tile, strip);
     const T one = 1;
@@ -86,11 +82,21 @@ template <class T> void PanelsEngine<T>::strip_gradient(const Tile& tile, const 
     const Grid<const T> dvalues = constant(at(stages_[tile.stage].dvalues.grid(), 0, tile.panel));
     const Grid<T> output = {gradient, lanes<T>, strip.rows * lanes<T>};
     if (samples <= few_samples) return kernel_.product_tn_few({strip.rows, samples, tile.vectors * lanes<T>, inputs, dvalues, {nullptr, 0, 0}, output, true, false});
-    for (Index first = 0; first < samples; first += gradient_samples) {
-        const Index count = std::min(samples - first, gradient_samples);
-        kernel_.product_tn({strip.rows, count, tile.vectors * lanes<T>, at(inputs, first, 0), at(dvalues, first, 0),
-                            first ? constant(output) : Grid<const T>{nullptr, 0, 0}, output, true, streams});
+    const auto group_sum = [&](Index start, T* place) {
+        const Grid<T> sums = {place, output.row, output.vec};
+        for_each_chunk(std::min(samples - start, group_samples), [&](Index first, Index count, bool adds) {
+            kernel_.product_tn({strip.rows, count, tile.vectors * lanes<T>, at(inputs, start + first, 0), at(dvalues, start + first, 0),
+                                adds ? constant(sums) : Grid<const T>{nullptr, 0, 0}, sums, true, streams, adds});
+        });
+    };
+    if (samples <= group_samples) return group_sum(0, gradient);
+    const Index elements = tile.vectors * strip.rows * lanes<T>;
+    Cascade<T> sums(room, elements);
+    for (Index start = 0; start < samples; start += group_samples) {
+        group_sum(start, sums.place());
+        sums.add();
     }
+    std::copy_n(sums.total(), elements, gradient);
 }
 
 template <class T> void PanelsEngine<T>::strip_update(const StepRules& rules, const Tile& tile, const Strip& strip, const T* gradient) {
@@ -158,7 +164,7 @@ template <class T> void PanelsEngine<T>::update(const StepRules& rules, double c
     alignas(line_bytes) T gradient[strip_panels * lanes<T> * most_vectors * lanes<T>];
     for_each_tile(worker, [&](const Tile& tile) {
         for_each_strip(tile, strip_panels, [&](const Strip& strip) {
-            strip_gradient(tile, strip, samples, gradient);
+            strip_gradient(tile, strip, samples, gradient, scratch_of(worker));
             strip_update(rules, tile, strip, gradient);
         });
     });
@@ -174,7 +180,7 @@ void PanelsEngine<T>::clipped_update(const StepRules& rules, double clip_norm, I
     for_each_tile(worker, [&](const Tile& tile) {
         for_each_strip(tile, 1, [&](const Strip& strip) {
             T* const place = kept(tile, strip);
-            strip_gradient(tile, strip, samples, place);
+            strip_gradient(tile, strip, samples, place, scratch_of(worker));
             strip_regularize(tile, strip, place);
             strip_squares(tile, strip, place);
         });

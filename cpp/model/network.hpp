@@ -40,6 +40,8 @@ struct Stage {
     Parameter weights, biases;  // biases that are not present stay 0
     bool learns() const { return weights.learns || (biases.present && biases.learns); }
     const ActivationEntry& entry() const { return catalogue().activations[activation]; }
+    // The activation's derivative can do without its output: only what the dropout makes of it is kept.
+    bool drops_in_place() const { return dropout.drops() && entry().needs_sign; }
 };
 
 struct Network {
@@ -80,7 +82,9 @@ struct Network {
 };
 
 // Whether the product that gives the gradient of this stage's output can go on through the activation's derivative.
-inline bool ends_in_derivative(const Stage& stage) { return stage.entry().derivative_in_tile && !stage.entry().needs_inputs && !stage.dropout.drops(); }
+inline bool ends_in_derivative(const Stage& stage) {
+    return stage.entry().derivative_in_tile && !stage.entry().needs_inputs && (!stage.dropout.drops() || stage.entry().needs_sign);
+}
 
 // Throws std::invalid_argument where sizes are not positive, overflow, or do not chain, or a parameter count is wrong.
 void check(const Network& network);

@@ -198,7 +198,7 @@ template <class T> void Plan<T>::finish_step(Stretch& stretch, const Sums& sums,
     ++schedule.iterations;
     ++steps_taken_;
     ++stretch.taken;
-    prepare_rules(stretch);
+    if (!rules_stay_) prepare_rules(stretch);
     if (stretch.factors.any() && stretch.taken == stretch.factors.steps) stretch.over = true;
     count_step(stretch);
 }
@@ -377,6 +377,8 @@ template <class T> std::int64_t Plan<T>::run(std::int64_t max_steps, double seco
     stretch.order = order;
     stretch.factors = factors;
     prepare_rules(stretch);
+    rules_stay_ = schedule.decay == 0 && !factors.any() && !net_.rule_entry().counts_steps;
+    if (rules_stay_) rules_[1 - steps_taken_ % 2] = rules_[steps_taken_ % 2];
     last_clock_ = Clock::now();
     stretch.end = last_clock_ + duration(seconds);
     if (order) inputs_in_place_ = false;

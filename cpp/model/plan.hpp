@@ -145,7 +145,7 @@ template <class T> class Plan final : public PlanBase {
     int epsilon_ = -1;  // its place among the rule's parameters
     StepRules rules_[2];  // of this step and of the next one: worker 0 is ahead of the others
     double rate_ = 0;     // of the step that comes next, without a parameter's factor
-    bool alike_ = false, rate_changes_ = false;
+    bool alike_ = false, rate_changes_ = false, rules_stay_ = false;
     bool inputs_in_place_ = false;  // the engine holds the only batch there is
     bool has_accuracy_;
     bool regularized_ = false;

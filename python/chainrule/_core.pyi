@@ -106,18 +106,20 @@ class Predictor:
 def available_targets() -> list[str]:
     """Names of the kernels this CPU can run, the plainest first."""
 
-def binary_crossentropy_backward(dvalues: NDArray[Any], y_true: NDArray[Any]) -> NDArray[Any]:
+def binary_crossentropy_backward(dvalues: NDArray[Any], y_true: NDArray[Any], /) -> NDArray[Any]:
     """-(y / p - (1 - y) / (1 - p)) / m / n, p clipped to [1e-7, 1 - 1e-7]."""
 
-def binary_crossentropy_forward(y_pred: NDArray[Any], y_true: NDArray[Any]) -> NDArray[Any]:
+def binary_crossentropy_forward(y_pred: NDArray[Any], y_true: NDArray[Any], /) -> NDArray[Any]:
     """mean_j -(y log p + (1 - y) log(1 - p)), p clipped to [1e-7, 1 - 1e-7]."""
 
 def binary_crossentropy_logits_backward(
-    dvalues: NDArray[Any], y_true: NDArray[Any]
+    dvalues: NDArray[Any], y_true: NDArray[Any], /
 ) -> NDArray[Any]:
     """(1 / (1 + exp(-z)) - y) / m / n."""
 
-def binary_crossentropy_logits_forward(y_pred: NDArray[Any], y_true: NDArray[Any]) -> NDArray[Any]:
+def binary_crossentropy_logits_forward(
+    y_pred: NDArray[Any], y_true: NDArray[Any], /
+) -> NDArray[Any]:
     """mean_j (max(z, 0) - y z + log(1 + exp(-|z|))), z the outputs."""
 
 def build_info() -> dict[str, Any]:
@@ -128,12 +130,12 @@ def catalogue() -> dict[str, Any]:
     formulas, parameters and what it needs."""
 
 def categorical_crossentropy_backward(
-    dvalues: NDArray[Any], y_true: NDArray[Any], label_smoothing: float
+    dvalues: NDArray[Any], y_true: NDArray[Any], label_smoothing: float, /
 ) -> NDArray[Any]:
     """-y / p / n, p at least 1e-7."""
 
 def categorical_crossentropy_forward(
-    y_pred: NDArray[Any], y_true: NDArray[Any], label_smoothing: float
+    y_pred: NDArray[Any], y_true: NDArray[Any], label_smoothing: float, /
 ) -> NDArray[Any]:
     """-sum_j y log p, p clipped to [1e-7, 1 - 1e-7]; y_true int64 labels (n,) or targets
     (n, m)."""
@@ -158,26 +160,26 @@ def dropout_forward(
     """inputs * mask and the mask, (u < keep) / keep; u from Philox4x32-10 with the counter
     (element, step)."""
 
-def elu_backward(dvalues: NDArray[Any], output: NDArray[Any], alpha: float) -> NDArray[Any]:
+def elu_backward(dvalues: NDArray[Any], output: NDArray[Any], alpha: float, /) -> NDArray[Any]:
     """dvalues where output > 0, else dvalues * (output + alpha)."""
 
-def elu_forward(inputs: NDArray[Any], alpha: float) -> NDArray[Any]:
+def elu_forward(inputs: NDArray[Any], alpha: float, /) -> NDArray[Any]:
     """inputs where inputs > 0, else alpha * (exp(inputs) - 1)."""
 
 def engine_for(network: Any) -> str:
     """Name of the engine that a plan of these shapes uses."""
 
-def exponential_backward(dvalues: NDArray[Any], output: NDArray[Any]) -> NDArray[Any]:
+def exponential_backward(dvalues: NDArray[Any], output: NDArray[Any], /) -> NDArray[Any]:
     """dvalues * output."""
 
-def exponential_forward(inputs: NDArray[Any]) -> NDArray[Any]:
+def exponential_forward(inputs: NDArray[Any], /) -> NDArray[Any]:
     """exp(inputs)."""
 
-def exponential_poisson_backward(dvalues: NDArray[Any], y_true: NDArray[Any]) -> NDArray[Any]:
+def exponential_poisson_backward(dvalues: NDArray[Any], y_true: NDArray[Any], /) -> NDArray[Any]:
     """(p - y) / m / n with dvalues = p, the exponential's output."""
 
 def exponential_poisson_forward(
-    inputs: NDArray[Any], y_true: NDArray[Any]
+    inputs: NDArray[Any], y_true: NDArray[Any], /
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """exp(inputs) and the Poisson loss per sample."""
 
@@ -188,84 +190,84 @@ def follow_speeds(shares: Sequence[float], busy: Sequence[float]) -> list[float]
     """Next shares of a team's work, from those it had and how long each worker was busy
     with its own."""
 
-def gelu_backward(dvalues: NDArray[Any], inputs: NDArray[Any]) -> NDArray[Any]:
+def gelu_backward(dvalues: NDArray[Any], inputs: NDArray[Any], /) -> NDArray[Any]:
     """dvalues * (Phi(inputs) + inputs * phi(inputs))."""
 
-def gelu_forward(inputs: NDArray[Any]) -> NDArray[Any]:
+def gelu_forward(inputs: NDArray[Any], /) -> NDArray[Any]:
     """inputs * Phi(inputs), Phi of the standard normal distribution."""
 
-def gelu_tanh_backward(dvalues: NDArray[Any], inputs: NDArray[Any]) -> NDArray[Any]:
+def gelu_tanh_backward(dvalues: NDArray[Any], inputs: NDArray[Any], /) -> NDArray[Any]:
     """dvalues * (s + inputs * s * (1 - s) * 2 * du), s = (1 + tanh(u)) / 2."""
 
-def gelu_tanh_forward(inputs: NDArray[Any]) -> NDArray[Any]:
+def gelu_tanh_forward(inputs: NDArray[Any], /) -> NDArray[Any]:
     """inputs / 2 * (1 + tanh(u)), u = sqrt(2 / pi) * (inputs + 0.044715 * inputs^3)."""
 
 def get_num_threads() -> int:
     """Largest number of threads a call of this thread may use."""
 
-def half_squared_error_backward(dvalues: NDArray[Any], y_true: NDArray[Any]) -> NDArray[Any]:
+def half_squared_error_backward(dvalues: NDArray[Any], y_true: NDArray[Any], /) -> NDArray[Any]:
     """(p - y) / n."""
 
-def half_squared_error_forward(y_pred: NDArray[Any], y_true: NDArray[Any]) -> NDArray[Any]:
+def half_squared_error_forward(y_pred: NDArray[Any], y_true: NDArray[Any], /) -> NDArray[Any]:
     """sum_j (p - y)^2 / 2."""
 
-def hinge_backward(dvalues: NDArray[Any], y_true: NDArray[Any]) -> NDArray[Any]:
+def hinge_backward(dvalues: NDArray[Any], y_true: NDArray[Any], /) -> NDArray[Any]:
     """-y / m / n where y p < 1."""
 
-def hinge_forward(y_pred: NDArray[Any], y_true: NDArray[Any]) -> NDArray[Any]:
+def hinge_forward(y_pred: NDArray[Any], y_true: NDArray[Any], /) -> NDArray[Any]:
     """mean_j max(0, 1 - y p), labels -1 and 1, or 0 and 1."""
 
-def huber_backward(dvalues: NDArray[Any], y_true: NDArray[Any], delta: float) -> NDArray[Any]:
+def huber_backward(dvalues: NDArray[Any], y_true: NDArray[Any], delta: float, /) -> NDArray[Any]:
     """clip(d, -delta, delta) / m / n."""
 
-def huber_forward(y_pred: NDArray[Any], y_true: NDArray[Any], delta: float) -> NDArray[Any]:
+def huber_forward(y_pred: NDArray[Any], y_true: NDArray[Any], delta: float, /) -> NDArray[Any]:
     """mean_j of d^2 / 2 where |d| <= delta, else delta (|d| - delta / 2); d = p - y."""
 
 def leaky_relu_backward(
-    dvalues: NDArray[Any], output: NDArray[Any], negative_slope: float
+    dvalues: NDArray[Any], output: NDArray[Any], negative_slope: float, /
 ) -> NDArray[Any]:
     """dvalues where output > 0, else negative_slope * dvalues."""
 
-def leaky_relu_forward(inputs: NDArray[Any], negative_slope: float) -> NDArray[Any]:
+def leaky_relu_forward(inputs: NDArray[Any], negative_slope: float, /) -> NDArray[Any]:
     """inputs where inputs > 0, else negative_slope * inputs."""
 
-def linear_backward(dvalues: NDArray[Any], output: NDArray[Any]) -> NDArray[Any]:
+def linear_backward(dvalues: NDArray[Any], output: NDArray[Any], /) -> NDArray[Any]:
     """dvalues."""
 
-def linear_forward(inputs: NDArray[Any]) -> NDArray[Any]:
+def linear_forward(inputs: NDArray[Any], /) -> NDArray[Any]:
     """inputs."""
 
-def log_cosh_backward(dvalues: NDArray[Any], y_true: NDArray[Any]) -> NDArray[Any]:
+def log_cosh_backward(dvalues: NDArray[Any], y_true: NDArray[Any], /) -> NDArray[Any]:
     """tanh(p - y) / m / n."""
 
-def log_cosh_forward(y_pred: NDArray[Any], y_true: NDArray[Any]) -> NDArray[Any]:
+def log_cosh_forward(y_pred: NDArray[Any], y_true: NDArray[Any], /) -> NDArray[Any]:
     """mean_j log cosh(p - y)."""
 
-def mean_absolute_error_backward(dvalues: NDArray[Any], y_true: NDArray[Any]) -> NDArray[Any]:
+def mean_absolute_error_backward(dvalues: NDArray[Any], y_true: NDArray[Any], /) -> NDArray[Any]:
     """sign(p - y) / m / n."""
 
-def mean_absolute_error_forward(y_pred: NDArray[Any], y_true: NDArray[Any]) -> NDArray[Any]:
+def mean_absolute_error_forward(y_pred: NDArray[Any], y_true: NDArray[Any], /) -> NDArray[Any]:
     """mean_j |p - y|."""
 
-def mean_squared_error_backward(dvalues: NDArray[Any], y_true: NDArray[Any]) -> NDArray[Any]:
+def mean_squared_error_backward(dvalues: NDArray[Any], y_true: NDArray[Any], /) -> NDArray[Any]:
     """2 (p - y) / m / n."""
 
-def mean_squared_error_forward(y_pred: NDArray[Any], y_true: NDArray[Any]) -> NDArray[Any]:
+def mean_squared_error_forward(y_pred: NDArray[Any], y_true: NDArray[Any], /) -> NDArray[Any]:
     """mean_j (p - y)^2."""
 
-def mish_backward(dvalues: NDArray[Any], inputs: NDArray[Any]) -> NDArray[Any]:
+def mish_backward(dvalues: NDArray[Any], inputs: NDArray[Any], /) -> NDArray[Any]:
     """dvalues * (t + inputs * (1 - t^2) / (1 + exp(-inputs)))."""
 
-def mish_forward(inputs: NDArray[Any]) -> NDArray[Any]:
+def mish_forward(inputs: NDArray[Any], /) -> NDArray[Any]:
     """inputs * t, t = tanh(log(1 + exp(inputs)))."""
 
 def multiply(a: NDArray[Any], b: NDArray[Any], /) -> NDArray[Any]:
     """a * b, element by element."""
 
-def poisson_backward(dvalues: NDArray[Any], y_true: NDArray[Any]) -> NDArray[Any]:
+def poisson_backward(dvalues: NDArray[Any], y_true: NDArray[Any], /) -> NDArray[Any]:
     """(1 - y / p) / m / n, p at least 1e-7 in the quotient."""
 
-def poisson_forward(y_pred: NDArray[Any], y_true: NDArray[Any]) -> NDArray[Any]:
+def poisson_forward(y_pred: NDArray[Any], y_true: NDArray[Any], /) -> NDArray[Any]:
     """mean_j (p - y log p), p at least 1e-7 in the logarithm."""
 
 def predict_few(predictor: Any, layers: Any, X: Any, out: Any, /) -> Any:
@@ -273,11 +275,13 @@ def predict_few(predictor: Any, layers: Any, X: Any, out: Any, /) -> Any:
     core cannot take something."""
 
 def quantile_backward(
-    dvalues: NDArray[Any], y_true: NDArray[Any], *quantiles: float
+    dvalues: NDArray[Any], y_true: NDArray[Any], /, *quantiles: float
 ) -> NDArray[Any]:
     """(1[p >= y] - q) / m / n."""
 
-def quantile_forward(y_pred: NDArray[Any], y_true: NDArray[Any], *quantiles: float) -> NDArray[Any]:
+def quantile_forward(
+    y_pred: NDArray[Any], y_true: NDArray[Any], /, *quantiles: float
+) -> NDArray[Any]:
     """mean_j max(q d, (q - 1) d), d = y - p."""
 
 def quota_cores(root: str) -> float:
@@ -286,70 +290,70 @@ def quota_cores(root: str) -> float:
 def regularize(gradient: NDArray[Any], parameter: NDArray[Any], l1: float, l2: float, /) -> None:
     """gradient += l1 * sign(parameter) + 2 * l2 * parameter, in place; sign(0) = +1."""
 
-def relu_backward(dvalues: NDArray[Any], output: NDArray[Any]) -> NDArray[Any]:
+def relu_backward(dvalues: NDArray[Any], output: NDArray[Any], /) -> NDArray[Any]:
     """dvalues where output > 0, else 0."""
 
-def relu_forward(inputs: NDArray[Any]) -> NDArray[Any]:
+def relu_forward(inputs: NDArray[Any], /) -> NDArray[Any]:
     """max(inputs, 0); NaN passes."""
 
-def selu_backward(dvalues: NDArray[Any], output: NDArray[Any]) -> NDArray[Any]:
+def selu_backward(dvalues: NDArray[Any], output: NDArray[Any], /) -> NDArray[Any]:
     """1.0507 * dvalues where output > 0, else dvalues * (output + 1.0507 * 1.67326)."""
 
-def selu_forward(inputs: NDArray[Any]) -> NDArray[Any]:
+def selu_forward(inputs: NDArray[Any], /) -> NDArray[Any]:
     """1.0507 * (inputs where inputs > 0, else 1.67326 * (exp(inputs) - 1))."""
 
 def set_num_threads(count: int) -> None:
     """Largest number of threads a call may use, from the next call on."""
 
-def sigmoid_backward(dvalues: NDArray[Any], output: NDArray[Any]) -> NDArray[Any]:
+def sigmoid_backward(dvalues: NDArray[Any], output: NDArray[Any], /) -> NDArray[Any]:
     """dvalues * output * (1 - output)."""
 
-def sigmoid_crossentropy_backward(dvalues: NDArray[Any], y_true: NDArray[Any]) -> NDArray[Any]:
+def sigmoid_crossentropy_backward(dvalues: NDArray[Any], y_true: NDArray[Any], /) -> NDArray[Any]:
     """(p - y) / m / n with dvalues = p, the sigmoid's output."""
 
 def sigmoid_crossentropy_forward(
-    inputs: NDArray[Any], y_true: NDArray[Any]
+    inputs: NDArray[Any], y_true: NDArray[Any], /
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """sigmoid(inputs) and the binary cross-entropy of these logits per sample."""
 
-def sigmoid_forward(inputs: NDArray[Any]) -> NDArray[Any]:
+def sigmoid_forward(inputs: NDArray[Any], /) -> NDArray[Any]:
     """1 / (1 + exp(-inputs))."""
 
-def silu_backward(dvalues: NDArray[Any], inputs: NDArray[Any]) -> NDArray[Any]:
+def silu_backward(dvalues: NDArray[Any], inputs: NDArray[Any], /) -> NDArray[Any]:
     """dvalues * s * (1 + inputs * (1 - s))."""
 
-def silu_forward(inputs: NDArray[Any]) -> NDArray[Any]:
+def silu_forward(inputs: NDArray[Any], /) -> NDArray[Any]:
     """inputs * s, s = 1 / (1 + exp(-inputs))."""
 
-def softmax_backward(dvalues: NDArray[Any], output: NDArray[Any]) -> NDArray[Any]:
+def softmax_backward(dvalues: NDArray[Any], output: NDArray[Any], /) -> NDArray[Any]:
     """output * (dvalues - sum(dvalues * output)) of each row."""
 
 def softmax_crossentropy_backward(
-    dvalues: NDArray[Any], y_true: NDArray[Any], label_smoothing: float
+    dvalues: NDArray[Any], y_true: NDArray[Any], label_smoothing: float, /
 ) -> NDArray[Any]:
     """(p sum_k y_k - y) / n with dvalues = p, the softmax output."""
 
 def softmax_crossentropy_forward(
-    inputs: NDArray[Any], y_true: NDArray[Any], label_smoothing: float
+    inputs: NDArray[Any], y_true: NDArray[Any], label_smoothing: float, /
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """softmax(inputs) and the categorical cross-entropy per sample."""
 
-def softmax_forward(inputs: NDArray[Any]) -> NDArray[Any]:
+def softmax_forward(inputs: NDArray[Any], /) -> NDArray[Any]:
     """exp(x - max) / sum exp(x - max) of each row."""
 
-def softplus_backward(dvalues: NDArray[Any], inputs: NDArray[Any]) -> NDArray[Any]:
+def softplus_backward(dvalues: NDArray[Any], inputs: NDArray[Any], /) -> NDArray[Any]:
     """dvalues / (1 + exp(-inputs))."""
 
-def softplus_forward(inputs: NDArray[Any]) -> NDArray[Any]:
+def softplus_forward(inputs: NDArray[Any], /) -> NDArray[Any]:
     """log(1 + exp(inputs))."""
 
 def sum(values: NDArray[Any], /) -> float:
     """Sum of all values, in double."""
 
-def tanh_backward(dvalues: NDArray[Any], output: NDArray[Any]) -> NDArray[Any]:
+def tanh_backward(dvalues: NDArray[Any], output: NDArray[Any], /) -> NDArray[Any]:
     """dvalues * (1 - output^2)."""
 
-def tanh_forward(inputs: NDArray[Any]) -> NDArray[Any]:
+def tanh_forward(inputs: NDArray[Any], /) -> NDArray[Any]:
     """tanh(inputs)."""
 
 def update(rule: str, parts: tuple[Any, ...], /) -> None:
