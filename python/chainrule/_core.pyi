@@ -155,10 +155,11 @@ def dense_forward(
     """inputs (n, d) . weights (d, m) + biases (1, m) -> a new array (n, m)."""
 
 def dropout_forward(
-    inputs: NDArray[Any], keep: float, key: int, step: int, /
+    inputs: NDArray[Any], keep: float, key: int, step: int, start: int = 0, /
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """inputs * mask and the mask, (u < keep) / keep; u from Philox4x32-10 with the counter
-    (element, step)."""
+    (element, step). The elements are numbers start, start + 1, ... of the step's
+    stream."""
 
 def elu_backward(dvalues: NDArray[Any], output: NDArray[Any], alpha: float, /) -> NDArray[Any]:
     """dvalues where output > 0, else dvalues * (output + alpha)."""
