@@ -127,7 +127,7 @@ METHODS: dict[str, dict[str, str]] = {
         "finalize": "()",
         "forward": "(X, training=False)",
         "backward": "(output, y, *, sample_weight=None)",
-        "predict": "(X, *, batch_size=None)",
+        "predict": "(X, *, batch_size=None, out=None)",
         "evaluate": "(X, y, *, batch_size=None, quiet=False, sample_weight=None)",
         "summary": "()",
         "get_parameters": "()",

@@ -792,7 +792,7 @@ def test_a_callback_may_evaluate_predict_and_forward_without_disturbing() -> Non
     np.testing.assert_array_equal(*callback.result)
 
 
-@pytest.mark.parametrize("operation", ["train", "predict", "evaluate", "forward"])
+@pytest.mark.parametrize("operation", ["train", "forward"])
 def test_another_thread_is_turned_away(operation: str) -> None:
     X, y = data()
     errors: list[BaseException] = []

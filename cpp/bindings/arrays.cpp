@@ -25,6 +25,23 @@ void throw_shape(const char* name, const std::string& expected, PyArrayObject* g
     throw std::invalid_argument(std::string(name) + ": expected " + expected + ", got " + shape_text(got));
 }
 
+bool number_of_array(PyArrayObject* array, Number& number) {
+    const int type = PyArray_TYPE(array);
+    if (type == NPY_FLOAT || type == NPY_DOUBLE) {
+        number = type == NPY_FLOAT ? Number::float32 : Number::float64;
+        return true;
+    }
+    if (!PyTypeNum_ISINTEGER(type) && !PyTypeNum_ISBOOL(type)) return false;
+    const bool is_signed = PyTypeNum_ISSIGNED(type);
+    switch (PyArray_ITEMSIZE(array)) {
+        case 1: number = is_signed ? Number::int8 : Number::uint8; break;
+        case 2: number = is_signed ? Number::int16 : Number::uint16; break;
+        case 4: number = is_signed ? Number::int32 : Number::uint32; break;
+        default: number = is_signed ? Number::int64 : Number::uint64;
+    }
+    return true;
+}
+
 double number(PyObject* object, const char* name) {
     const double value = PyFloat_AsDouble(object);
     if (value == -1.0 && PyErr_Occurred()) {

@@ -134,6 +134,9 @@ template <class T> class NewArray {
     PyObject* object_ = nullptr;
 };
 
+// What an array's numbers are; false where the core knows no such.
+bool number_of_array(PyArrayObject* array, Number& number);
+
 double number(PyObject* object, const char* name);
 std::uint64_t unsigned_number(PyObject* object, const char* name);
 

@@ -117,19 +117,11 @@ Description description_of(const py::object& object) {
 Number number_matrix(PyObject* object, const char* name, Index rows, Index columns, const void** data) {
     if (!PyArray_CheckExact(object)) throw_conversion(name);
     PyArrayObject* const array = reinterpret_cast<PyArrayObject*>(object);
-    const int type = PyArray_TYPE(array);
-    const bool whole = PyTypeNum_ISINTEGER(type) || PyTypeNum_ISBOOL(type);
-    if (!PyArray_ISCARRAY_RO(array) || !(whole || type == NPY_FLOAT || type == NPY_DOUBLE)) throw_conversion(name);
+    Number number;
+    if (!PyArray_ISCARRAY_RO(array) || !number_of_array(array, number)) throw_conversion(name);
     if (PyArray_NDIM(array) != 2 || PyArray_DIM(array, 0) != rows || PyArray_DIM(array, 1) != columns) throw_shape(name, shape_text({rows, columns}), array);
     *data = PyArray_DATA(array);
-    if (!whole) return type == NPY_FLOAT ? Number::float32 : Number::float64;
-    const bool is_signed = PyTypeNum_ISSIGNED(type);
-    switch (PyArray_ITEMSIZE(array)) {
-        case 1: return is_signed ? Number::int8 : Number::uint8;
-        case 2: return is_signed ? Number::int16 : Number::uint16;
-        case 4: return is_signed ? Number::int32 : Number::uint32;
-        default: return is_signed ? Number::int64 : Number::uint64;
-    }
+    return number;
 }
 
 void check_targets(const model::Samples& samples, const model::Network& network, const char* name) {

@@ -24,4 +24,5 @@ PYBIND11_MODULE(_core, module) {
     chainrule::bindings::bind_losses(module);
     chainrule::bindings::bind_rules(module);
     chainrule::bindings::bind_plan(module);
+    chainrule::bindings::bind_predictor(module);
 }

@@ -1,7 +1,6 @@
 #include "model/dense.hpp"
 
 #include <algorithm>
-#include <type_traits>
 
 #include "model/blocks.hpp"
 #include "model/chunks.hpp"
@@ -32,11 +31,6 @@ constexpr Index page_bytes = 4096;
 constexpr Index most_packed_samples = 1024;
 // Up to here a transposed strip of weights costs more than lane-wise dot products.
 constexpr Index rows_by_dot_product = 3;
-
-template <class T> Grid<T> rows_of(T* data, Index columns) { return {data, columns, lanes<std::remove_const_t<T>>}; }
-template <class T> Grid<T> offset(const Grid<T>& grid, Index row, Index vector) {
-    return {grid.data + row * grid.row + vector * grid.vec, grid.row, grid.vec};
-}
 
 // The block of one worker: by rows where there are enough of them, else by columns.
 template <class T> struct OutputBlock {

@@ -67,6 +67,42 @@ class Plan:
     @property
     def steps_taken(self) -> int: ...
 
+class PackedNet:
+    """A model's layers with copies of their parameters; any number of threads may use it
+    at once."""
+
+    def evaluate(
+        self,
+        X: Any,
+        y: Any,
+        loss: str,
+        loss_parameters: Sequence[float],
+        metric: str,
+        precision: float,
+    ) -> tuple[Any, ...]:
+        """Each sample's loss, and how many outputs are right."""
+
+    def predict(self, X: Any, out: Any) -> Any:
+        """The output (n, m) for X (n, d), a new array or `out`."""
+
+    def reads(self, X: Any) -> bool:
+        """Whether X is as `predict` and `evaluate` take it."""
+
+    @property
+    def dtype(self) -> str: ...
+    @property
+    def n_inputs(self) -> int: ...
+    @property
+    def n_outputs(self) -> int: ...
+
+class Predictor:
+    """A row of layers as the core sees it; `chainrule.training.predicting` describes their
+    classes."""
+
+    def __init__(self, layers: Any) -> None: ...
+    def packed(self, layers: Any) -> Any:
+        """A PackedNet of the parameters as they are now; None where the core cannot take them."""
+
 def available_targets() -> list[str]:
     """Names of the kernels this CPU can run, the plainest first."""
 
@@ -119,10 +155,11 @@ def dense_forward(
     """inputs (n, d) . weights (d, m) + biases (1, m) -> a new array (n, m)."""
 
 def dropout_forward(
-    inputs: NDArray[Any], keep: float, key: int, step: int, /
+    inputs: NDArray[Any], keep: float, key: int, step: int, start: int = 0, /
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """inputs * mask and the mask, (u < keep) / keep; u from Philox4x32-10 with the counter
-    (element, step)."""
+    (element, step). The elements are numbers start, start + 1, ... of the step's
+    stream."""
 
 def elu_backward(dvalues: NDArray[Any], output: NDArray[Any], alpha: float, /) -> NDArray[Any]:
     """dvalues where output > 0, else dvalues * (output + alpha)."""
@@ -233,6 +270,10 @@ def poisson_backward(dvalues: NDArray[Any], y_true: NDArray[Any], /) -> NDArray[
 
 def poisson_forward(y_pred: NDArray[Any], y_true: NDArray[Any], /) -> NDArray[Any]:
     """mean_j (p - y log p), p at least 1e-7 in the logarithm."""
+
+def predict_few(predictor: Any, layers: Any, X: Any, out: Any, /) -> Any:
+    """The output for a few rows, weights read in place; None where there are many, or the
+    core cannot take something."""
 
 def quantile_backward(
     dvalues: NDArray[Any], y_true: NDArray[Any], /, *quantiles: float

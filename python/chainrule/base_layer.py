@@ -6,8 +6,7 @@ from typing import Any, ClassVar
 
 from .catalogue import Part
 from .neighbours import Neighbour
-
-NEIGHBOURS = ("prev", "next")
+from .parameters import names_of, slots_named
 
 
 class Layer(Part):
@@ -25,11 +24,14 @@ class Layer(Part):
     """
 
     kind: ClassVar[str] = "layer"
+    transient: ClassVar[tuple[str, ...]] = ("prev", "next", "inputs", "output", "dinputs")
     trainable: bool = True
     prev: Any = Neighbour(-1)
     next: Any = Neighbour(+1)
     optimizer_token: int | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        state = self.__dict__
-        return {name: state[name] for name in state if name not in NEIGHBOURS}
+        state = super().__getstate__()
+        for slot in slots_named(names_of(self)):
+            state.pop(slot.gradient, None)
+        return state

@@ -58,6 +58,7 @@ class Loss(Accumulator, Part):
         "regularization_loss",
         "predictions",
     )
+    transient: ClassVar[tuple[str, ...]] = ("dinputs",)
     joins: ClassVar[Mapping[str, str]] = {}
     missing_layer: ClassVar[str] = ""
     _converting: ClassVar[Any] = None  # the forward that converts targets by itself

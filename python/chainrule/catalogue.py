@@ -42,6 +42,7 @@ class Part:
     core_name: ClassVar[str] = ""
     settings: ClassVar[Mapping[str, Callable[[Any], bool]]] = {}
     mathematics: ClassVar[tuple[str, ...]] = ()
+    transient: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, *, abstract: bool | None = None, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
@@ -50,6 +51,10 @@ class Part:
         ours = cls.__module__.partition(".")[0] == __package__
         if cls.kind and ours and not abstract:
             _CLASSES.setdefault(cls.kind, []).append(cls)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__
+        return {name: state[name] for name in state if name not in self.transient}
 
     def name_in_core(self) -> str:
         """Return the name of the compiled part that this object stands for, settings and all."""

@@ -70,6 +70,7 @@ class Layer_Dropout(Layer):
         "trainable": is_flag,
     }
     mathematics: ClassVar[tuple[str, ...]] = ("forward", "backward", "kept_shares", "draw_key")
+    transient: ClassVar[tuple[str, ...]] = (*Layer.transient, "binary_mask")
 
     def __init__(self, rate: float, *, rng: Any = None, schedule: Any = None) -> None:
         with labelled(type(self).__name__):

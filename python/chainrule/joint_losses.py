@@ -34,6 +34,7 @@ class JointLoss(Compiled):
 
     kind: ClassVar[str] = "joint"
     mathematics: ClassVar[tuple[str, ...]] = ("forward", "backward")
+    transient: ClassVar[tuple[str, ...]] = ("output", "dinputs")
     activation: Activation
     loss: CompiledLoss
     output: Array

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from . import _core
 from .activations import Activation_Softmax
-from .arrays import Array, as_count, as_real
+from .arrays import as_count
 from .catalogue import own_class
 from .frames import check_names
 from .history import History
@@ -21,26 +22,29 @@ from .shapes import as_rows
 from .stack import Stack, check_part
 from .summary import summary_text
 from .training import preflight
+from .training.busy import parameter_lock
 from .training.ends import check_ends
 from .training.evaluation import evaluate
 from .training.loop import Loop
 from .training.network import plan_text
 from .training.passes import backward_pass, forward_pass, joint_loss
 from .training.precision import recall_accuracy
+from .training.predicting import predict
 from .training.progress import validation_line
-from .training.request import as_batch
-from .training.targets import model_dtype
 from .training.weights import checked_weights
 
 __all__ = ["Model"]
+
+OF_THE_MOMENT = ("_owner", "_parameter_locks", "_predictor")  # left out of pickles and copies
 
 
 class Model(Stack):
     """A stack of layers with a loss, an optimizer and, if wanted, an accuracy.
 
-    A model may be used from one thread at a time; in training, callbacks may call
-    `evaluate`, `predict`, `save` and `forward`. Different models may train in different
-    threads at once.
+    A model may be changed (`train`, `add`, `set`, `forward`, ...) by one thread at a time; in
+    training, callbacks may call `evaluate`, `predict`, `save` and `forward`. Any number of threads
+    may `predict` and `evaluate` meanwhile; beside a training they see its whole steps. Different
+    models may train in different threads at once.
 
     Attributes
     ----------
@@ -74,13 +78,15 @@ class Model(Stack):
     softmax_classifier_output: Any = None
     _precision: float | None = None  # the accuracy's, from the last training
     _batch_size: int | None = None  # of the last training
+    _predictor: Any = None  # the layers as the core sees them
 
     def __init__(self) -> None:
         super().__init__()
         self.optimizer = self.accuracy = self.softmax_classifier_output = None
         self.history = self.rng = self.feature_names = None
         self.stop_training = False
-        self._precision = self._batch_size = None
+        self._precision = self._batch_size = self._predictor = None
+        self._parameter_locks: dict[object, Any] = {}
 
     def set(self, *, loss: Any = None, optimizer: Any = None, accuracy: Any = None) -> None:
         """Set loss, optimizer, accuracy; what is not given stays. May be repeated.
@@ -110,16 +116,25 @@ class Model(Stack):
 
     def _prepare(self, parts: tuple[str, ...]) -> None:
         """Finalize where it was forgotten; refuse to go on without these parts."""
-        for part in parts:
-            if getattr(self, part) is None:
-                raise ValueError(f"Model: {part}: expected one, got none; call set({part}=...)")
+        self._check_parts(parts)
         if parts or not self._same_layers():
             self._look()
 
+    def _prepare_beside(self, parts: tuple[str, ...] = ()) -> None:
+        """Do so beside other threads that use the model."""
+        self._check_parts(parts)
+        if not self._same_layers():
+            with parameter_lock(self):
+                self._look()
+
+    def _check_parts(self, parts: tuple[str, ...]) -> None:
+        for part in parts:
+            if getattr(self, part) is None:
+                raise ValueError(f"Model: {part}: expected one, got none; call set({part}=...)")
+
     def __getstate__(self) -> dict[str, Any]:
-        state = self.__dict__.copy()
-        state.pop("_owner", None)
-        return state
+        state = self.__dict__
+        return {name: state[name] for name in state if name not in OF_THE_MOMENT}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -170,26 +185,35 @@ class Model(Stack):
             if self.softmax_classifier_output is not None:
                 self.softmax_classifier_output.dinputs = self.layers[-1].dinputs
 
-    def predict(self, X: Any, *, batch_size: int | None = None) -> Any:
-        """Return the last layer's output for X (n, d), or one sample (d,), in batches.
+    def predict(self, X: Any, *, batch_size: int | None = None, out: Any = None) -> Any:
+        """Return the last layer's output for X (n, d), or one sample (d,).
 
-        The bits do not depend on `batch_size`: the rows do not know of each other.
+        Nothing is left on the layers, and any number of threads may predict at once, beside a
+        training too, of which they see whole steps.
+
+        Parameters
+        ----------
+        X : array_like (n, d)
+            Of another rank where the first layers are your own.
+        batch_size : int, optional
+            Samples that layers of your own get at a time; without it all at once. The package's
+            layers take them in blocks, and the bits do not depend on it.
+        out : ndarray (n, m), optional
+            Where the output is written to, in the model's dtype; it is returned then.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Samples that do not fit; an `out` of another shape, dtype or layout, or that shares
+            memory with X or a parameter.
         """
-        with self._used_by("predict"):
-            self._prepare(parts=())
-            check_names(X, self.feature_names, "X")
-            inputs = as_real(as_rows(self.layers, X, "X"), "X")
-            size = None if batch_size is None else as_count(batch_size, "batch_size", 1)
-            if size is None or inputs.ndim == 0 or size >= len(inputs):
-                return self._outputs(inputs)
-            starts = range(0, len(inputs), size)
-            return np.concatenate([self._outputs(inputs[start : start + size]) for start in starts])
-
-    def _outputs(self, inputs: Array) -> Any:
-        """Run samples of any real dtype through the layers, as in training."""
-        if inputs.dtype.kind != "f":  # the package's layers convert floats for themselves
-            inputs = as_batch(inputs, model_dtype(self.layers))
-        return forward_pass(self.layers, inputs, False)
+        if self._predictor is not None and batch_size is None:  # few samples, by a short way
+            with parameter_lock(self):
+                output = _core.predict_few(self._predictor, self.layers, X, out)
+            if output is not None:
+                return output
+        self._prepare_beside()
+        return predict(self, X, batch_size, out)
 
     def evaluate(
         self,
@@ -219,13 +243,13 @@ class Model(Stack):
         accuracy : float64 or None
             None where the model has no accuracy.
         """
-        with self._used_by("evaluate"):
-            self._prepare(parts=("loss",))
-            inputs, targets = preflight.checked_samples(self, X, y, finite=False)
-            size = preflight.checked_batch_size(batch_size, len(inputs))
-            weight = checked_weights(sample_weight, len(inputs))
+        self._prepare_beside(parts=("loss",))
+        inputs, targets = preflight.checked_samples(self, X, y, finite=False)
+        size = preflight.checked_batch_size(batch_size, len(inputs))
+        weight = checked_weights(sample_weight, len(inputs))
+        with parameter_lock(self):
             recall_accuracy(self, targets)
-            found = evaluate(self, inputs, targets, weight, size)
+        found = evaluate(self, inputs, targets, weight, size)
         if not quiet:
             print(validation_line(found.loss, found.accuracy))
         accuracy = None if self.accuracy is None else np.float64(found.accuracy)

@@ -12,7 +12,7 @@ from .catalogue import own_class
 from .layers import Layer_Input
 from .neighbours import link
 from .parameters import assign_parameters, checked_parameters, copy_parameters, slots_of
-from .training.busy import in_use
+from .training.busy import in_use, parameter_lock
 from .training.passes import parametric_layers
 
 NEEDED = {
@@ -189,5 +189,6 @@ class Stack:
                 )
             pairs = list(zip(layers, given, strict=True))
             new = [(layer, checked_parameters(layer, values)) for layer, values in pairs]
-            for layer, values in new:
-                assign_parameters(layer, values)
+            with parameter_lock(self):
+                for layer, values in new:
+                    assign_parameters(layer, values)

@@ -16,6 +16,7 @@ import numpy as np
 from ..arrays import Array, as_floats
 from ..errors import ModelFileError, label_of
 from ..parameters import Slot, check_writeable, slots_of
+from ..training.busy import parameter_lock
 from . import model_file
 from .architecture import (
     PARTS,
@@ -173,8 +174,9 @@ def load_parameters(model: Any, path: Any) -> None:
     with reading(source):
         document, tensors = model_file.read(source, expected)
     tensors.update({name: tensors[of] for name, of in document.get("shared", {}).items()})
-    for name, array in held.items():
-        array[...] = tensors[name]
+    with parameter_lock(model):
+        for name, array in held.items():
+            array[...] = tensors[name]
 
 
 def check_parameters(document: Document, count: int) -> None:

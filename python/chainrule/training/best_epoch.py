@@ -10,6 +10,7 @@ import numpy as np
 from ..arrays import Array
 from ..history import History
 from ..parameters import slots_of
+from .busy import parameter_lock
 from .evaluation import evaluate
 from .passes import parametric_layers
 from .request import Runner, TrainingRequest
@@ -58,6 +59,7 @@ class BestEpoch:
 
     def put_back(self) -> None:
         """Put the kept parameters back, in place."""
-        for layer, name, values in self._kept:
-            getattr(layer, name)[...] = values
+        with parameter_lock(self.model):
+            for layer, name, values in self._kept:
+                getattr(layer, name)[...] = values
         self._kept = []

@@ -1,4 +1,8 @@
-"""One user at a time: the mark that a model carries while it is in use."""
+"""Who may use a model when: one thread at a time changes it, any number predict beside it.
+
+The first rule is a mark that the model carries while it is in use, the second a lock: whoever
+changes more than one parameter holds it, and predictions hold it while they read them.
+"""
 
 from __future__ import annotations
 
@@ -38,3 +42,25 @@ def in_use(model: Any, operation: str, *, alone: bool = False) -> Iterator[None]
         )
     else:
         yield
+
+
+_process = object()  # another one in a forked child, where nobody lets go of the parent's locks
+
+
+def _forget_locks() -> None:
+    global _process
+    _process = object()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_locks)
+
+
+def parameter_lock(model: Any) -> threading.RLock:
+    """Return the lock under which the model's parameters belong together.
+
+    A thread that has it may take it again: a callback in training may predict.
+    """
+    locks: dict[object, threading.RLock] = model.__dict__.setdefault("_parameter_locks", {})
+    lock = locks.get(_process)
+    return locks.setdefault(_process, threading.RLock()) if lock is None else lock

@@ -19,6 +19,7 @@ from ..layers import Layer_Dropout
 from ..multipliers import shares_of
 from ..parameters import slots_of
 from .beginning import scheduled_dropouts
+from .busy import parameter_lock
 from .evaluation import evaluate
 from .meter import Meter
 from .passes import backward_pass, forward_pass, learning, lowest_learning
@@ -137,8 +138,9 @@ class LayerwiseRunner:
         optimizer = self.model.optimizer
         if hasattr(optimizer, "pre_update_params"):
             optimizer.pre_update_params()
-        for layer in self._learners:
-            optimizer.update_params(layer)
+        with parameter_lock(self.model):
+            for layer in self._learners:
+                optimizer.update_params(layer)
         if hasattr(optimizer, "post_update_params"):
             optimizer.post_update_params()
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import _core
+from ..arrays import Array
 from ..base_activation import Activation
 from ..catalogue import own_class
 from ..dropout import Layer_Dropout
@@ -312,16 +313,20 @@ def check_samples(layers: Layers, metric: str, request: TrainingRequest) -> None
         raise NoPlan(f"the samples are {X.dtype}")
     if y.ndim != 2 and y.dtype.kind != "i":
         raise NoPlan("the targets are not of rank 2")
-    outputs = layers.stages[-1].dense.n_neurons
-    if metric == "categorical" and y.ndim == 2 and outputs == 1:
-        raise NoPlan("the accuracy of one class needs labels")
-    if metric in ("binary", "binary_logits", "signs", "regression") and y.ndim == 1:
-        raise NoPlan("the accuracy needs targets, not labels")
+    check_targets(metric, y, layers.stages[-1].dense.n_neurons)
     samples = [X, y, *(request.validation or ())[:2]]
     for layer in layers.parametric:
         for slot in slots_of(layer):
             if any(np.may_share_memory(getattr(layer, slot.name), each) for each in samples):
                 raise NoPlan("a parameter and the samples share memory")
+
+
+def check_targets(metric: str, y: Array, n_outputs: int) -> None:
+    """Raise NoPlan for targets that the metric would count otherwise than the class does."""
+    if metric == "categorical" and y.ndim == 2 and n_outputs == 1:
+        raise NoPlan("the accuracy of one class needs labels")
+    if metric in ("binary", "binary_logits", "signs", "regression") and y.ndim == 1:
+        raise NoPlan("the accuracy needs targets, not labels")
 
 
 # --- what users see of it -------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from ..history import History
 from ..multipliers import decay_multipliers, rate_multipliers, shares_of
 from ..optimizer_state import set_steps, state_arrays
 from ..parameters import Slot, slots_of
+from .busy import parameter_lock
 from .network import Layers, Network, NoPlan, Parameter, layers_of, network_of
 from .request import StepRecord, TrainingRequest
 
@@ -132,7 +133,8 @@ class PlanRunner:
         if self._written_back:
             return
         self._written_back = True
-        self._plan.store(*self._arrays)
+        with parameter_lock(self.model):
+            self._plan.store(*self._arrays)
         optimizer, taken = self.model.optimizer, self._plan.steps_taken
         optimizer.iterations = self._plan.iterations
         rate = self._plan.step_record()[3]
