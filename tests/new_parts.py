@@ -46,6 +46,7 @@ HALVED = """
 struct Halved {
     static constexpr const char *name = "halved", *formula = "t = keep * t + g; w -= rate / 2 * t";
     static constexpr Names states = names("trails"), parameters = names("keep");
+    static constexpr bool counts_steps = false;
     static void prepare(const double* parameters, double rate, double, double* constants) noexcept {
         constants[0] = parameters[0];
         constants[1] = rate / 2;
