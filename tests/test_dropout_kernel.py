@@ -1,4 +1,4 @@
-"""The compiled dropout draws the documented stream: any piece of it, any share kept, bit for bit."""
+"""The compiled dropout draws the documented stream, bit for bit: any piece, any share kept."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-import chainrule
 import reference as ref
 from chainrule import _core as core
 
@@ -18,11 +17,6 @@ KEY, STEP = 0xFEDCBA9876543210, 2**32 + 7
 BLOCK_CARRIES = 4 * 2**32  # the first element whose block number has a high word
 
 Array = np.ndarray[Any, Any]
-
-
-@pytest.fixture(params=[np.float32, np.float64], ids=["float32", "float64"])
-def dtype(request: pytest.FixtureRequest) -> Any:
-    return request.param
 
 
 def assert_drawn(inputs: Array, keep: float, key: int, step: int, start: int) -> None:
@@ -61,7 +55,7 @@ def test_every_word_of_key_and_step_counts(key: int, step: int, dtype: Any) -> N
 @pytest.mark.parametrize("before", [*range(10), 95, 96, 100, 4607, 4608, 9000])
 def test_block_numbers_beyond_32_bits(before: int, dtype: Any) -> None:
     assert_drawn(signed(10_000, dtype), 0.6, KEY, STEP, BLOCK_CARRIES - before)
-    assert_drawn(signed(100, dtype), 0.6, KEY, STEP, 2**50 * BLOCK_CARRIES // 2**3 - before)
+    assert_drawn(signed(100, dtype), 0.6, KEY, STEP, 2**63 - before)
 
 
 def test_random_pieces(rng: np.random.Generator, dtype: Any) -> None:
@@ -83,15 +77,9 @@ def test_a_share_that_was_drawn_is_not_below_itself(dtype: Any) -> None:
             np.testing.assert_array_equal(mask != 0, below)
 
 
-def test_threads_share_one_stream(dtype: Any) -> None:
-    inputs = signed(300_001, dtype)
-    before = chainrule.get_num_threads()
-    try:
-        for threads in (1, 2, 3):
-            chainrule.set_num_threads(threads)
-            assert_drawn(inputs, 0.7, KEY, STEP, 6)
-    finally:
-        chainrule.set_num_threads(before)
+def test_threads_share_one_stream(threads: int, dtype: Any) -> None:
+    for n in (100, 30_001):
+        assert_drawn(signed(n, dtype), 0.7, KEY, STEP, 6)
 
 
 def test_infinity_dropped_is_not_a_number(dtype: Any) -> None:
@@ -107,7 +95,7 @@ def test_start_may_be_left_out() -> None:
         core.dropout_forward(inputs, 0.5, KEY, STEP, *start) for start in ((), (0,))
     )
     np.testing.assert_array_equal(default[1], explicit[1])
-    with pytest.raises(TypeError, match="expected 5 arguments, got 3"):
+    with pytest.raises(TypeError, match="expected 4 arguments, got 3"):
         core.dropout_forward(inputs, 0.5, KEY)  # type: ignore[call-arg]
     with pytest.raises((TypeError, ValueError, OverflowError), match="start"):
         core.dropout_forward(inputs, 0.5, KEY, STEP, -1)

@@ -80,7 +80,9 @@ struct DropoutForward {
 
 // Its last argument may be left out.
 PyObject* dropout_forward(PyObject* self, Arguments args, Py_ssize_t count) noexcept {
-    if (count != DropoutForward::arguments - 1) return fast_call<DropoutForward>(self, args, count);
+    constexpr Py_ssize_t fewest = DropoutForward::arguments - 1;
+    if (count < fewest) return wrong_count(DropoutForward::name, fewest, count);
+    if (count > fewest) return fast_call<DropoutForward>(self, args, count);
     PyObject* const start = PyLong_FromLong(0);
     PyObject* const all[] = {args[0], args[1], args[2], args[3], start};
     PyObject* const result = fast_call<DropoutForward>(self, all, DropoutForward::arguments);

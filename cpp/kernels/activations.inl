@@ -62,7 +62,6 @@ struct LeakyRelu : Elementwise {
     static constexpr const char *name = "leaky_relu", *formula = "inputs where inputs > 0, else negative_slope * inputs",
                                 *derivative = "dvalues where output > 0, else negative_slope * dvalues";
     static constexpr Names parameters = names("negative_slope");
-    static constexpr bool forward_in_tile = true, derivative_in_tile = true;
     static constexpr Index cost = 4;
     template <class T> static CHAINRULE_INLINE Vec<T> forward(const Vec<T>& x, const double* parameters) {
         return select(x <= Vec<T>{}, broadcast(T(parameters[0])) * x, x);
