@@ -350,11 +350,8 @@ def update_bounds(rule: str, part: tuple[Any, ...], error: Array, dtype: Any) ->
         brought = np.maximum(*(float64(end[k] - middle[k]) for end in ends))
         found[name] = brought + FEW * u * (float64(middle[k]) + brought) + flushed(dtype)
     for place, operand in enumerate(operands):
-        shifted = [
-            after(*operands[:place], operand * factor, *operands[place + 1 :])
-            for factor in (1 + SHIFT, 1 - SHIFT)
-        ]
+        shifted = after(*operands[:place], operand * (1 + SHIFT), *operands[place + 1 :])
         for k, name in enumerate(names):
-            found[name] += FEW * u * float64(shifted[0][k] - shifted[1][k]) / (2 * SHIFT)
+            found[name] += FEW * u * float64(shifted[k] - middle[k]) / SHIFT
     found["parameter"] += 2 * u * (float64(parameter) + float64(middle[0]))
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import os
 import subprocess
 import sys
@@ -45,6 +46,7 @@ def test_trainings_give_the_same_bits_for_any_number_of_threads(
         assert differences(alone, training_hashes.hashes(engine, threads)) == []
 
 
+@functools.cache
 def elsewhere(target: str, threads: int, **environment: str) -> dict[str, str]:
     """Hashes of all engines from another process, which forms teams for the smallest nets."""
     environment["CHAINRULE_TEAM"] = "always"

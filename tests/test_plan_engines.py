@@ -144,7 +144,17 @@ def test_a_step_of_every_size_is_the_references(
     restore_threads: None,
 ) -> None:
     dropout = "both" if n in (33, 200) else "none"
-    case = Case(end, "tanh", rule, "all", dropout, dtype, sizes=sizes)
+    case = Case(
+        end,
+        "tanh",
+        rule,
+        "all",
+        dropout,
+        dtype,
+        sizes=sizes,
+        scale=n in (9, 17, 130, 521),
+        bias=n not in (5, 130),
+    )
     X, y = make_data(case, n)
     step = Step(reference_of(make_model(case), case), X, y, dtype)
     for way, threads in product(("automatic", *WAYS), (1, 2)):
