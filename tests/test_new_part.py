@@ -53,7 +53,8 @@ def copy_sources(folder: Path) -> None:
         else:
             shutil.copy(ROOT / name, folder / name)
     build_file = folder / "CMakeLists.txt"
-    lines = build_file.read_text(encoding="utf-8").replace("-O3", "-O0").splitlines(keepends=True)
+    text = build_file.read_text(encoding="utf-8").replace("-O3", "-O0").replace("-Os", "-O0")
+    lines = text.splitlines(keepends=True)
     kept = [line for line in lines if "chainrule_kernel_target(x86_64" not in line]
     build_file.write_text("".join(kept), encoding="utf-8")
 

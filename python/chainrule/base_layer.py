@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 from .catalogue import Part
 from .neighbours import Neighbour
-from .parameters import names_of, slots_named
 
 
 class Layer(Part):
@@ -18,7 +17,8 @@ class Layer(Part):
         False freezes the parameters: training, optimizers, clipping and penalties pass over them.
     prev, next : object or None
         The layers beside it, where a model has told; a copy or a pickle of the layer alone leaves
-        them out.
+        them out, with the arrays of samples that a pass has left (`transient`). Gradients of
+        parameters go along: an update of the copy needs them.
     optimizer_token : int or None
         Whose the optimizer's arrays on the layer are; see optimizer_state.py.
     """
@@ -29,9 +29,3 @@ class Layer(Part):
     prev: Any = Neighbour(-1)
     next: Any = Neighbour(+1)
     optimizer_token: int | None = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = super().__getstate__()
-        for slot in slots_named(names_of(self)):
-            state.pop(slot.gradient, None)
-        return state
