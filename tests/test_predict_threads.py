@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -268,3 +269,35 @@ def test_a_child_of_fork_predicts_although_a_thread_held_the_lock() -> None:
         done.set()
         thread.join()
     np.testing.assert_array_equal(model.predict(X), expected)
+
+
+@pytest.mark.parametrize("which", ["layer", "activation", "model"])
+def test_a_copy_of_what_another_thread_runs_is_that_of_one_moment(which: str) -> None:
+    """Attributes come and go while the state is read: it is read in one step."""
+    model = net(4, 8, 3, dtype=np.float32)
+    thing: Any = {"layer": model.layers[0], "activation": model.layers[1], "model": model}[which]
+    vars(thing).update({f"mark{place}": place for place in range(30)})
+    over = threading.Event()
+
+    def change() -> None:
+        count = 0
+        while not over.is_set():
+            count += 1
+            if count % 2:
+                vars(thing)["passing"] = count
+            else:
+                vars(thing).pop("passing", None)
+
+    def copies() -> list[Any]:
+        try:
+            return [copy.copy(thing) for _ in range(500)]
+        finally:
+            over.set()
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        _, made = run_together(change, copies)
+    finally:
+        sys.setswitchinterval(interval)
+    assert all(each.mark29 == 29 for each in made)

@@ -53,8 +53,10 @@ class Part:
             _CLASSES.setdefault(cls.kind, []).append(cls)
 
     def __getstate__(self) -> dict[str, Any]:
-        state = self.__dict__
-        return {name: state[name] for name in state if name not in self.transient}
+        state = self.__dict__.copy()  # one step: another thread may run this part meanwhile
+        for name in self.transient:
+            state.pop(name, None)
+        return state
 
     def name_in_core(self) -> str:
         """Return the name of the compiled part that this object stands for, settings and all."""

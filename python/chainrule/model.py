@@ -133,8 +133,10 @@ class Model(Stack):
                 raise ValueError(f"Model: {part}: expected one, got none; call set({part}=...)")
 
     def __getstate__(self) -> dict[str, Any]:
-        state = self.__dict__
-        return {name: state[name] for name in state if name not in OF_THE_MOMENT}
+        state = self.__dict__.copy()  # one step: another thread may predict meanwhile
+        for name in OF_THE_MOMENT:
+            state.pop(name, None)
+        return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
