@@ -319,6 +319,7 @@ void bind_plan(py::module_& module) {
         .def_property_readonly("done", [](const PyPlan& self) { return self.plan().done(); })
         .def_property_readonly("epoch", [](const PyPlan& self) { return self.plan().epoch(); })
         .def_property_readonly("step", [](const PyPlan& self) { return self.plan().step(); })
+        .def_property_readonly("validating", [](const PyPlan& self) { return self.plan().validating(); })
         .def_property_readonly("steps_taken", [](const PyPlan& self) { return self.plan().steps_taken(); })
         .def_property_readonly("iterations", [](const PyPlan& self) { return self.plan().schedule.iterations; })
         .def_property_readonly("nonfinite", [](const PyPlan& self) { return self.plan().nonfinite(); })

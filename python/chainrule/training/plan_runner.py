@@ -89,6 +89,11 @@ class PlanRunner:
         return self._plan.step
 
     @property
+    def validating(self) -> bool:
+        """The last steps of the epoch are done, its validation is not."""
+        return self._plan.validating
+
+    @property
     def nonfinite(self) -> tuple[int, int] | None:
         """Epoch (from 1) and step (from 0) of a loss that was not finite."""
         return (self.epoch, self.step) if self._plan.nonfinite else None
