@@ -28,7 +28,7 @@ from .training.ends import check_ends
 from .training.evaluation import evaluate
 from .training.loop import Loop
 from .training.network import plan_text
-from .training.one_step import short_training, train_on_batch
+from .training.one_step import asks_one_step, short_training, train_on_batch
 from .training.passes import backward_pass, forward_pass, joint_loss
 from .training.precision import recall_accuracy
 from .training.predicting import predict
@@ -337,13 +337,14 @@ class Model(FlatModel):
         ReLU layer that gives nothing but 0, are told once in a RuntimeWarning.
         """
         with self._used_by("train", alone=True):
-            if epochs == 1 and not shuffle and progress is not True and accumulate == 1:
-                special = (validation_data, validation_split, class_weight, best_epoch, clip_norm)
-                plain = batch_size is print_every is rng is None and not callbacks
-                if plain and special == (None,) * 5 and on_nonfinite == "raise":
-                    history = short_training(self, X, y, sample_weight)
-                    if history is not None:
-                        return history
+            absent = (batch_size, print_every, validation_data, rng, clip_norm, validation_split)
+            absent += (class_weight, best_epoch)
+            if asks_one_step(
+                epochs, accumulate, absent, shuffle, drop_last, progress, callbacks, on_nonfinite
+            ):
+                history = short_training(self, X, y, sample_weight)
+                if history is not None:
+                    return history
             self._prepare(parts=("loss", "optimizer"))
             if print_every is not None:
                 print_every = as_count(print_every, "print_every", 1)
