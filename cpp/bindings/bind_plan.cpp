@@ -212,14 +212,7 @@ class PyPlan {
     }
 
     std::int64_t run(std::int64_t max_steps, double seconds, const py::object& order, const py::object& factors) {
-        const std::int64_t* places = nullptr;
-        if (!order.is_none()) {
-            PyArrayObject* const array = check_int64(order.ptr(), "order");
-            if (PyArray_NDIM(array) != 1 || PyArray_DIM(array, 0) != count_) throw_shape("order", shape_text({count_}), array);
-            places = static_cast<const std::int64_t*>(PyArray_DATA(array));
-            for (Index i = 0; i < count_; ++i)
-                if (places[i] < 0 || places[i] >= count_) throw std::invalid_argument("order: expected places of samples");
-        }
+        const std::int64_t* const places = places_of(order);
         model::Factors found;
         if (!factors.is_none()) {
             Fields fields(factors, 3, "factors");
@@ -289,9 +282,27 @@ class PyPlan {
     model::PlanBase& plan() const { return *plan_; }
 
   private:
+    // An order is checked and copied once, when it comes first: it is as long as the samples are many, and an epoch may take
+    // hundreds of stretches.
+    const std::int64_t* places_of(const py::object& order) {
+        if (order.is_none()) return nullptr;
+        if (order.is(order_)) return places_.data();
+        PyArrayObject* const array = check_int64(order.ptr(), "order");
+        if (PyArray_NDIM(array) != 1 || PyArray_DIM(array, 0) != count_) throw_shape("order", shape_text({count_}), array);
+        const auto* const first = static_cast<const std::int64_t*>(PyArray_DATA(array));
+        order_ = py::none();
+        places_.assign(first, first + count_);
+        for (const std::int64_t place : places_)
+            if (place < 0 || place >= count_) throw std::invalid_argument("order: expected places of samples");
+        order_ = order;
+        return places_.data();
+    }
+
     Description description_;
     py::object samples_, validation_;
     Index count_ = 0;
+    py::object order_ = py::none();  // the one that places_ holds
+    std::vector<std::int64_t> places_;
     std::unique_ptr<model::PlanBase> plan_;
 };
 

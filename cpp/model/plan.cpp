@@ -1,7 +1,10 @@
 #include "model/plan.hpp"
 
+#include <algorithm>
 #include <cmath>
 
+#include "model/fetching.hpp"
+#include "runtime/caches.hpp"
 #include "runtime/dispatch.hpp"
 
 namespace chainrule::model {
@@ -19,7 +22,8 @@ constexpr double worth_waiting_for_team = 1e9;  // flops
 template <class T>
 Plan<T>::Plan(const Network& network, EngineKind engine, const Samples& samples, const Samples& validation, std::int64_t epochs, Nonfinite nonfinite, bool drops_last)
     : net_(network), samples_(samples), validation_(validation), on_nonfinite_(nonfinite), drops_last_(drops_last), has_accuracy_(network.metric != Metric::none),
-      regularized_(network.regularized()) {
+      regularized_(network.regularized()),
+      fetches_ahead_(samples.count * network.n_inputs() * bytes_of(samples.input_numbers) > runtime::caches().l2) {
     epochs_ = epochs;
     const EngineKind kind = engine == EngineKind::automatic ? choose_engine(network, lanes<T>) : engine;
     engine_ = kind == EngineKind::nano ? make_nano_engine<T>(network) : make_panels_engine<T>(network);
@@ -37,6 +41,7 @@ template <class T> Batch Plan<T>::batch(const Samples& samples, Index step, cons
     const Index left = samples.count - result.first;
     result.rows = left < net_.batch_size ? left : net_.batch_size;
     result.order = order;
+    result.next_rows = order && fetches_ahead_ ? std::min(left - result.rows, net_.batch_size) : 0;
     result.inputs = samples.inputs;
     result.input_numbers = samples.input_numbers;
     result.targets = samples.targets;
