@@ -70,8 +70,8 @@ template <class T> class NanoEngine final : public Engine<T> {
     };
     void plan_jobs();
     void plan_states(Index count, T* (&states)[most_states]);
-    void pass_blocks(const Batch& batch, Index first, Index end, T* sums, Fetching& next);
-    void pass_in_groups(const Batch& batch, Fetching& next);
+    void pass_blocks(const Batch& batch, Index first, Index end, T* sums);
+    void pass_in_groups(const Batch& batch);
     void gather_columns(const Batch& batch, const void* source, Number numbers, Index cols, T* target);
     void gather(const Batch& batch);
     void forward(const Batch& batch, Samples samples, std::size_t s);
@@ -269,43 +269,37 @@ template <class T> double NanoEngine<T>::penalty() const {
 
 // --- forward and backward -----------------------------------------------------------------------------------------
 
-template <class T> void NanoEngine<T>::pass(const Batch& batch, Worker worker, Barrier&) {
+template <class T> void NanoEngine<T>::pass(const Batch& batch, Worker, Barrier&) {
     gather(batch);
     if (net_.scales())
         kernel_.scale_columns(batch.rows, net_.n_inputs(), {inputs_ + stride_, stride_, lanes<T>}, scale_, {scaled_ + stride_, stride_, lanes<T>}, true);
-    Fetching next(batch, net_, worker, (batch.rows + block_ - 1) / block_ * static_cast<Index>(2 * stages_.size()));
-    if (batch.rows > chunks_together * block_) return pass_in_groups(batch, next);
-    pass_blocks(batch, 0, batch.rows, partials_, next);
+    if (batch.rows > chunks_together * block_) return pass_in_groups(batch);
+    pass_blocks(batch, 0, batch.rows, partials_);
 }
 
 // Blocks of samples from `first` on, as many as make a group or all there are.
-template <class T> void NanoEngine<T>::pass_blocks(const Batch& batch, Index first, Index end, T* sums, Fetching& next) {
+template <class T> void NanoEngine<T>::pass_blocks(const Batch& batch, Index first, Index end, T* sums) {
     for (; first < end; first += block_) {
         const Samples samples = {first, std::min(end - first, block_)};
         if (batch.training && input_dropped_) {
             draw(0, net_.input_dropout, batch, samples, net_.n_inputs(), input_kept_);
             drop(batch.factor<T>(net_.input_dropout, 0), samples, net_.n_inputs(), {inputs_ + stride_ + samples.first, stride_, lanes<T>}, input_kept_, rows(input_dropped_, 1));
         }
-        for (std::size_t s = 0; s < stages_.size(); ++s) {
-            forward(batch, samples, s);
-            next.some();
-        }
+        if (batch.next_rows > 0) fetch_next(batch, net_, samples.first, samples.first + samples.rows);
+        for (std::size_t s = 0; s < stages_.size(); ++s) forward(batch, samples, s);
         loss(batch, samples);
         if (batch.training)
-            for (std::size_t s = stages_.size(); s-- > lowest_;) {
-                backward(batch, samples, s, sums);
-                next.some();
-            }
+            for (std::size_t s = stages_.size(); s-- > lowest_;) backward(batch, samples, s, sums);
     }
     if (batch.training && dscaled_ && end == batch.rows)
         kernel_.sum_products(batch.rows, net_.n_inputs(), {inputs_ + stride_, stride_, lanes<T>}, {dscaled_, stride_, lanes<T>}, dscale_, true);
 }
 
-template <class T> void NanoEngine<T>::pass_in_groups(const Batch& batch, Fetching& next) {
+template <class T> void NanoEngine<T>::pass_in_groups(const Batch& batch) {
     Cascade<T> sums(partials_, count_ * lanes<T>);
     const Index group = chunks_together * block_;
     for (Index first = 0; first < batch.rows; first += group) {
-        pass_blocks(batch, first, std::min(first + group, batch.rows), sums.place(), next);
+        pass_blocks(batch, first, std::min(first + group, batch.rows), sums.place());
         sums.add();
     }
     if (batch.training) finish_gradients(sums.total());

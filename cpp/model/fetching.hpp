@@ -16,20 +16,7 @@ constexpr Index bytes_of(Number number) {
     }
 }
 
-class Fetching {
-  public:
-    // One worker's share of the batch behind this one, `pieces` times some.
-    Fetching(const Batch& batch, const Network& network, runtime::Worker worker, Index pieces);
-    void some() {
-        if (next_ < end_) fetch();
-    }
-
-  private:
-    void fetch();
-
-    const Batch& batch_;
-    Index next_ = 0, end_ = 0, each_ = 0;           // places of the order
-    Index inputs_bytes_ = 0, targets_bytes_ = 0;  // of a row
-};
+// The samples [first, last) of the next batch, or as many as it has of them. For a batch that has one.
+void fetch_next(const Batch& batch, const Network& network, Index first, Index last);
 
 }  // namespace chainrule::model
