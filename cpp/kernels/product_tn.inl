@@ -65,21 +65,21 @@ void product_tn_tile(const Product<T>& job, const T* a, const T* b, const T* ini
 
 template <class T, class Width> using ProductTnTile = void (*)(const Product<T>&, const T*, const T*, const T*, T*, BothAhead<T>, Width);
 
-template <class T, int V, class Layout, class Width, class Rows = UpTo<product_tn_rows>> struct ProductTnTiles;
-template <class T, int V, class Layout, class Width, int... R> struct ProductTnTiles<T, V, Layout, Width, Indices<R...>> {
-    static constexpr ProductTnTile<T, Width> with_rows[] = {product_tn_tile<R + 1, V, Layout, Width, T>...};
+template <class T, int V, class Layout, class Width, class Places = PlacesOfHeights<product_tn_rows>> struct ProductTnTiles;
+template <class T, int V, class Layout, class Width, int... P> struct ProductTnTiles<T, V, Layout, Width, Indices<P...>> {
+    static constexpr ProductTnTile<T, Width> at[] = {product_tn_tile<TileHeights<product_tn_rows>::height(P), V, Layout, Width, T>...};
 };
 
-// All row tiles of V vectors of columns; each panel of a is cut into tiles of as equal a height as possible.
+// All row tiles of V vectors of columns, one panel of a after the other.
 template <int V, class Layout, class Width, class T>
 void product_tn_columns(const Product<T>& job, Index vector, Width width) {
     const T* b = job.b.data + vector * job.b.vec;
     Index under_way = 0;  // of the rows that follow those of b
     for (Index panel = 0, r = 0; r < job.rows; ++panel) {
-        Index left = job.rows - r < lanes<T> ? job.rows - r : lanes<T>;
         const T* a = job.a.data + panel * job.a.vec;
-        for (Index tiles = (left + product_tn_rows - 1) / product_tn_rows; tiles > 0; --tiles) {
-            const Index count = height_of_next(left, tiles);
+        for (Index left = job.rows - r < lanes<T> ? job.rows - r : lanes<T>; left > 0;) {
+            const int place = next_tile<product_tn_rows>(left);
+            const Index count = TileHeights<product_tn_rows>::height(place);
             const T* init = job.init.data ? job.init.data + r * job.init.row + vector * job.init.vec : nullptr;
             BothAhead<T> ahead = {job.prefetch ? a + job.a.vec : nullptr, nullptr};
             if (job.prefetch && under_way < job.inner) {
@@ -87,7 +87,7 @@ void product_tn_columns(const Product<T>& job, Index vector, Width width) {
                 under_way += job.inner / product_tn_unroll;
             }
             T* const output = job.output.data + r * job.output.row + vector * job.output.vec;
-            ProductTnTiles<T, V, Layout, Width>::with_rows[count - 1](job, a, b, init, output, ahead, width);
+            ProductTnTiles<T, V, Layout, Width>::at[place](job, a, b, init, output, ahead, width);
             a += count;
             r += count;
             left -= count;
