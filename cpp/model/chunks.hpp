@@ -13,6 +13,7 @@ namespace chainrule::model {
 
 constexpr Index chunk_samples = 48, chunks_together = 8;
 constexpr Index group_samples = chunk_samples * chunks_together;
+constexpr Index block_samples = group_samples * chunks_together;
 
 // Calls chunk(first, count, adds) for the chunks of a group of samples, once where there are none; `adds`: to what is there.
 template <class Chunk> void for_each_chunk(Index samples, const Chunk& chunk) {
@@ -21,7 +22,14 @@ template <class Chunk> void for_each_chunk(Index samples, const Chunk& chunk) {
     while ((first += chunk_samples) < samples);
 }
 
-// Adds up sums of groups, each an array of `elements`, as they come.
+// The same for the groups of a block of samples.
+template <class Group> void for_each_group(Index samples, const Group& group) {
+    Index first = 0;
+    do group(first, std::min(samples - first, group_samples), first > 0);
+    while ((first += group_samples) < samples);
+}
+
+// Adds up sums of groups or of whole blocks, each an array of `elements`, as they come.
 template <class T> class Cascade {
   public:
     // Levels that so many sums need, the one that they come to included.
