@@ -51,10 +51,16 @@ template <class T> struct PackedRows {
 };
 template <class T> bool has_long_rows(Index row) { return row * static_cast<Index>(sizeof(T)) >= page_bytes; }
 
-// A strip of so long a tile's weights fills half of L1. Where nothing is packed but the weights, such passes pay: fewer of them
-// come back to the sums. Long rows go in the plan's shorter passes, so that more samples fit into L2 with them.
-template <class T> Index longest_pass() {
-    return std::max<Index>(runtime::caches().l1 / 2 / (runtime::kernels<T>().product_vectors * line_bytes) / lanes<T>, 1) * lanes<T>;
+// The length of passes over the inner index, as equal as whole vectors allow: longer than a plan's as long as a tile's strip of
+// weights is half of L1 at most, since each pass comes back to the sums. Long rows are packed, and then the samples' part of a
+// pass stays in L2 (chosen on `wide`).
+template <class T> Index length_of_pass(Index inner, Index rows, bool packs) {
+    const Blocks<T> blocks;
+    Index most = runtime::caches().l1 / 2 / (runtime::kernels<T>().product_vectors * line_bytes);
+    if (packs) most = std::min(most, blocks.quarter_l2 / (rows * static_cast<Index>(sizeof(T))));
+    most = std::max(most / lanes<T> * lanes<T>, blocks.inner);
+    const Index passes = (inner + most - 1) / most;
+    return whole_vectors<T>((inner + passes - 1) / passes);
 }
 
 // output[part] = init + a . b, where pack(first, count, column, width, strip) packs b's rows [first, first + count) of
@@ -66,10 +72,10 @@ void packed_product(const Grid<const T>& a, Index inner, const OutputBlock<T>& p
     // twice as many rows as in a plan: here weights are packed again for each block of them
     const Index rows_each = std::min(part.rows.last - part.rows.first, 2 * blocks.rows), first_column = part.columns.first;
     const bool packs_a = has_long_rows<T>(a.row), long_sums = has_long_rows<T>(output.row);
-    const Index pass = packs_a || long_sums ? blocks.inner : longest_pass<T>();
+    const Index pass = length_of_pass<T>(inner, part.rows.last - part.rows.first, packs_a || long_sums);
     const bool packs_sums = long_sums && inner > pass;
-    PackedRows<T> strip(std::min(inner, pass), std::min(part.columns.last - first_column, strip_panels * lanes<T>));
-    PackedRows<T> packed_a(rows_each, packs_a ? std::min(inner, pass) : 0);
+    PackedRows<T> strip(pass, std::min(part.columns.last - first_column, strip_panels * lanes<T>));
+    PackedRows<T> packed_a(rows_each, packs_a ? pass : 0);
     PackedRows<T> sums(rows_each, packs_sums ? part.columns.last - first_column : 0);  // so far, until the last block of inner
     strip.grid.data = runtime::scratch<T>(strip.elements() + packed_a.elements() + sums.elements());
     packed_a.grid.data = strip.grid.data + strip.elements();

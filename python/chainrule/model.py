@@ -14,19 +14,21 @@ from . import _core
 from .activations import Activation_Softmax
 from .arrays import as_count
 from .catalogue import own_class
+from .flat_model import FlatModel
 from .frames import check_names
 from .history import History
 from .losses import Activation_Softmax_Loss_CategoricalCrossentropy
 from .neighbours import link
 from .shapes import as_rows
-from .stack import Stack, check_part
+from .stack import check_part
 from .summary import summary_text
-from .training import preflight
+from .training import kept, preflight
 from .training.busy import parameter_lock
 from .training.ends import check_ends
 from .training.evaluation import evaluate
 from .training.loop import Loop
 from .training.network import plan_text
+from .training.one_step import asks_one_step, short_training, train_on_batch
 from .training.passes import backward_pass, forward_pass, joint_loss
 from .training.precision import recall_accuracy
 from .training.predicting import predict
@@ -35,10 +37,11 @@ from .training.weights import checked_weights
 
 __all__ = ["Model"]
 
-OF_THE_MOMENT = ("_owner", "_parameter_locks", "_predictor")  # left out of pickles and copies
+# left out of pickles and copies
+OF_THE_MOMENT = ("_owner", "_parameter_locks", "_predictor", "_plans", "_short_ways")
 
 
-class Model(Stack):
+class Model(FlatModel):
     """A stack of layers with a loss, an optimizer and, if wanted, an accuracy.
 
     A model may be changed (`train`, `add`, `set`, `forward`, ...) by one thread at a time; in
@@ -87,6 +90,8 @@ class Model(Stack):
         self.stop_training = False
         self._precision = self._batch_size = self._predictor = None
         self._parameter_locks: dict[object, Any] = {}
+        self._plans: dict[Any, Any] = {}
+        self._short_ways: dict[int, Any] = {}
 
     def set(self, *, loss: Any = None, optimizer: Any = None, accuracy: Any = None) -> None:
         """Set loss, optimizer, accuracy; what is not given stays. May be repeated.
@@ -113,24 +118,6 @@ class Model(Stack):
             self.softmax_classifier_output = None
         elif self.softmax_classifier_output is None:
             self.softmax_classifier_output = Activation_Softmax_Loss_CategoricalCrossentropy()
-
-    def _prepare(self, parts: tuple[str, ...]) -> None:
-        """Finalize where it was forgotten; refuse to go on without these parts."""
-        self._check_parts(parts)
-        if parts or not self._same_layers():
-            self._look()
-
-    def _prepare_beside(self, parts: tuple[str, ...] = ()) -> None:
-        """Do so beside other threads that use the model."""
-        self._check_parts(parts)
-        if not self._same_layers():
-            with parameter_lock(self):
-                self._look()
-
-    def _check_parts(self, parts: tuple[str, ...]) -> None:
-        for part in parts:
-            if getattr(self, part) is None:
-                raise ValueError(f"Model: {part}: expected one, got none; call set({part}=...)")
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()  # one step: another thread may predict meanwhile
@@ -283,6 +270,7 @@ class Model(Stack):
         class_weight: Any = None,
         best_epoch: str | None = None,
         drop_last: bool = False,
+        accumulate: int = 1,
     ) -> History:
         """Train for some epochs and return their `History`.
 
@@ -332,6 +320,9 @@ class Model(Stack):
             "loss" and "accuracy" are short for the two.
         drop_last : bool
             Leave a last batch that is smaller out.
+        accumulate : int
+            Batches whose gradients make one step: that of their samples as one batch. At the end
+            of an epoch those that are left.
 
         Raises
         ------
@@ -351,6 +342,14 @@ class Model(Stack):
         ReLU layer that gives nothing but 0, are told once in a RuntimeWarning.
         """
         with self._used_by("train", alone=True):
+            absent = (batch_size, print_every, validation_data, rng, clip_norm, validation_split)
+            absent += (class_weight, best_epoch)
+            if asks_one_step(
+                epochs, accumulate, absent, shuffle, drop_last, progress, callbacks, on_nonfinite
+            ):
+                history = short_training(self, X, y, sample_weight)
+                if history is not None:
+                    return history
             self._prepare(parts=("loss", "optimizer"))
             if print_every is not None:
                 print_every = as_count(print_every, "print_every", 1)
@@ -369,12 +368,43 @@ class Model(Stack):
                 class_weight=class_weight,
                 best_epoch=best_epoch,
                 drop_last=drop_last,
+                accumulate=accumulate,
                 check_finite_data=check_finite,
                 on_nonfinite=on_nonfinite,
                 clip_norm=clip_norm,
                 callbacks=found,
             )
             return Loop(self, request, print_every, progress, found).run()
+
+    def train_on_batch(self, X: Any, y: Any, *, sample_weight: Any = None) -> float:
+        """Make one step on one batch and return its loss; for samples that come one by one.
+
+        Parameters and optimizer are as after ``train(X, y)``; there is no history, no callback
+        and no bar, and repeated calls of one batch size cost little more than the step itself.
+
+        Parameters
+        ----------
+        X : array_like (n, d)
+        y : array_like
+            Class labels (n,), targets (n, m), or (n,) for one regression output.
+        sample_weight : array_like (n,), optional
+
+        Returns
+        -------
+        float
+            Data loss and regularisation loss before the step.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Samples that do not fit; then nothing has changed.
+        FloatingPointError
+            The loss is not finite; the parameters are those before the step.
+        RuntimeError
+            The model is in use.
+        """
+        with self._used_by("train_on_batch", alone=True):
+            return train_on_batch(self, X, y, sample_weight)
 
     def save(self, path: Any) -> None:
         """Write the whole model, with its training state, to a file; see `load`.
@@ -458,6 +488,15 @@ class Model(Stack):
         with self._used_by("load_parameters"):
             self._prepare(parts=())
             saving.load_parameters(self, path)
+
+    def release(self) -> None:
+        """Give back the memory that trainings and predictions keep for the next ones.
+
+        They make it again when they need it: nothing else changes.
+        """
+        with self._used_by("release", alone=True):
+            self._predictor = None
+            kept.release(self)
 
     @property
     def plan(self) -> str:

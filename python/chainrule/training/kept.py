@@ -1,0 +1,58 @@
+"""Plans that a model keeps: the structure of its last trainings and memory for them, no values.
+
+Making a plan takes longer than many a step. Parameters, the optimizer's arrays, settings and
+samples are read anew each time that a plan begins. A plan that has served one batch also has a
+short way for the next ones of that size (see short_way.py).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import _core
+from .network import Network
+
+MOST = 2  # plans: of training and of gradients, or of whole batches and a last one
+
+
+def plans_of(model: Any) -> dict[Network, _core.Plan]:
+    """Return the plans that a model keeps, the last one used at the end."""
+    plans: dict[Network, _core.Plan] = model.__dict__.setdefault("_plans", {})
+    return plans
+
+
+def short_ways_of(model: Any) -> dict[int, tuple[Network, _core.ShortWay]]:
+    """Return the short ways that a model keeps, by the number of samples."""
+    ways: dict[int, Any] = model.__dict__.setdefault("_short_ways", {})
+    return ways
+
+
+def taken_plan(model: Any, network: Network) -> _core.Plan:
+    """Return the model's plan of this structure, which is the caller's until it is put back."""
+    drop_short_way(model, network)
+    plan = plans_of(model).pop(network, None)
+    return _core.Plan(network) if plan is None else plan
+
+
+def put_back(model: Any, network: Network, plan: _core.Plan) -> None:
+    """Let the model keep a plan, without samples, for the next time."""
+    plan.end()
+    plans = plans_of(model)
+    plans[network] = plan
+    while len(plans) > MOST:
+        oldest = next(iter(plans))
+        drop_short_way(model, oldest)
+        del plans[oldest]
+
+
+def drop_short_way(model: Any, network: Network) -> None:
+    """Forget the short way of a structure."""
+    ways = short_ways_of(model)
+    if network.batch_size in ways and ways[network.batch_size][0] == network:
+        del ways[network.batch_size]
+
+
+def release(model: Any) -> None:
+    """Forget all plans and short ways."""
+    short_ways_of(model).clear()
+    plans_of(model).clear()
