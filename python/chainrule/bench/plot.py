@@ -58,8 +58,8 @@ def _pyplot() -> Any:
 def _colours(pyplot: Any, panels: list[Any]) -> dict[str, Any]:
     """One colour for each peer, the same in all panels."""
     names = dict.fromkeys(r.peer for ours, *_, bs in panels for b in bs for r in b.ratios(ours))
-    palette = pyplot.get_cmap("tab10")
-    return {name: palette(k % 10) for k, name in enumerate(names)}
+    palette = pyplot.get_cmap("tab20")
+    return {name: palette(k % 20) for k, name in enumerate(names)}
 
 
 def _panel(axis: Any, ours: str, blocks: list[Block], colours: dict[str, Any]) -> None:
