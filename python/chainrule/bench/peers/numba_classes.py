@@ -92,7 +92,7 @@ def identity(z: Any) -> None:
 
 
 @compiled
-def crossentropy(z: Any, y: Any, factor: Any) -> float:
+def crossentropy(z: Any, y: Any, factor: Any) -> Any:
     """Mean loss of scores; they become its gradient. ``factor`` is ``1 / n``."""
     softmax(z)
     loss = 0.0
@@ -105,7 +105,7 @@ def crossentropy(z: Any, y: Any, factor: Any) -> float:
 
 
 @compiled
-def half_squared_error(p: Any, y: Any, factor: Any) -> float:
+def half_squared_error(p: Any, y: Any, factor: Any) -> Any:
     loss = 0.0
     for i in range(p.shape[0]):
         for j in range(p.shape[1]):
@@ -179,7 +179,7 @@ def compile_net(
         return z
 
     @compiled
-    def learn(x: Any, y: Any, net: Any, rates: Any, step: int) -> float:
+    def learn(x: Any, y: Any, net: Any, rates: Any, step: int) -> Any:
         weights, biases, means, squares = net
         factor = rates.dtype.type(1 / keep)
         outputs = [x]
@@ -246,13 +246,12 @@ class NumbaClasses(Peer):
 
     def __init__(self, task: Task) -> None:
         super().__init__(task)
-        activation = (
-            (tanh, tanh_backward) if self.workload.hidden == "tanh" else (relu, relu_backward)
-        )
-        loss = (crossentropy, softmax) if task.classes else (half_squared_error, identity)
+        activation, backward = _ACTIVATIONS[self.workload.hidden]
+        loss, end = _LOSSES[task.classes]
         update, self.numbers = _RULES[self.workload.optimizer]
         self.net: Any = None
-        self.compiled = compile_net(*activation, *loss, update, 1 - self.workload.dropout)
+        keep = 1 - self.workload.dropout
+        self.compiled = compile_net(activation, backward, loss, end, update, keep)
 
     def reset(self) -> None:
         dtype = self.task.inputs.dtype
@@ -296,7 +295,14 @@ class NumbaClasses(Peer):
         return learned
 
 
-_ACTIVATIONS = {"relu": (relu, relu_backward), "tanh": (tanh, tanh_backward)}
+_ACTIVATIONS: dict[str, tuple[Any, Any]] = {
+    "relu": (relu, relu_backward),
+    "tanh": (tanh, tanh_backward),
+}
+_LOSSES: dict[bool, tuple[Any, Any]] = {
+    False: (half_squared_error, identity),
+    True: (crossentropy, softmax),
+}
 _RULES: dict[str, tuple[Any, list[float]]] = {
     "sgd": (sgd, []),
     "momentum": (momentum, [MOMENTUM]),
