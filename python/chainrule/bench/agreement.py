@@ -109,7 +109,7 @@ def _check_dtypes(arrays: list[Array], expected: str) -> None:
 def outputs_of(peer: Peer) -> list[float]:
     """Outputs of some rows: of the first calls of few rows each, or of one call."""
     batch, answer = peer.workload.batch, peer.predictor()
-    calls = max(1, SAMPLES_LOOKED_AT // batch)
+    calls = min(max(1, SAMPLES_LOOKED_AT // batch), peer.workload.steps_per_epoch)
     outputs = [np.asarray(answer(peer.task.batch(k)[0])) for k in range(calls)]
     _check_dtypes(outputs, peer.task.dtype)
     rows = np.concatenate([output.reshape(batch, -1) for output in outputs])

@@ -23,15 +23,21 @@ lowest and the highest. What limits these figures: [kernels.md](kernels.md).
 
 `numpy` is a loop written by hand, `numpy-classes` the notebooks' classes, `numba` their formulas
 compiled; `jax step` calls one jitted step from Python, `jax loop` (`fori_loop`) and `jax scan`
-(`scan`, four steps unrolled) have the whole loop jitted, with `rbg` its faster random numbers.
+(`scan`, four steps unrolled) have the whole loop jitted, `rbg` with that generator for dropout
+instead of threefry. Predictions and online calls go from NumPy to NumPy. The numbers of a first
+call begin where NumPy has been imported.
+
+`--json FILE` keeps every sample, and `--compare FILE` sets a later run on the same CPU beside it.
+A time is called slower where its median has grown by more than 2 % and by more than the larger of
+the two runs' spreads (lowest to highest sample); then the command fails.
 """
 
 TITLES = {
     TRAIN: "Training steps: plain, batches in order",
     PRACTICE: "Practice: Adam, shuffled batches, dropout, validation every epoch",
-    PREDICT: "Predictions, from NumPy to NumPy",
+    PREDICT: "Predictions",
     ONLINE: "Online: a call for each row",
-    FIRST_CALL: "First call: from import to the end of the first epoch, NumPy imported before",
+    FIRST_CALL: "First call of a process",
 }
 
 
