@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import chainrule
 from chainrule.bench import main
 from chainrule.bench.agreement import check_steps, checks, compare, fingerprint, reference
 from chainrule.bench.command import make_parser, make_settings
@@ -265,17 +266,19 @@ def test_all_installed_peers_compute_the_same(tiny_blocks):
 
 @pytest.mark.parametrize("workload", [PRACTICE, PREDICT, ONLINE, FIRST_CALL], ids=lambda w: w.job)
 def test_peers_agree_at_the_other_jobs(workload):
-    settings = Settings([workload], list(PEERS), list(PATHS), [1], ["float32"], 2, 0.001)
+    settings = Settings([workload], list(PEERS), list(PATHS), [1], ["float32"], 1, 0.001)
     with team() as members:
         (block,) = blocks(settings, members, lambda text: None)
     expected = measured_names(workload.job)
+    if workload.job == "online" and not hasattr(chainrule.Model, "train_on_batch"):
+        expected.remove("chainrule plan")
     if workload.job == "practice" and "sklearn" in expected:
         expected.remove("sklearn")
         sklearn = next(s for s in block.series if s.name == "sklearn")
         assert sklearn.problem == "it has no dropout" and not sklearn.failed
     assert [s.name for s in block.series if s.measured] == expected
     for series in (s for s in block.series if s.measured):
-        assert len(series.seconds) == 2 and min(series.seconds) > 0
+        assert len(series.seconds) == 1 and series.seconds[0] > 0
         assert series.loss_error is not None and series.loss_error <= block.tolerance
     assert any(f"microseconds {workload.unit}" in line for line in block_lines(block))
 
@@ -505,7 +508,7 @@ def test_markdown_has_a_part_for_each_job(tmp_path):
     parts = [line for line in text.splitlines() if line.startswith("## ")]
     assert [part.split(":")[0].split(",")[0] for part in parts] == [
         "## chainrule plan", "## chainrule layers", "## Training steps", "## Practice",
-        "## Predictions", "## Online", "## First call", "## Workloads",
+        "## Predictions", "## Online", "## First call of a process", "## Workloads",
     ]  # fmt: skip
     assert "Microseconds a call: median" in text
 
@@ -634,10 +637,11 @@ def test_a_run_that_is_slower_than_an_earlier_one_fails(tmp_path, capsys):
     document = json.loads(data.read_text())
     assert document["machine"]["cpu"] == cpu_name()
     for factor, code in ((1e-3, 1), (1e3, 0)):
-        for series in document["blocks"][0]["series"]:
+        earlier = copy.deepcopy(document)
+        for series in earlier["blocks"][0]["series"]:
             series["seconds"] = [seconds * factor for seconds in series["seconds"]]
         changed = tmp_path / f"{factor}.json"
-        changed.write_text(json.dumps(document))
+        changed.write_text(json.dumps(earlier))
         capsys.readouterr()
         assert main([*arguments, "--compare", str(changed)]) == code
         assert f"{code} of 1 time slower" in capsys.readouterr().out
