@@ -115,8 +115,9 @@ def _agreement(block: Block) -> list[str]:
 def _checked(block: Block) -> str:
     if block.workload.job == PREDICT:
         return "outputs"
-    without = ", without dropout and in order" if block.workload.job == PRACTICE else ""
-    return f"loss after {plural(block.check_steps, 'step')}{without}"
+    if block.workload.job == PRACTICE:
+        return "losses without dropout and in order"
+    return f"loss after {plural(block.check_steps, 'step')}"
 
 
 def summary_lines(run: Run) -> list[str]:
