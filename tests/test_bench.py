@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import chainrule
 from chainrule.bench import main
 from chainrule.bench.agreement import check_steps, checks, compare, fingerprint, reference
 from chainrule.bench.command import make_parser, make_settings
@@ -270,8 +269,6 @@ def test_peers_agree_at_the_other_jobs(workload):
     with team() as members:
         (block,) = blocks(settings, members, lambda text: None)
     expected = measured_names(workload.job)
-    if workload.job == "online" and not hasattr(chainrule.Model, "train_on_batch"):
-        expected.remove("chainrule plan")
     if workload.job == "practice" and "sklearn" in expected:
         expected.remove("sklearn")
         sklearn = next(s for s in block.series if s.name == "sklearn")

@@ -79,10 +79,7 @@ class ChainrulePlan(Peer):
         return self.model.predict
 
     def learner(self) -> Callable[[Array, Array], float]:
-        if not hasattr(self.model, "train_on_batch"):
-            raise Unsupported("this chainrule has no Model.train_on_batch")
-        learn: Callable[[Array, Array], float] = self.model.train_on_batch
-        return learn
+        return self.model.train_on_batch
 
     def _train(self, epochs: int, samples: int) -> float:
         """Sum of the losses of all steps."""
