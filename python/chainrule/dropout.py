@@ -11,6 +11,7 @@ from .arrays import Array, as_floats, as_generator, as_number
 from .base_layer import Layer
 from .errors import label_of, labelled, no_forward_yet
 from .multipliers import as_schedule
+from .recorded import is_variable, record_layer
 from .schedules import multipliers
 from .settings import Settings, is_flag, is_schedule, is_share, is_word
 
@@ -146,6 +147,8 @@ class Layer_Dropout(Layer):
             There is a schedule and no `training_share`.
         """
         if not training:
+            if is_variable(inputs):
+                return record_layer(self, inputs, training)
             with labelled(label_of(self)):
                 output = as_floats(inputs, "inputs").copy()
             self.__dict__.pop("binary_mask", None)
@@ -156,6 +159,8 @@ class Layer_Dropout(Layer):
         try:
             output, mask = _dropout_forward(inputs, keep, self.key, self.step)
         except (TypeError, ValueError):
+            if is_variable(inputs):
+                return record_layer(self, inputs, training)
             with labelled(label_of(self)):
                 output, mask = _dropout_forward(
                     as_floats(inputs, "inputs"), keep, self.key, self.step

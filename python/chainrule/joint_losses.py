@@ -15,6 +15,7 @@ from .compiled import Compiled
 from .compiled_loss import CompiledLoss
 from .crossentropies import Loss_BinaryCrossentropy, Loss_CategoricalCrossentropy
 from .errors import label_of, labelled, no_forward_yet
+from .recorded import is_variable, record_loss
 
 _softmax_forward = _core.softmax_crossentropy_forward
 _softmax_backward = _core.softmax_crossentropy_backward
@@ -62,6 +63,8 @@ class JointLoss(Compiled):
         try:
             output, sample_losses = self._compiled_forward(inputs, y_true)
         except (TypeError, ValueError):
+            if is_variable(inputs):
+                return record_loss(self, inputs, y_true)
             with labelled(label_of(self)):
                 output, sample_losses = self._compiled_forward(
                     *self.loss.converted(inputs, y_true, "inputs")

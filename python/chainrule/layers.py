@@ -36,6 +36,7 @@ from .parameters import (
     default_dtype,
     initial_parameters,
 )
+from .recorded import is_variable, record_layer
 from .scale import Layer_Scale
 from .settings import Settings, is_number
 
@@ -242,6 +243,8 @@ class Layer_Dense(ParameterLayer):
                 biases = no_biases(state["weights"])
             output = _dense_forward(inputs, state["weights"], biases)
         except (KeyError, TypeError, ValueError):
+            if is_variable(inputs):
+                return record_layer(self, inputs)
             with labelled(label_of(self)):
                 weights = as_floats(self.weights, "weights")
                 biases = no_biases(weights) if self.biases is None else self.biases

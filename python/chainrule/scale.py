@@ -12,6 +12,7 @@ from .arrays import Array, as_count, as_float_dtype, as_floats
 from .errors import label_of, labelled, no_forward_yet
 from .parameter_layer import FACTORS, WEIGHTS, ParameterLayer, as_rows
 from .parameters import assign_parameters, checked_parameters, default_dtype
+from .recorded import is_variable, record_layer
 
 SUMMED_ROWS = 4096  # a guess: blocks small enough to stay in cache
 
@@ -91,6 +92,8 @@ class Layer_Scale(ParameterLayer):
         ValueError
             Another shape.
         """
+        if is_variable(inputs):
+            return record_layer(self, inputs)
         with labelled(label_of(self)):
             weights = as_floats(self.weights, "weights")
             rows = self._rows(inputs, weights)

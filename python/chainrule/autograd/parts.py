@@ -1,0 +1,177 @@
+"""The package's layers and losses as nodes: one a pass, with the part's own forward and backward.
+
+    layer       dinputs = layer.backward(dvalues)
+    loss (n,)   dvalues_i * n * loss.backward(p, y)_i       of each sample's loss
+    mean        dvalues * loss.backward(p, y)
+
+Backward runs on a copy of the part as it was after its forward, so that a layer may be used several
+times; what it leaves (dweights, dbiases, dinputs) is then put on the layer itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..arrays import Array
+from ..errors import label_of
+from ..parameters import slots_of
+from .operation import Operation, Values, summed_to
+
+if TYPE_CHECKING:
+    from .variable import Variable
+
+
+class PartPass(Operation):
+    """One pass through a layer or a loss.
+
+    Attributes
+    ----------
+    part : object
+        The layer or loss.
+    kept : object
+        A copy of it as it was after forward, with the same arrays.
+    left : dict
+        The attributes that the last backward of such a copy has set.
+    again : bool
+        The layer was met before in the present pass: its penalties are counted already.
+    """
+
+    def __init__(self, part: Any) -> None:
+        self.name, self.text = type(part).__name__, label_of(part)
+        self.part, self.kept = part, _as_it_is(part)
+        self.left: dict[str, Any] = {}
+        self.again = False
+
+    def gradient(
+        self, k: int, dvalues: Array, output: Array, values: Values, settings: Mapping[str, Any]
+    ) -> Array:
+        """Return the part's own gradient with respect to its inputs."""
+        copy = _as_it_is(self.kept)
+        if self.again:
+            for slot in slots_of(copy):
+                for kind in ("l1", "l2"):
+                    vars(copy)[f"{slot.prefix}_regularizer_{kind}"] = 0
+        found = self.backward(copy, dvalues, values)
+        self.left = {
+            name: value
+            for name, value in vars(copy).items()
+            if name not in vars(self.kept) or vars(self.kept)[name] is not value
+        }
+        return summed_to(np.asarray(found), values[k])
+
+    def backward(self, copy: Any, dvalues: Array, values: Values) -> Any:
+        """Run the backward of a copy."""
+        return copy.backward(dvalues)
+
+    def derivative(
+        self, k: int, output: Array, values: Values, settings: Mapping[str, Any]
+    ) -> str:
+        """Return a text."""
+        return "weights.T" if hasattr(self.part, "biases") else "its backward"
+
+
+class SampleLosses(PartPass):
+    """The losses (n,) of the samples."""
+
+    def __init__(self, loss: Any, y: Any) -> None:
+        super().__init__(loss)
+        self.y = y
+
+    def backward(self, copy: Any, dvalues: Array, values: Values) -> Any:
+        """Return row by row ``dvalues * n`` times the gradient of the mean."""
+        of_mean = copy.backward(values[0], self.y)
+        return dvalues[:, None] * dvalues.dtype.type(len(dvalues)) * of_mean
+
+
+class MeanLoss(SampleLosses):
+    """The mean of the samples' losses."""
+
+    def backward(self, copy: Any, dvalues: Array, values: Values) -> Any:
+        """Return `dvalues` times the loss's own gradient."""
+        return dvalues * copy.backward(values[0], self.y)
+
+
+class JoinedLoss(SampleLosses):
+    """The mean loss of an activation and a loss in one."""
+
+    def backward(self, copy: Any, dvalues: Array, values: Values) -> Any:
+        """Return `dvalues` times the pair's own gradient."""
+        return dvalues * copy.backward(copy.output, self.y)
+
+
+class Passes:
+    """The parts that one pass back meets, and what they get of it in the end."""
+
+    def __init__(self) -> None:
+        self._met: list[PartPass] = []
+
+    def begin(self, operation: Operation) -> None:
+        """Take note of a part before its gradient is computed."""
+        if isinstance(operation, PartPass):
+            operation.again = any(each.part is operation.part for each in self._met)
+            self._met.append(operation)
+
+    def end(self, accumulate: bool) -> None:
+        """Put the gradients on the layers; those of parameters add up over a layer's uses."""
+        gathered: dict[int, tuple[Any, dict[str, Any]]] = {}
+        for each in self._met:
+            added = {slot.gradient for slot in slots_of(each.part)}
+            first = {name: getattr(each.part, name, None) for name in added} if accumulate else {}
+            _, found = gathered.setdefault(id(each.part), (each.part, first))
+            for name, value in each.left.items():
+                held = found.get(name) if name in added else None
+                found[name] = value if held is None or value is None else held + value
+            each.left = {}
+        for part, found in gathered.values():
+            vars(part).update(found)
+
+
+def _as_it_is(part: Any) -> Any:
+    """Return an object like `part` with the same attributes: what copy.copy would leave out too."""
+    twin = object.__new__(type(part))
+    vars(twin).update(vars(part))
+    return twin
+
+
+def layer_pass(layer: Any, inputs: Variable, *training: bool) -> Variable:
+    """Run a layer's forward on a variable's value; return a variable of its output."""
+    from .variable import computed
+
+    values = (inputs.value,)
+    output = layer.forward(*values, *training)
+    held = [(getattr(layer, slot.name), f"{label_of(layer)}: {slot.name}")
+            for slot in slots_of(layer)]  # fmt: skip
+    for name in ("output", "binary_mask"):
+        held.append((vars(layer).get(name), f"{label_of(layer)}: {name}"))
+    return computed(inputs, output, PartPass(layer), (inputs,), values, {}, tuple(held))
+
+
+def loss_pass(loss: Any, y_pred: Variable, y_true: Any) -> Variable:
+    """Return a variable of the samples' losses (n,), or of a joined loss's mean."""
+    from .variable import computed
+
+    values = (y_pred.value,)
+    output = np.asarray(loss.forward(*values, y_true))
+    kind = SampleLosses if output.ndim else JoinedLoss
+    held = ((y_true, f"{label_of(loss)}: the targets"), (vars(loss).get("output"), "the output"))
+    return computed(y_pred, output, kind(loss, y_true), (y_pred,), values, {}, held)
+
+
+def mean_pass(loss: Any, output: Any, y: Any, sample_losses: Variable) -> Any:
+    """Return the mean loss as `Loss.calculate` does, as a variable.
+
+    Where the samples' losses are the package's own, it is one node with the loss's own gradient;
+    where a loss of the user's own has computed them from a variable, it is their mean.
+    """
+    from .variable import computed
+
+    node = sample_losses._node
+    if node is None or not isinstance(node.operation, SampleLosses):
+        loss.accumulate(float(sample_losses.value.sum(dtype=np.float64)), len(sample_losses))
+        return sample_losses.mean()
+    value = np.asarray(loss.calculate(output.value, y))
+    held = ((y, f"{label_of(loss)}: the targets"),)
+    return computed(output, value, MeanLoss(loss, y), (output,), (output.value,), {}, held)
