@@ -189,12 +189,22 @@ def test_only_the_package_itself_reaches_for_the_core() -> None:
 
 
 @needs_sources
-@pytest.mark.parametrize("folder", ["", "checking", "demo", "saving", "training"])
+@pytest.mark.parametrize("folder", ["", "autograd", "checking", "demo", "saving", "training"])
 def test_the_table_of_contents_contains_nothing_else(folder: str) -> None:
     path = ROOT / "python/chainrule" / folder / "__init__.py"
     docstring, *nodes = ast.parse(path.read_text(encoding="utf-8")).body
     assert isinstance(docstring, ast.Expr)
+    for_checkers = [each for node in nodes if isinstance(node, ast.If) for each in node.body]
+    nodes = [*(each for each in nodes if not isinstance(each, ast.If)), *for_checkers]
     assert all(isinstance(node, ast.ImportFrom | ast.Assign) for node in nodes)
-    assert [ast.unparse(node.targets[0]) for node in nodes if isinstance(node, ast.Assign)] == [
-        "__all__"
-    ]
+    assigned = [ast.unparse(node.targets[0]) for node in nodes if isinstance(node, ast.Assign)]
+    assert set(assigned) <= {"__all__", "(__getattr__, __dir__)"} and "__all__" in assigned
+
+
+def test_names_that_are_imported_later_are_there_all_the_same() -> None:
+    import chainrule
+
+    assert set(chainrule.__all__) <= set(dir(chainrule))
+    assert chainrule.Variable is chainrule.Variable
+    with pytest.raises(AttributeError, match="'chainrule' has no attribute 'Vector'"):
+        chainrule.Vector

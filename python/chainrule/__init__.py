@@ -5,6 +5,8 @@ notebooks, computed by a compiled core. Two ways share one mathematics: the clas
 layer (``layer.forward``, ``layer.backward``), and the compiled plan (`Model.train`).
 """
 
+from typing import TYPE_CHECKING
+
 from . import datasets, schedules
 from .activations import (
     Activation_ELU,
@@ -22,9 +24,10 @@ from .activations import (
     Activation_Tanh,
 )
 from .callbacks import Callback, LearningRateSchedule
-from .checking import gradcheck, numerical_gradient
+from .checking import check_gradient, gradcheck, numerical_gradient
 from .errors import ModelFileError
 from .history import History
+from .later import imported_later
 from .layers import Layer_Dense, Layer_Dropout, Layer_Input, Layer_Scale
 from .losses import (
     Activation_Sigmoid_Loss_BinaryCrossentropy,
@@ -55,6 +58,11 @@ from .runtime import (
     show_config,
 )
 from .scores import Accuracy_AUC, Accuracy_R2
+
+if TYPE_CHECKING:
+    from .autograd import Variable, no_grad
+
+__getattr__, __dir__ = imported_later(__name__, {"Variable": "autograd", "no_grad": "autograd"})
 
 __all__ = [
     "Accuracy",
@@ -104,13 +112,16 @@ __all__ = [
     "Optimizer_RMSprop",
     "Optimizer_SGD",
     "ReduceLearningRateOnPlateau",
+    "Variable",
     "__version__",
     "available_targets",
+    "check_gradient",
     "cpu_target",
     "datasets",
     "get_num_threads",
     "gradcheck",
     "mlp",
+    "no_grad",
     "numerical_gradient",
     "schedules",
     "set_num_threads",

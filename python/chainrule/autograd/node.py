@@ -69,7 +69,7 @@ class Node(NamedTuple):
 
 def checksum(array: Array) -> int:
     """Return the CRC-32 of an array's numbers."""
-    return zlib.crc32(array if array.flags.c_contiguous else np.ascontiguousarray(array))
+    return zlib.crc32(np.ascontiguousarray(array).data)
 
 
 def sealed(arrays: Iterable[tuple[Any, str]]) -> tuple[Seal, ...]:

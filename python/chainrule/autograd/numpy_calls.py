@@ -6,7 +6,7 @@ A function that is not here raises TypeError: a result without its gradient woul
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from . import shaping
 from .elementwise import PLAIN, UFUNCS
 from .variable import Variable, apply
 
+Call = TypeVar("Call", bound=Callable[..., Any])
 _CALLS: dict[Callable[..., Any], Callable[..., Any]] = {}
 
 # They tell something of the numbers through which no gradient goes: the result is a plain one.
@@ -76,8 +77,10 @@ def _value(thing: Any) -> Any:
     return thing.value if isinstance(thing, Variable) else thing
 
 
-def _is(*functions: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    def register(call: Callable[..., Any]) -> Callable[..., Any]:
+def _is(*functions: Callable[..., Any]) -> Callable[[Call], Call]:
+    """Say that a function stands for these of NumPy's, with their names of arguments."""
+
+    def register(call: Call) -> Call:
         _CALLS.update(dict.fromkeys(functions, call))
         return call
 
@@ -111,7 +114,7 @@ def _min(a: Variable, axis: Any = None, *, keepdims: bool = False) -> Variable:
 @_is(np.var)
 def _var(a: Variable, axis: Any = None, *, ddof: int = 0, keepdims: bool = False) -> Variable:
     squares = (a - a.mean(axis, True)) ** 2
-    return squares.sum(axis, keepdims) / (a.size // max(1, a.mean(axis).size) - ddof)
+    return squares.sum(axis, keepdims) / (a.size // max(1, a.value.sum(axis).size) - ddof)
 
 
 @_is(np.std)

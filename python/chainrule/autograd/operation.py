@@ -38,9 +38,7 @@ class Operation:
         """Return the gradient of operand k, in its shape and dtype."""
         raise NotImplementedError
 
-    def derivative(
-        self, k: int, output: Array, values: Values, settings: Mapping[str, Any]
-    ) -> Any:
+    def derivative(self, k: int, output: Array, values: Values, settings: Mapping[str, Any]) -> Any:
         """Return d output / d operand k for pictures.
 
         It is a number, an array that fits the output, or a text where it is neither; ``{0}`` in
@@ -77,9 +75,7 @@ class Formula(Operation):
         found = self.pull(k, dvalues, output, values, **settings)
         return summed_to(np.asarray(found), values[k])
 
-    def derivative(
-        self, k: int, output: Array, values: Values, settings: Mapping[str, Any]
-    ) -> Any:
+    def derivative(self, k: int, output: Array, values: Values, settings: Mapping[str, Any]) -> Any:
         """Return what `local` says."""
         return self.local(k, output, values, **settings)
 

@@ -66,9 +66,7 @@ class PartPass(Operation):
         """Run the backward of a copy."""
         return copy.backward(dvalues)
 
-    def derivative(
-        self, k: int, output: Array, values: Values, settings: Mapping[str, Any]
-    ) -> str:
+    def derivative(self, k: int, output: Array, values: Values, settings: Mapping[str, Any]) -> str:
         """Return a text."""
         return "weights.T" if hasattr(self.part, "biases") else "its backward"
 

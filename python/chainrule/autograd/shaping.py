@@ -164,9 +164,7 @@ def _broadcast(a: Array, shape: tuple[int, ...]) -> Any:
     return np.broadcast_to(a, shape)
 
 
-BROADCAST = Formula(
-    "broadcast_to", "broadcast({})", _broadcast, lambda k, d, o, v, shape: d, _same
-)
+BROADCAST = Formula("broadcast_to", "broadcast({})", _broadcast, lambda k, d, o, v, shape: d, _same)
 
 
 def _item(a: Array, index: Any) -> Any:
