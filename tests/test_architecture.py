@@ -207,4 +207,4 @@ def test_names_that_are_imported_later_are_there_all_the_same() -> None:
     assert set(chainrule.__all__) <= set(dir(chainrule))
     assert chainrule.Variable is chainrule.Variable
     with pytest.raises(AttributeError, match="'chainrule' has no attribute 'Vector'"):
-        chainrule.Vector
+        chainrule.__getattr__("Vector")

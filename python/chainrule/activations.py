@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .arrays import Array, as_floats, as_number
+from .arrays import Array, as_floats, as_number, is_variable
 from .base_activation import Activation, CompiledActivation, CompiledOfInputs
 from .errors import label_of, labelled, no_forward_yet
-from .recorded import is_variable, record_layer
+from .recorded import record_layer
 from .settings import Settings, is_nonnegative, one_of
 
 __all__ = [
@@ -268,7 +268,7 @@ class Activation_Linear(Activation):
         output = inputs
         if type(inputs) is not np.ndarray or inputs.dtype.char not in "fd":
             if is_variable(inputs):
-                return record_layer(self, inputs)
+                return record_layer(Activation_Linear.forward, self, inputs)
             with labelled(label_of(self)):
                 output = as_floats(inputs, "inputs")
         self.inputs = inputs

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from . import _core
 from .accumulation import Accumulator
-from .arrays import Array, as_floats, as_real
+from .arrays import Array, as_floats, as_real, is_variable
 from .catalogue import Part, own_class
 from .errors import label_of
 from .parameters import is_trainable, slots_of
-from .recorded import is_variable, record_mean
+from .recorded import record_mean
 
 SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 # 1 * x rounds like np.float32(x) and takes a third of its time; before NumPy 2 it would be double.

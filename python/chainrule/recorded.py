@@ -1,7 +1,9 @@
 """Where a layer, an activation or a loss gets a `Variable`: its pass becomes one node of a graph.
 
-Only the branches that conversions take ask; calls with arrays do not come here. What comes back is
-a `Variable`, typed as the array or number that it stands for, as the callers' results are.
+Only the branches that conversions take come here; calls with arrays do not. What comes back is a
+`Variable`, typed as the array that it stands for, as the callers' results are.
+
+`forward` is the method that got the variable: a subclass may have called it by ``super()``.
 """
 
 from __future__ import annotations
@@ -11,24 +13,19 @@ from typing import Any
 from .arrays import Array
 
 
-def is_variable(thing: Any) -> bool:
-    """Tell whether `thing` is a `Variable`, without importing its module."""
-    return getattr(type(thing), "is_graph_node", False) is True
-
-
-def record_layer(layer: Any, inputs: Any, *training: bool) -> Array:
+def record_layer(forward: Any, layer: Any, inputs: Any, *training: bool) -> Array:
     """Run a layer's forward on a variable's value; return a variable of its output."""
     from .autograd.parts import layer_pass
 
-    output: Any = layer_pass(layer, inputs, *training)
+    output: Any = layer_pass(forward, layer, inputs, *training)
     return output  # type: ignore[no-any-return]
 
 
-def record_loss(loss: Any, y_pred: Any, y_true: Any) -> Array:
+def record_loss(forward: Any, loss: Any, y_pred: Any, y_true: Any) -> Array:
     """Return a variable of the samples' losses (n,), or of a joined loss's mean."""
     from .autograd.parts import loss_pass
 
-    losses: Any = loss_pass(loss, y_pred, y_true)
+    losses: Any = loss_pass(forward, loss, y_pred, y_true)
     return losses  # type: ignore[no-any-return]
 
 

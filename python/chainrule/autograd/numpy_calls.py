@@ -114,7 +114,8 @@ def _min(a: Variable, axis: Any = None, *, keepdims: bool = False) -> Variable:
 @_is(np.var)
 def _var(a: Variable, axis: Any = None, *, ddof: int = 0, keepdims: bool = False) -> Variable:
     squares = (a - a.mean(axis, True)) ** 2
-    return squares.sum(axis, keepdims) / (a.size // max(1, a.value.sum(axis).size) - ddof)
+    count: int = a.size // max(1, a.value.sum(axis).size)
+    return squares.sum(axis, keepdims) / (count - ddof)
 
 
 @_is(np.std)

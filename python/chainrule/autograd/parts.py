@@ -31,6 +31,8 @@ class PartPass(Operation):
     ----------
     part : object
         The layer or loss.
+    kind : type
+        The class of it whose forward and backward this is.
     kept : object
         A copy of it as it was after forward, with the same arrays.
     left : dict
@@ -39,9 +41,9 @@ class PartPass(Operation):
         The layer was met before in the present pass: its penalties are counted already.
     """
 
-    def __init__(self, part: Any) -> None:
+    def __init__(self, part: Any, kind: type | None = None) -> None:
         self.name, self.text = type(part).__name__, label_of(part)
-        self.part, self.kept = part, _as_it_is(part)
+        self.part, self.kept, self.kind = part, _as_it_is(part), kind or type(part)
         self.left: dict[str, Any] = {}
         self.again = False
 
@@ -52,19 +54,20 @@ class PartPass(Operation):
         copy = _as_it_is(self.kept)
         if self.again:
             for slot in slots_of(copy):
-                for kind in ("l1", "l2"):
-                    vars(copy)[f"{slot.prefix}_regularizer_{kind}"] = 0
+                for power in ("l1", "l2"):
+                    vars(copy)[f"{slot.prefix}_regularizer_{power}"] = 0
+        before = dict(vars(copy))
         found = self.backward(copy, dvalues, values)
         self.left = {
             name: value
             for name, value in vars(copy).items()
-            if name not in vars(self.kept) or vars(self.kept)[name] is not value
+            if name not in before or before[name] is not value
         }
         return summed_to(np.asarray(found), values[k])
 
     def backward(self, copy: Any, dvalues: Array, values: Values) -> Any:
         """Run the backward of a copy."""
-        return copy.backward(dvalues)
+        return self.kind.backward(copy, dvalues)  # type: ignore[attr-defined]
 
     def derivative(self, k: int, output: Array, values: Values, settings: Mapping[str, Any]) -> str:
         """Return a text."""
@@ -74,14 +77,17 @@ class PartPass(Operation):
 class SampleLosses(PartPass):
     """The losses (n,) of the samples."""
 
-    def __init__(self, loss: Any, y: Any) -> None:
-        super().__init__(loss)
+    def __init__(self, loss: Any, kind: type, y: Any) -> None:
+        super().__init__(loss, kind)
         self.y = y
 
     def backward(self, copy: Any, dvalues: Array, values: Values) -> Any:
         """Return row by row ``dvalues * n`` times the gradient of the mean."""
-        of_mean = copy.backward(values[0], self.y)
-        return dvalues[:, None] * dvalues.dtype.type(len(dvalues)) * of_mean
+        return dvalues[:, None] * dvalues.dtype.type(len(dvalues)) * self.own(copy, values[0])
+
+    def own(self, copy: Any, y_pred: Any) -> Any:
+        """Return the loss's own gradient, that of the mean."""
+        return self.kind.backward(copy, y_pred, self.y)  # type: ignore[attr-defined]
 
 
 class MeanLoss(SampleLosses):
@@ -89,7 +95,7 @@ class MeanLoss(SampleLosses):
 
     def backward(self, copy: Any, dvalues: Array, values: Values) -> Any:
         """Return `dvalues` times the loss's own gradient."""
-        return dvalues * copy.backward(values[0], self.y)
+        return dvalues * self.own(copy, values[0])
 
 
 class JoinedLoss(SampleLosses):
@@ -97,7 +103,7 @@ class JoinedLoss(SampleLosses):
 
     def backward(self, copy: Any, dvalues: Array, values: Values) -> Any:
         """Return `dvalues` times the pair's own gradient."""
-        return dvalues * copy.backward(copy.output, self.y)
+        return dvalues * self.own(copy, copy.output)
 
 
 class Passes:
@@ -116,15 +122,25 @@ class Passes:
         """Put the gradients on the layers; those of parameters add up over a layer's uses."""
         gathered: dict[int, tuple[Any, dict[str, Any]]] = {}
         for each in self._met:
-            added = {slot.gradient for slot in slots_of(each.part)}
-            first = {name: getattr(each.part, name, None) for name in added} if accumulate else {}
-            _, found = gathered.setdefault(id(each.part), (each.part, first))
-            for name, value in each.left.items():
-                held = found.get(name) if name in added else None
-                found[name] = value if held is None or value is None else held + value
+            _, found = gathered.setdefault(id(each.part), (each.part, {}))
+            _add(found, each.left, each.part)
             each.left = {}
         for part, found in gathered.values():
+            if accumulate:
+                _add(found, {slot.gradient: vars(part).get(slot.gradient)
+                             for slot in slots_of(part)}, part)  # fmt: skip
             vars(part).update(found)
+
+
+def _add(found: dict[str, Any], more: dict[str, Any], part: Any) -> None:
+    """Add the gradients of a part's parameters to what was found; other things are set."""
+    gradients = {slot.gradient for slot in slots_of(part)}
+    for name, value in more.items():
+        held = found.get(name)
+        if name not in gradients or held is None:
+            found[name] = value
+        elif value is not None:
+            found[name] = held + value
 
 
 def _as_it_is(part: Any) -> Any:
@@ -134,28 +150,41 @@ def _as_it_is(part: Any) -> Any:
     return twin
 
 
-def layer_pass(layer: Any, inputs: Variable, *training: bool) -> Variable:
+def _kind_of(part: Any, forward: Any) -> type:
+    """Return the class whose forward this is, for `part`: a subclass may have called it."""
+    return next(kind for kind in type(part).__mro__ if getattr(kind, "forward", None) is forward)
+
+
+def layer_pass(forward: Any, layer: Any, inputs: Variable, *training: bool) -> Variable:
     """Run a layer's forward on a variable's value; return a variable of its output."""
     from .variable import computed
 
     values = (inputs.value,)
-    output = layer.forward(*values, *training)
+    output = forward(layer, *values, *training)
     held = [(getattr(layer, slot.name), f"{label_of(layer)}: {slot.name}")
             for slot in slots_of(layer)]  # fmt: skip
     for name in ("output", "binary_mask"):
         held.append((vars(layer).get(name), f"{label_of(layer)}: {name}"))
-    return computed(inputs, output, PartPass(layer), (inputs,), values, {}, tuple(held))
+    return computed(
+        inputs,
+        output,
+        PartPass(layer, _kind_of(layer, forward)),
+        (inputs,),
+        values,
+        {},
+        tuple(held),
+    )
 
 
-def loss_pass(loss: Any, y_pred: Variable, y_true: Any) -> Variable:
+def loss_pass(forward: Any, loss: Any, y_pred: Variable, y_true: Any) -> Variable:
     """Return a variable of the samples' losses (n,), or of a joined loss's mean."""
     from .variable import computed
 
     values = (y_pred.value,)
-    output = np.asarray(loss.forward(*values, y_true))
-    kind = SampleLosses if output.ndim else JoinedLoss
+    output = np.asarray(forward(loss, *values, y_true))
+    operation = (SampleLosses if output.ndim else JoinedLoss)(loss, _kind_of(loss, forward), y_true)
     held = ((y_true, f"{label_of(loss)}: the targets"), (vars(loss).get("output"), "the output"))
-    return computed(y_pred, output, kind(loss, y_true), (y_pred,), values, {}, held)
+    return computed(y_pred, output, operation, (y_pred,), values, {}, held)
 
 
 def mean_pass(loss: Any, output: Any, y: Any, sample_losses: Variable) -> Any:
@@ -172,4 +201,5 @@ def mean_pass(loss: Any, output: Any, y: Any, sample_losses: Variable) -> Any:
         return sample_losses.mean()
     value = np.asarray(loss.calculate(output.value, y))
     held = ((y, f"{label_of(loss)}: the targets"),)
-    return computed(output, value, MeanLoss(loss, y), (output,), (output.value,), {}, held)
+    operation = MeanLoss(loss, type(loss), y)
+    return computed(output, value, operation, (output,), (output.value,), {}, held)

@@ -519,15 +519,11 @@ def _constant(value: Any, operation: Formula) -> Any:
 
 
 def _as_single(output: Array, first: Variable, values: tuple[Any, ...]) -> Array:
-    """Return float32 where no operand is wider: older NumPy makes float64 of two single numbers."""
+    """Return float32 of float32 and Python's numbers: NumPy 1 makes float64 of two single ones."""
     if output.dtype == first.dtype:
         return output
-    wide = any(getattr(each, "dtype", None) == DOUBLE for each in values)
-    if output.dtype == DOUBLE and not wide and not any(_is_whole(each) for each in values):
+    if any(type(each) in NUMBERS for each in values) and all(
+        type(each) in NUMBERS or each.dtype == SINGLE for each in values
+    ):
         return output.astype(SINGLE)
     return output if output.dtype in (SINGLE, DOUBLE) else output.astype(DOUBLE)
-
-
-def _is_whole(value: Any) -> bool:
-    """Tell whether it is an array of whole numbers, which NumPy takes for as exact as float64."""
-    return isinstance(value, np.ndarray) and value.dtype.kind in "iu" and value.dtype.itemsize > 2
