@@ -28,7 +28,5 @@ def dot_of(rows: Sequence[GraphRow]) -> str:
 
 
 def _quoted(lines: Sequence[Any]) -> str:
-    escaped = (
-        str(line).replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") for line in lines
-    )
+    escaped = (str(line).replace("\\", "\\\\").replace('"', '\\"') for line in lines)
     return '"' + "\\n".join(escaped) + '"'

@@ -77,7 +77,10 @@ class Graph:
         self._variables = youngest_first(result)[::-1]
         given = {id(each): name for name, each in (names or {}).items()
                  if isinstance(each, Variable) and not name.startswith("_")}  # fmt: skip
-        self._names = [each.name or given.get(id(each), "") for each in self._variables]
+        self._names = [
+            "".join(c if c.isprintable() else " " for c in each.name or given.get(id(each), ""))
+            for each in self._variables
+        ]
         taken, count = set(self._names), 0
         for place, name in enumerate(self._names):
             while not name:
@@ -200,9 +203,11 @@ def text_of(array: Array) -> str:
     """Return a number, or the root mean square of an array."""
     if array.ndim == 0:
         return f"{float(array):.5g}"
-    wide = array.astype(np.float64)
-    mean_square = float((wide * wide).mean()) if array.size else 0.0
-    return f"rms {np.sqrt(mean_square):.4g}"
+    largest = float(np.abs(array).max(initial=0.0)) or 1.0
+    if not array.size or not np.isfinite(largest):
+        return f"rms {largest if array.size else 0:g}"
+    shares = array.astype(np.float64) / largest  # squares of the numbers themselves may overflow
+    return f"rms {largest * np.sqrt((shares * shares).mean()):.4g}"
 
 
 def text_of_gradient(row: GraphRow) -> str:

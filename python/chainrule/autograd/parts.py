@@ -111,11 +111,13 @@ class Passes:
 
     def __init__(self) -> None:
         self._met: list[PartPass] = []
+        self._parts: set[int] = set()
 
     def begin(self, operation: Operation) -> None:
         """Take note of a part before its gradient is computed."""
         if isinstance(operation, PartPass):
-            operation.again = any(each.part is operation.part for each in self._met)
+            operation.again = id(operation.part) in self._parts
+            self._parts.add(id(operation.part))
             self._met.append(operation)
 
     def end(self, accumulate: bool) -> None:

@@ -81,7 +81,6 @@ def _columns(text: str) -> int:
 
 
 def _short(text: str) -> str:
-    text = "".join(each if each.isprintable() else " " for each in text)
     while _columns(text) > LONGEST:
         text = text[: max(0, len(text) - 2)] + "\u2026"
     return text
