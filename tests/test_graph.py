@@ -40,6 +40,16 @@ def texts(svg: str) -> list[str]:
     return [each.text or "" for each in ElementTree.fromstring(svg).iter(f"{SVG}text")]
 
 
+def elements(svg: str, kind: str) -> list[Any]:
+    groups = ElementTree.fromstring(svg).iter(f"{SVG}g")
+    return [each for group in groups if kind in (group.get("class") or "").split()
+            for each in group]  # fmt: skip
+
+
+def of_class(svg: str, kind: str) -> list[str]:
+    return [each.text for each in elements(svg, kind)]
+
+
 def test_rows_of_the_notebooks_graph() -> None:
     rows = {row.name: row for row in notebook().rows}
     assert list(rows) == ["x", "y", "z", "u", "v", "w", "r"]
@@ -73,10 +83,7 @@ def test_the_notebooks_picture_tells_all_and_is_small() -> None:
     shown = texts(svg)
     for text in ("u = x ** 2", "value 144", "grad 192", "grad 72", "× 24", "× 2"):
         assert text in shown
-    classes = {
-        each.text: each.get("class") for each in ElementTree.fromstring(svg).iter(f"{SVG}text")
-    }
-    assert classes["value 144"] == "v" and classes["grad 192"] == "g"
+    assert "value 144" in of_class(svg, "v") and "grad 192" in of_class(svg, "g")
     assert re.search(r"\.v\{fill:#2462a8\}\.g\{fill:#b32d1e\}", svg)
 
 
@@ -147,7 +154,7 @@ def random_graph(seed: int) -> Any:
 
 
 def boxes_of(svg: str) -> list[tuple[float, ...]]:
-    rectangles = [e for e in ElementTree.fromstring(svg).iter(f"{SVG}rect") if e.get("class")]
+    rectangles = elements(svg, "b")
     return [tuple(float(e.get(name, "")) for name in ("x", "y", "width", "height"))
             for e in rectangles]  # fmt: skip
 
@@ -165,8 +172,7 @@ def labels_of(svg: str) -> list[tuple[float, ...]]:
     return [
         (float(e.get("x", "")) - 6.1 * len(e.text or ""), float(e.get("y", "")) - 9,
          6.1 * len(e.text or ""), 10)
-        for e in ElementTree.fromstring(svg).iter(f"{SVG}text")
-        if "e" in str(e.get("class")).split()
+        for e in elements(svg, "e")
     ]  # fmt: skip
 
 
@@ -276,7 +282,7 @@ def test_jupyter_gets_an_image_with_words_beside_it() -> None:
     assert "u = x ** 2: 1, gradient 96" in image.attributes["alt"]
 
 
-@pytest.mark.parametrize("count", [1, 10, 16, 100, 199, 200, 3000])
+@pytest.mark.parametrize("count", [1, 10, 100, 199, 200, 3000])
 def test_jupyter_gets_at_most_30_kB(count: int) -> None:
     x = result = cr.Variable(np.random.default_rng(0).standard_normal((9, 9)), "x")
     for _ in range(count):
@@ -285,7 +291,7 @@ def test_jupyter_gets_at_most_30_kB(count: int) -> None:
     shown = result.graph()._repr_html_()
     assert len(shown.encode()) <= 30_000
     tags = Image(shown).tags
-    assert ("img" in tags) == (count < 20) and "script" not in tags and "svg" not in tags
+    assert ("img" in tags) == (count <= 10) and "script" not in tags and "svg" not in tags
 
 
 def test_above_200_nodes_there_is_a_table() -> None:

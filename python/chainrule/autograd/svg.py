@@ -30,7 +30,7 @@ HEAD = (
     "font-size='12'>"
     "<style>.b{{fill:#fff;stroke:#8a8f98}}.l{{fill:none;stroke:#8a8f98}}.t{{fill:#20242a;"
     "font-weight:bold}}.v{{fill:#2462a8}}.g{{fill:#b32d1e}}.n{{fill:#5b616b}}.s{{font-size:10px}}"
-    ".e{{text-anchor:end}}image{{image-rendering:pixelated}}</style>"
+    ".e{{font-size:10px;text-anchor:end}}image{{image-rendering:pixelated}}</style>"
     "<rect width='100%' height='100%' fill='#fff'/>"
 )
 
@@ -41,14 +41,13 @@ def drawing(rows: Sequence[GraphRow], heat: bool = True) -> str:
     boxes = [_box(row, lines, heat) for row, lines in zip(rows, contents, strict=True)]
     layout = laid_out(boxes)
     width = max(layout.width, len(LEGEND) * SMALL) + 2 * MARGIN
-    parts = [HEAD.format(w=width, h=layout.height + 2 * MARGIN + LINE)]
-    parts.append(f"<g transform='translate({MARGIN:.0f} {MARGIN:.0f})'>")
-    parts += _curves(layout)
+    sheet = Sheet(width, layout.height + 2 * MARGIN + LINE)
+    _draw_lines(sheet, layout)
     for row, box, lines in zip(rows, boxes, contents, strict=True):
-        parts += _labels(row, box)
-        parts += _drawn(row, box, lines, heat)
-    parts.append(_text(0, layout.height + LINE, "s n", LEGEND))
-    return "".join([*parts, "</g></svg>"])
+        _draw_labels(sheet, row, box)
+        _draw_box(sheet, row, box, lines, heat)
+    sheet.text("s n", 0, layout.height + LINE, LEGEND)
+    return sheet.svg()
 
 
 def table(lines: Sequence[Sequence[str]]) -> str:
@@ -56,13 +55,37 @@ def table(lines: Sequence[Sequence[str]]) -> str:
     widths = [max(_columns(line[k]) for line in lines) * CHARACTER for k in range(len(lines[0]))]
     starts = [sum(widths[:k]) + k * 2 * PAD for k in range(len(widths))]
     total = starts[-1] + widths[-1] + 2 * MARGIN
-    parts = [HEAD.format(w=total, h=len(lines) * LINE + 2 * MARGIN)]
+    sheet = Sheet(total, len(lines) * LINE + 2 * MARGIN)
     for number, line in enumerate(lines):
         kinds = ("t", "t", "t", "t") if number == 0 else ("n", "n", "v", "g")
         for start, kind, cell in zip(starts, kinds, line, strict=True):
             if cell:
-                parts.append(_text(MARGIN + start, MARGIN + (number + 0.75) * LINE, kind, cell))
-    return "".join([*parts, "</svg>"])
+                sheet.text(kind, start, (number + 0.75) * LINE, cell)
+    return sheet.svg()
+
+
+class Sheet:
+    """What is drawn, gathered by class; classes lie above each other as they were first used."""
+
+    def __init__(self, width: float, height: float) -> None:
+        self.head = HEAD.format(w=width, h=height)
+        self._drawn: dict[str, list[str]] = {"l": [], "b": []}
+
+    def draw(self, kind: str, element: str) -> None:
+        """Add an element of one or several classes."""
+        self._drawn.setdefault(kind, []).append(element)
+
+    def text(self, kind: str, x: float, y: float, text: str) -> None:
+        """Add a text whose base line begins, or in class e ends, at a place."""
+        self.draw(kind, f"<text x='{x:.0f}' y='{y:.0f}'>{escape(text)}</text>")
+
+    def svg(self) -> str:
+        """Return the whole."""
+        groups = "".join(
+            f"<g class='{kind}'>{''.join(elements)}</g>" for kind, elements in self._drawn.items()
+        )
+        place = f"<g transform='translate({MARGIN:.0f} {MARGIN:.0f})'>"
+        return f"{self.head}{place}{groups}</g></svg>"
 
 
 def local_text(edge: GraphEdge) -> str:
@@ -139,29 +162,25 @@ def _box(row: GraphRow, lines: Sequence[tuple[str, str]], heat: bool) -> Box:
     )
 
 
-def _text(x: float, y: float, kind: str, text: str) -> str:
-    return f"<text x='{x:.0f}' y='{y:.0f}' class='{kind}'>{escape(text)}</text>"
-
-
-def _drawn(row: GraphRow, box: Box, lines: Sequence[tuple[str, str]], heat: bool) -> list[str]:
-    """The box with its lines and pictures."""
+def _draw_box(
+    sheet: Sheet, row: GraphRow, box: Box, lines: Sequence[tuple[str, str]], heat: bool
+) -> None:
+    """Draw the box with its lines and pictures."""
     x, y = box.x, box.y
-    parts = [f"<rect class='b' x='{x:.0f}' y='{y:.0f}' width='{box.width:.0f}' "
-             f"height='{box.height:.0f}' rx='4'/>"]  # fmt: skip
+    sheet.draw("b", f"<rect x='{x:.0f}' y='{y:.0f}' width='{box.width:.0f}' "
+               f"height='{box.height:.0f}' rx='4'/>")  # fmt: skip
     (kind, title), *rest = lines
-    parts.append(_text(x + PAD, y + PAD + 0.7 * LINE, kind, title))
+    sheet.text(kind, x + PAD, y + PAD + 0.7 * LINE, title)
     top = y + PAD + LINE
     for array, (kind, text) in zip((row.value, row.gradient), rest, strict=True):
         if not (heat and _has_pictures(row)):
-            parts.append(_text(x + PAD, top + 0.7 * LINE, kind, text))
+            sheet.text(kind, x + PAD, top + 0.7 * LINE, text)
             top += LINE
             continue
         if array is not None:
-            parts.append(_picture(x + PAD, top + PAD / 2, array))
-        middle = top + PAD / 2 + PICTURE / 2 + 4
-        parts.append(_text(x + 2 * PAD + PICTURE, middle, kind, text))
+            sheet.draw("i", _picture(x + PAD, top + PAD / 2, array))
+        sheet.text(kind, x + 2 * PAD + PICTURE, top + PAD / 2 + PICTURE / 2 + 4, text)
         top += PICTURE + PAD / 2
-    return parts
 
 
 def _picture(x: float, y: float, array: Array) -> str:
@@ -172,17 +191,15 @@ def _picture(x: float, y: float, array: Array) -> str:
     )
 
 
-def _labels(row: GraphRow, box: Box) -> list[str]:
-    """The edges' texts: the local derivative above its line, the contribution below."""
-    parts = []
+def _draw_labels(sheet: Sheet, row: GraphRow, box: Box) -> None:
+    """Write the local derivative above an edge's line, the contribution below."""
     for edge, port in zip(row.edges, box.ports, strict=True):
         for (kind, text), shift in zip(_edge_lines(edge), (-3.0, 10.0), strict=False):
-            parts.append(_text(box.x - PAD, port + shift, f"s e {kind}", text))
-    return parts
+            sheet.text(f"e {kind}", box.x - PAD, port + shift, text)
 
 
-def _curves(layout: Layout) -> list[str]:
-    """All lines, one path for those that leave one box, and an arrow at each end."""
+def _draw_lines(sheet: Sheet, layout: Layout) -> None:
+    """Draw all lines, one path for those that leave one box, and an arrow at each end."""
     paths: dict[int, list[str]] = {k: [] for k in range(len(layout.boxes))}
     drawn: set[tuple[int, int]] = set()
     for box in layout.boxes:
@@ -198,7 +215,8 @@ def _curves(layout: Layout) -> list[str]:
                 x, y = layout.right[column], across
             paths[source].append(_curve(layout, box.column, x, y, port) + f"H{box.x:.0f}")
             paths[source].append("m-5 -3l5 3l-5 3")
-    return [f"<path class='l' d='{''.join(path)}'/>" for path in paths.values() if path]
+    for path in filter(None, paths.values()):
+        sheet.draw("l", f"<path d='{''.join(path)}'/>")
 
 
 def _curve(layout: Layout, column: int, x: float, y: float, to: float) -> str:
