@@ -27,7 +27,6 @@ from .callbacks import Callback, LearningRateSchedule
 from .checking import check_gradient, gradcheck, numerical_gradient
 from .errors import ModelFileError
 from .history import History
-from .later import imported_later
 from .layers import Layer_Dense, Layer_Dropout, Layer_Input, Layer_Scale
 from .losses import (
     Activation_Sigmoid_Loss_BinaryCrossentropy,
@@ -61,8 +60,9 @@ from .scores import Accuracy_AUC, Accuracy_R2
 
 if TYPE_CHECKING:
     from .autograd import Variable, no_grad
-
-__getattr__, __dir__ = imported_later(__name__, {"Variable": "autograd", "no_grad": "autograd"})
+else:
+    from .lazy import __dir__ as __dir__
+    from .lazy import __getattr__ as __getattr__
 
 __all__ = [
     "Accuracy",
