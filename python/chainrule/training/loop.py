@@ -30,7 +30,7 @@ STRETCH = 0.02  # seconds a runner may go without Python
 
 def runner_for(model: Any, request: TrainingRequest) -> Runner:
     """Return the compiled plan's runner where there can be one, else the layer-wise one."""
-    begin_steps(model, request.epochs * request.steps)
+    begin_steps(model, request.epochs * request.updates)
     if request.mixes_targets:  # a plan has targets of one form
         return LayerwiseRunner(model, request)
     try:
@@ -92,7 +92,10 @@ class Loop:
             if self.request.epochs > 0 and not self.model.stop_training:
                 with beginning.undone_by_errors():
                     runner = runner_for(self.model, self.request)
-                self._run_epochs(runner, interrupts)
+                try:
+                    self._run_epochs(runner, interrupts)
+                finally:
+                    runner.close()
             self._call("on_train_end", interrupts)
         return self.history
 
@@ -103,12 +106,13 @@ class Loop:
                     getattr(callback, hook)()
 
     def _run_epochs(self, runner: Runner, interrupts: Interrupts) -> None:
-        total = self.request.epochs * self.request.steps
+        total = due = self.request.epochs * self.request.steps
         bar = Bar(total, self.request.steps, self.progress)
         try:
             while not runner.done:
-                self._announce(bar)
-                due = self._next_due(total)
+                if not runner.validating:
+                    self._announce(bar)
+                    due = self._next_due(total)
                 self.count += self._run_to(due, runner)
                 runner.report_epochs(self.history)
                 if runner.nonfinite is None or self.request.on_nonfinite == "stop":
@@ -116,7 +120,7 @@ class Loop:
                 if runner.nonfinite is not None:
                     break
                 bar.update(self.count, runner)
-                if self.count == due:
+                if self.count == due and not runner.validating:
                     self._report(runner, bar, interrupts)
                 interrupts.answer()
         finally:
@@ -202,9 +206,11 @@ class Loop:
                 hook(len(self.history), dict(logs))
         if self.model.stop_training:
             runner.stop()
-        left = self.request.epochs * self.request.steps - self.count
+        left = self.request.epochs - len(self.history)
         if left > 0 and not runner.done:
-            begin_steps(self.model, left)  # a callback may have put another optimizer there
+            begin_steps(
+                self.model, left * self.request.updates
+            )  # a callback may have put another optimizer there
         runner.read_back()
 
     def _logs(self) -> dict[str, float]:
