@@ -1,6 +1,8 @@
-"""Run the notebooks of docs/notebooks and keep what they show: PYTHONPATH=python python .ci/run_notebooks.py
+"""Run the notebooks of docs/notebooks and keep what they show.
 
-Needs nbclient and ipykernel. What changes from run to run (times, versions) is left out, so that a
+    PYTHONPATH=python python .ci/run_notebooks.py
+
+Needs the extra `docs`. What changes from run to run (times, versions) is left out, so that a
 run that shows the same changes no file.
 """
 
