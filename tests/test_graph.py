@@ -113,6 +113,15 @@ def test_arrays_are_shown_by_shape_size_and_a_small_picture() -> None:
     assert {"× weights.T", "× a.T"} <= set(texts((a @ weights).graph().svg()))
 
 
+def test_an_activations_edge_has_its_derivative() -> None:
+    x = cr.Variable(np.array([[-1.0, 2.0], [3.0, -4.0]]), "x")
+    hidden = cr.Activation_ReLU().forward(x)
+    output = cr.Activation_Softmax().forward(cr.Layer_Dense(2, 3, rng=0).forward(hidden))
+    edges = [edge.local for row in output.graph().rows for edge in row.edges]
+    np.testing.assert_array_equal(edges[0], [[0, 1], [1, 0]])
+    assert edges[1:] == ["weights.T", "its backward"]
+
+
 @pytest.mark.parametrize("shape", [(1,), (3,), (8, 8), (9, 100), (2, 3, 4), (100, 1), (64, 784)])
 def test_heat_pictures_keep_the_extremes(shape: Any) -> None:
     array = np.random.default_rng(0).standard_normal(shape)

@@ -95,6 +95,8 @@ ARRAY_FUNCTIONS: dict[str, Function] = {
     "var": lambda a: np.var(a, axis=1, ddof=1),
     "std": lambda a: np.std(a),
     "norm": lambda a: np.linalg.norm(a),
+    "min": lambda a: a.min(axis=1, keepdims=True),
+    "dot": lambda a: a.dot(np.ones((4, 2))),
     "clip": lambda a: np.clip(a, -0.3, 0.4),
     "reshape": lambda a: a.reshape(4, -1),
     "np.reshape": lambda a: np.reshape(a, (6, 4)),
@@ -315,6 +317,15 @@ def test_a_dtype_stays(dtype: Any) -> None:
         assert x.grad is not None and x.grad.dtype == dtype
 
 
+def test_float32_gradients_of_long_batches_keep_their_accuracy() -> None:
+    rows = np.full((1_000_000, 2), 1e-6, dtype=np.float32)
+    bias = cr.Variable(np.zeros(2, dtype=np.float32))
+    (rows + bias).backward(rows)
+    exact = np.float64(rows[0, 0]) * len(rows)
+    assert bias.grad is not None and bias.grad.dtype == np.float32
+    np.testing.assert_allclose(bias.grad, exact, rtol=np.finfo(np.float32).eps)
+
+
 def test_a_wider_operand_widens_the_result_and_not_the_gradient() -> None:
     x, y = cr.Variable(np.ones(3, dtype=np.float32)), cr.Variable(np.ones(3))
     result = x * y
@@ -368,7 +379,8 @@ def test_texts() -> None:
     x = cr.Variable(2.0, "x")
     assert repr(x) == "Variable(2., name='x')"
     assert repr(x * x) == "Variable(4., operation='multiply')"
-    assert f"{x * 72}" == "144.0" and f"{x:.3f}" == "2.000"
+    assert f"{x * 72}" == "144.0" and f"{x:.3f}" == f"{x.reshape(1):.3f}" == "2.000"
+    assert f"{x.reshape(1)}" == "Variable([2.], operation='reshape')"
     assert repr(cr.Variable(np.ones(2, np.float32))) == "Variable([1., 1.], dtype=float32)"
 
 
@@ -544,6 +556,7 @@ def test_results_are_read_only_and_arrays_stay_the_callers() -> None:
         (lambda x: np.add(x, 1, out=np.ones(3)), TypeError, r"np.add: expected no out="),
         (lambda x: np.ones(3).__iadd__(x), TypeError, r"np.add: expected no out="),
         (lambda x: bool(x), ValueError, "ambiguous"),
+        (lambda x: f"{x:.3f}", ValueError, r"item: expected one number, got shape \(3,\)"),
     ],
 )
 def test_what_is_refused(call: Function, error: type[Exception], text: str) -> None:

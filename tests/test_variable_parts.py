@@ -215,6 +215,15 @@ def test_parts_of_ones_own_written_in_numpy_take_variables() -> None:
     assert report, report
 
 
+def test_a_backward_put_on_an_object_is_called() -> None:
+    layer, loss = cr.Activation_Tanh(), cr.Loss_MeanSquaredError()
+    layer.backward = lambda dvalues: 5 * dvalues  # type: ignore[method-assign]
+    loss.backward = lambda p, y: np.full_like(p, 3.0)  # type: ignore[method-assign]
+    x = cr.Variable(np.ones((2, 2)))
+    loss.calculate(layer.forward(x), np.zeros((2, 2))).backward()
+    np.testing.assert_array_equal(x.grad, np.full((2, 2), 15.0))
+
+
 def test_an_error_of_a_part_is_that_of_a_plain_call() -> None:
     with pytest.raises(ValueError, match=r"Layer_Dense\(3, 2\): inputs: expected \(n, 3\), got"):
         cr.Layer_Dense(3, 2).forward(cr.Variable(np.ones((4, 5))))

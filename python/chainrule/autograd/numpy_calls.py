@@ -12,8 +12,9 @@ import numpy as np
 
 from . import elementwise as by_entry
 from . import shaping
+from .applying import apply
 from .elementwise import PLAIN, UFUNCS
-from .variable import Variable, apply
+from .variable import Variable
 
 Call = TypeVar("Call", bound=Callable[..., Any])
 _CALLS: dict[Callable[..., Any], Callable[..., Any]] = {}
@@ -108,7 +109,7 @@ def _max(a: Variable, axis: Any = None, *, keepdims: bool = False) -> Variable:
 
 @_is(np.min)
 def _min(a: Variable, axis: Any = None, *, keepdims: bool = False) -> Variable:
-    return -(-a).max(axis, keepdims)
+    return a.min(axis, keepdims)
 
 
 @_is(np.var)

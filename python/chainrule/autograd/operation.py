@@ -98,13 +98,16 @@ def elementwise(
 
 
 def summed_to(gradient: Array, value: Array) -> Array:
-    """Undo broadcasting: sum over what was repeated, down to the shape and dtype of `value`."""
+    """Undo broadcasting: sum over what was repeated, down to the shape and dtype of `value`.
+
+    Sums are made in float64: float32 would lose its digits over long batches.
+    """
     extra = gradient.ndim - value.ndim
     if extra > 0:
-        gradient = gradient.sum(axis=tuple(range(extra)))
+        gradient = gradient.sum(axis=tuple(range(extra)), dtype=np.float64)
     repeated = tuple(
         k for k, size in enumerate(value.shape) if size == 1 and gradient.shape[k] != 1
     )
     if repeated:
-        gradient = gradient.sum(axis=repeated, keepdims=True)
+        gradient = gradient.sum(axis=repeated, keepdims=True, dtype=np.float64)
     return np.asarray(gradient, dtype=value.dtype)

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arrays import Array
+from ..catalogue import own_class
 from ..errors import label_of
 from ..parameters import slots_of
+from .applying import computed
 from .operation import Operation, Values, summed_to
 
 if TYPE_CHECKING:
@@ -66,12 +68,19 @@ class PartPass(Operation):
         return summed_to(np.asarray(found), values[k])
 
     def backward(self, copy: Any, dvalues: Array, values: Values) -> Any:
-        """Run the backward of a copy."""
+        """Run the backward of a copy, or the one that was put on the object."""
+        if "backward" in vars(copy):
+            return copy.backward(dvalues)
         return self.kind.backward(copy, dvalues)  # type: ignore[attr-defined]
 
-    def derivative(self, k: int, output: Array, values: Values, settings: Mapping[str, Any]) -> str:
-        """Return a text."""
-        return "weights.T" if hasattr(self.part, "biases") else "its backward"
+    def derivative(self, k: int, output: Array, values: Values, settings: Mapping[str, Any]) -> Any:
+        """Return an activation's derivative where it works entry by entry, else a text."""
+        if hasattr(self.part, "biases"):
+            return "weights.T"
+        entry_by_entry = getattr(self.part, "codomain", "probabilities") != "probabilities"
+        if entry_by_entry and own_class(self.part) is not None:
+            return _as_it_is(self.kept).backward(np.ones_like(output))
+        return "its backward"
 
 
 class SampleLosses(PartPass):
@@ -87,6 +96,8 @@ class SampleLosses(PartPass):
 
     def own(self, copy: Any, y_pred: Any) -> Any:
         """Return the loss's own gradient, that of the mean."""
+        if "backward" in vars(copy):
+            return copy.backward(y_pred, self.y)
         return self.kind.backward(copy, y_pred, self.y)  # type: ignore[attr-defined]
 
 
@@ -154,13 +165,12 @@ def _as_it_is(part: Any) -> Any:
 
 def _kind_of(part: Any, forward: Any) -> type:
     """Return the class whose forward this is, for `part`: a subclass may have called it."""
-    return next(kind for kind in type(part).__mro__ if getattr(kind, "forward", None) is forward)
+    kinds = (kind for kind in type(part).__mro__ if getattr(kind, "forward", None) is forward)
+    return next(kinds, type(part))
 
 
 def layer_pass(forward: Any, layer: Any, inputs: Variable, *training: bool) -> Variable:
     """Run a layer's forward on a variable's value; return a variable of its output."""
-    from .variable import computed
-
     values = (inputs.value,)
     output = forward(layer, *values, *training)
     held = [(getattr(layer, slot.name), f"{label_of(layer)}: {slot.name}")
@@ -180,8 +190,6 @@ def layer_pass(forward: Any, layer: Any, inputs: Variable, *training: bool) -> V
 
 def loss_pass(forward: Any, loss: Any, y_pred: Variable, y_true: Any) -> Variable:
     """Return a variable of the samples' losses (n,), or of a joined loss's mean."""
-    from .variable import computed
-
     values = (y_pred.value,)
     output = np.asarray(forward(loss, *values, y_true))
     operation = (SampleLosses if output.ndim else JoinedLoss)(loss, _kind_of(loss, forward), y_true)
@@ -195,8 +203,6 @@ def mean_pass(loss: Any, output: Any, y: Any, sample_losses: Variable) -> Any:
     Where the samples' losses are the package's own, it is one node with the loss's own gradient;
     where a loss of the user's own has computed them from a variable, it is their mean.
     """
-    from .variable import computed
-
     node = sample_losses._node
     if node is None or not isinstance(node.operation, SampleLosses):
         loss.accumulate(float(sample_losses.value.sum(dtype=np.float64)), len(sample_losses))

@@ -7,33 +7,27 @@ does, and both go when the result goes.
 from __future__ import annotations
 
 import itertools
-import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import DTypeLike
 
-from ..arrays import Array, as_float_dtype, as_floats, as_real
+from ..arrays import Array, as_floats
 from ..errors import labelled
-from . import elementwise as by_entry
-from . import shaping
-from .node import Node, sealed
-from .operation import Formula, Operation
-from .recording import is_recording
+from .applying import DOUBLE
+from .node import Node
+from .operators import Operators
 
 if TYPE_CHECKING:
     from .graph import Graph
 
-SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
-NUMBERS = (int, float, bool)
 _order = itertools.count()
 
 
-class Variable:
+class Variable(Operators):
     """An array of float32 or float64 whose uses are recorded, and the gradient by it.
 
-    With operators, NumPy's functions and the methods below, results are variables as well;
+    With operators, NumPy's functions and the methods of `Operators`, results are variables as well;
     ``result.backward()`` then sets ``grad``, the derivative of the result by it, on every variable
     that took part::
 
@@ -226,184 +220,6 @@ class Variable:
 
         return Graph(self, names)
 
-    # Operations
-
-    def exp(self) -> Variable:
-        """Return e to the power of each entry."""
-        return apply(by_entry.EXP, self)
-
-    def log(self) -> Variable:
-        """Return the natural logarithm."""
-        return apply(by_entry.LOG, self)
-
-    def sqrt(self) -> Variable:
-        """Return the square root."""
-        return apply(by_entry.SQRT, self)
-
-    def tanh(self) -> Variable:
-        """Return the hyperbolic tangent."""
-        return apply(by_entry.TANH, self)
-
-    def sigmoid(self) -> Variable:
-        """Return ``1 / (1 + exp(-x))``, without overflow."""
-        return apply(by_entry.SIGMOID, self)
-
-    def relu(self) -> Variable:
-        """Return ``max(0, x)``, whose derivative at 0 is 0."""
-        return apply(by_entry.RELU, self)
-
-    def softmax(self, axis: int = -1) -> Variable:
-        """Return ``exp(x) / sum(exp(x))`` along an axis, without overflow."""
-        return apply(shaping.SOFTMAX, self, axis=axis)
-
-    def log_softmax(self, axis: int = -1) -> Variable:
-        """Return ``x - log(sum(exp(x)))`` along an axis, without overflow."""
-        return apply(shaping.LOG_SOFTMAX, self, axis=axis)
-
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Variable:
-        """Return the sum over all entries, or along axes."""
-        return apply(shaping.SUM, self, axis=axis, keepdims=keepdims)
-
-    def mean(self, axis: Any = None, keepdims: bool = False) -> Variable:
-        """Return the mean of all entries, or along axes."""
-        return apply(shaping.MEAN, self, axis=axis, keepdims=keepdims)
-
-    def max(self, axis: Any = None, keepdims: bool = False) -> Variable:
-        """Return the largest entry, or that along axes; ties share its gradient."""
-        return apply(shaping.LARGEST, self, axis=axis, keepdims=keepdims)
-
-    def reshape(self, *shape: Any) -> Variable:
-        """Return the same entries in another shape: ``reshape(2, -1)`` or ``reshape((2, -1))``."""
-        sizes = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape
-        return apply(shaping.RESHAPE, self, shape=tuple(sizes))
-
-    def transpose(self, *axes: Any) -> Variable:
-        """Return the entries with the axes in another order, reversed without `axes`."""
-        order = axes[0] if len(axes) == 1 and isinstance(axes[0], tuple | list) else axes
-        places = tuple(order) or tuple(reversed(range(self.ndim)))
-        return apply(shaping.TRANSPOSE, self, axes=tuple(k % max(1, self.ndim) for k in places))
-
-    @property
-    def T(self) -> Variable:
-        """The transpose."""
-        return self.transpose()
-
-    def astype(self, dtype: DTypeLike) -> Variable:
-        """Return the entries as float32 or float64."""
-        return apply(shaping.CAST, self, dtype=as_float_dtype(dtype))
-
-    def __getitem__(self, index: Any) -> Variable:
-        parts = index if isinstance(index, tuple) else (index,)
-        if any(isinstance(each, Variable) for each in parts):
-            raise TypeError("index: expected ints, slices or masks, got a Variable")
-        return apply(shaping.ITEM, self, index=index)
-
-    def __len__(self) -> int:
-        return len(self._value)
-
-    def __iter__(self) -> Iterator[Variable]:
-        if self.ndim == 0:
-            raise TypeError("iteration: expected at least one axis, got a single number")
-        return (self[k] for k in range(len(self)))
-
-    def __add__(self, other: Any) -> Variable:
-        return apply(by_entry.ADD, self, other)
-
-    def __radd__(self, other: Any) -> Variable:
-        return apply(by_entry.ADD, other, self)
-
-    def __sub__(self, other: Any) -> Variable:
-        return apply(by_entry.SUBTRACT, self, other)
-
-    def __rsub__(self, other: Any) -> Variable:
-        return apply(by_entry.SUBTRACT, other, self)
-
-    def __mul__(self, other: Any) -> Variable:
-        return apply(by_entry.MULTIPLY, self, other)
-
-    def __rmul__(self, other: Any) -> Variable:
-        return apply(by_entry.MULTIPLY, other, self)
-
-    def __truediv__(self, other: Any) -> Variable:
-        return apply(by_entry.DIVIDE, self, other)
-
-    def __rtruediv__(self, other: Any) -> Variable:
-        return apply(by_entry.DIVIDE, other, self)
-
-    def __pow__(self, other: Any) -> Variable:
-        return apply(by_entry.POWER, self, other)
-
-    def __rpow__(self, other: Any) -> Variable:
-        return apply(by_entry.POWER, other, self)
-
-    def __matmul__(self, other: Any) -> Variable:
-        return apply(shaping.MATMUL, self, other)
-
-    def __rmatmul__(self, other: Any) -> Variable:
-        return apply(shaping.MATMUL, other, self)
-
-    def __neg__(self) -> Variable:
-        return apply(by_entry.NEGATIVE, self)
-
-    def __pos__(self) -> Variable:
-        return self
-
-    def __abs__(self) -> Variable:
-        return apply(by_entry.ABSOLUTE, self)
-
-    def __iadd__(self, other: Any) -> Variable:
-        return self._in_place(operator.iadd, other)
-
-    def __isub__(self, other: Any) -> Variable:
-        return self._in_place(operator.isub, other)
-
-    def __imul__(self, other: Any) -> Variable:
-        return self._in_place(operator.imul, other)
-
-    def __itruediv__(self, other: Any) -> Variable:
-        return self._in_place(operator.itruediv, other)
-
-    def _in_place(self, change: Callable[[Any, Any], Any], other: Any) -> Variable:
-        """Change a leaf's own array, under `no_grad` only; a result gives a new result."""
-        if self._node is not None or self._unrecorded:
-            return NotImplemented  # type: ignore[no-any-return]
-        if is_recording():
-            raise RuntimeError(
-                f"{change.__name__}: expected an update in place within `with no_grad():`, got one "
-                "that would be recorded; for a new variable write x = x + ..."
-            )
-        change(self._value, other._value if isinstance(other, Variable) else other)
-        return self
-
-    # Truth values are plain
-
-    def __gt__(self, other: Any) -> Any:
-        return self._value > _plain(other)
-
-    def __ge__(self, other: Any) -> Any:
-        return self._value >= _plain(other)
-
-    def __lt__(self, other: Any) -> Any:
-        return self._value < _plain(other)
-
-    def __le__(self, other: Any) -> Any:
-        return self._value <= _plain(other)
-
-    def __eq__(self, other: Any) -> Any:
-        return self._value == _plain(other)
-
-    def __ne__(self, other: Any) -> Any:
-        return self._value != _plain(other)
-
-    def __bool__(self) -> bool:
-        return bool(self._value)
-
-    def __float__(self) -> float:
-        return self.item()
-
-    def __int__(self) -> int:
-        return int(self.item())
-
     # NumPy
 
     def __array__(self, *arguments: Any, **keywords: Any) -> Array:
@@ -436,9 +252,9 @@ class Variable:
         return self.__copy__()
 
     def __format__(self, specification: str) -> str:
-        if self.ndim == 0:
-            return format(self.item(), specification)
-        return format(str(self), specification)
+        if not specification and self.ndim:
+            return str(self)
+        return format(self.item(), specification)
 
     def __repr__(self) -> str:
         text = np.array2string(self._value, separator=", ", threshold=50, edgeitems=3)
@@ -448,82 +264,8 @@ class Variable:
         return f"{type(self).__name__}({text}{dtype}{name}{made})"
 
 
-def _plain(other: Any) -> Any:
-    return other._value if isinstance(other, Variable) else other
-
-
 def _copy_of(kind: type[Variable], value: Array, grad: Array | None, name: str) -> Variable:
     made = object.__new__(kind)
     made._begin(value, None, name)
     made._grad = None if grad is None else grad.copy()
     return made
-
-
-def apply(operation: Formula, *operands: Any, **settings: Any) -> Variable:
-    """Return the result of an operation on variables and constants, recorded if it is to be.
-
-    Raises
-    ------
-    TypeError, ValueError
-        Operands that are not real numbers, or do not fit.
-    """
-    values = tuple(
-        each._value if isinstance(each, Variable) else _constant(each, operation)
-        for each in operands
-    )
-    first = next(each for each in operands if isinstance(each, Variable))
-    try:
-        output = np.asarray(operation.forward(*values, **settings))
-    except (ValueError, IndexError) as error:
-        shapes = ", ".join(str(np.shape(each)) for each in values)
-        text = f"{operation.name}: expected operands that fit, got shapes {shapes}: {error}"
-        raise type(error)(text) from None
-    return computed(first, _as_single(output, first, values), operation, operands, values, settings)
-
-
-def computed(
-    first: Variable,
-    output: Array,
-    operation: Operation,
-    operands: tuple[Any, ...],
-    values: tuple[Any, ...],
-    settings: Mapping[str, Any],
-    held: tuple[tuple[Any, str], ...] = (),
-) -> Variable:
-    """Return a variable of the class of `first` that was computed so.
-
-    `held` are arrays, with their names, that backward needs beside the operands.
-    """
-    result = object.__new__(type(first))
-    output = output.view()
-    output.flags.writeable = False
-    if not is_recording():
-        result._begin(output, None)
-        result._unrecorded = True
-        return result
-    parents = tuple(each if isinstance(each, Variable) else None for each in operands)
-    changeable = [
-        (value, "an array" if parent is None else parent.name or "a variable")
-        for parent, value in zip(parents, values, strict=True)
-        if parent is None or parent._node is None
-    ]
-    seals = sealed([*changeable, *held])
-    result._begin(output, Node(operation, parents, values, settings, seals))
-    return result
-
-
-def _constant(value: Any, operation: Formula) -> Any:
-    if type(value) in NUMBERS or isinstance(value, np.generic):
-        return value if not isinstance(value, np.generic) else as_real(value, operation.name)[()]
-    return as_real(value, operation.name)
-
-
-def _as_single(output: Array, first: Variable, values: tuple[Any, ...]) -> Array:
-    """Return float32 of float32 and Python's numbers: NumPy 1 makes float64 of two single ones."""
-    if output.dtype == first.dtype:
-        return output
-    if any(type(each) in NUMBERS for each in values) and all(
-        type(each) in NUMBERS or each.dtype == SINGLE for each in values
-    ):
-        return output.astype(SINGLE)
-    return output if output.dtype in (SINGLE, DOUBLE) else output.astype(DOUBLE)
