@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import math
 import pickle
 import subprocess
 import sys
@@ -372,7 +373,7 @@ def test_what_tells_of_values_gives_plain_results() -> None:
     for ufunc in PLAIN:
         given = [x] * ufunc.nin
         np.testing.assert_array_equal(ufunc(*given), ufunc(*([x.value] * ufunc.nin)))
-    assert float(x[1]) == 3.0 and int(x[2]) == 2 and bool(x[0]) and np.sign(x).tolist() == [1] * 3
+    assert x[1].item() == 3.0 and bool(x[0]) and np.sign(x).tolist() == [1] * 3
 
 
 def test_texts() -> None:
@@ -556,6 +557,13 @@ def test_results_are_read_only_and_arrays_stay_the_callers() -> None:
         (lambda x: np.add(x, 1, out=np.ones(3)), TypeError, r"np.add: expected no out="),
         (lambda x: np.ones(3).__iadd__(x), TypeError, r"np.add: expected no out="),
         (lambda x: bool(x), ValueError, "ambiguous"),
+        (lambda x: math.exp(x[0]), TypeError, "float: expected .item"),
+        (lambda x: int(x[0]), TypeError, "int"),
+        (lambda x: np.zeros(3).__setitem__(0, x[0]), ValueError, "setting an array element"),
+        (lambda x: np.zeros(3).__setitem__(..., x), TypeError, "take .value"),
+        (lambda x: np.sum(x, dtype=np.float32), TypeError, "np.sum: expected what it takes with a"),
+        (lambda x: np.mean(x, out=np.zeros(())), TypeError, "np.mean: .* argument 'out'"),
+        (lambda x: np.sum([x, x]), TypeError, "take .value where no gradient is wanted"),
         (lambda x: f"{x:.3f}", ValueError, r"item: expected one number, got shape \(3,\)"),
     ],
 )

@@ -61,10 +61,18 @@ def call_function(function: Callable[..., Any], arguments: Any, keywords: Any) -
             *(_value(each) for each in arguments),
             **{name: _value(each) for name, each in keywords.items()},
         )
+    name = f"{function.__module__}.{function.__name__}".removeprefix("numpy").lstrip(".")
     if function not in _CALLS:
-        raise _unknown(f"{function.__module__.removeprefix('numpy').lstrip('.')}."
-                       f"{function.__name__}".lstrip("."))  # fmt: skip
-    return _CALLS[function](*arguments, **keywords)
+        raise _unknown(name)
+    call = _CALLS[function]
+    try:
+        return call(*arguments, **keywords)
+    except TypeError as error:
+        own = f"{call.__name__}() "
+        if not str(error).startswith(own):
+            raise
+        text = str(error).removeprefix(own)
+        raise TypeError(f"np.{name}: expected what it takes with a Variable: {text}") from None
 
 
 def _unknown(name: str) -> TypeError:

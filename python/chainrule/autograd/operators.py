@@ -33,8 +33,6 @@ class Operators:
         @property
         def ndim(self) -> int: ...
 
-        def item(self) -> float: ...
-
     def exp(self) -> Variable:
         """Return e to the power of each entry."""
         return apply(by_entry.EXP, self)
@@ -217,10 +215,11 @@ class Operators:
         return bool(self._value)
 
     def __float__(self) -> float:
-        return self.item()
-
-    def __int__(self) -> int:
-        return int(self.item())
+        """Refuse: NumPy and `math` would take the number and lose the graph without a word."""
+        raise TypeError(
+            "float: expected .item() where no gradient is wanted, got a Variable turned into a "
+            "plain number; to put results into an array, use np.stack or np.concatenate"
+        )
 
 
 def _plain(other: Any) -> Any:
