@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import importlib.util
 import io
 import json
 import re
@@ -12,8 +13,19 @@ from typing import Any
 
 import pytest
 
-DOCS = Path(__file__).parents[1] / "docs"
-NOTEBOOKS = sorted(DOCS.glob("notebooks/*.ipynb"))
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+MAKER = ROOT / ".ci/run_notebooks.py"
+OF_EXAMPLES = ("delta_rule", "dense_layer_by_hand", "own_layer")
+NOTEBOOKS = [path for path in sorted(DOCS.glob("notebooks/*.ipynb"))
+             if path.stem not in OF_EXAMPLES]  # fmt: skip
+
+needs_checkout = pytest.mark.skipif(not MAKER.is_file(), reason="not a whole checkout")
+
+
+def cells(path: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return found
 
 
 def ran(source: str, names: dict[str, Any]) -> tuple[str, Any]:
@@ -32,7 +44,7 @@ def ran(source: str, names: dict[str, Any]) -> tuple[str, Any]:
 def test_a_notebook_shows_what_its_cells_give(path: Path) -> None:
     assert path.stat().st_size < 100_000
     names: dict[str, Any] = {}
-    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+    for cell in cells(path):
         if cell["cell_type"] != "code":
             continue
         printed, value = ran("".join(cell["source"]), names)
@@ -58,6 +70,24 @@ def test_a_pages_code_runs(name: str, monkeypatch: Any, tmp_path: Path) -> None:
         exec(block, names)
 
 
+@needs_checkout
+@pytest.mark.parametrize("name", OF_EXAMPLES)
+def test_a_notebook_of_an_example_holds_its_source_and_ran_to_the_end(name: str) -> None:
+    """What the functions give is compared by test_examples.py."""
+    specification = importlib.util.spec_from_file_location("run_notebooks", MAKER)
+    assert specification is not None and specification.loader is not None
+    maker = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(maker)
+    assert set(maker.EXAMPLES) == set(OF_EXAMPLES)
+    held = cells(DOCS / f"notebooks/{name}.ipynb")
+    assert [(c["cell_type"], "".join(c["source"])) for c in held] == maker.cells_of(name)
+    outputs = [each for cell in held for each in cell.get("outputs", ())]
+    assert outputs and all(each["output_type"] != "error" for each in outputs)
+    calls = [cell for cell in held if "".join(cell["source"]) in maker.EXAMPLES[name]]
+    assert len(calls) == len(maker.EXAMPLES[name]) and all(cell["outputs"] for cell in calls)
+
+
+@needs_checkout
 def test_the_pages_links_lead_somewhere() -> None:
     for path in [*DOCS.glob("*.md"), DOCS.parent / "README.md"]:
         for link in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
