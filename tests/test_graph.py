@@ -119,7 +119,11 @@ def test_an_activations_edge_has_its_derivative() -> None:
     output = cr.Activation_Softmax().forward(cr.Layer_Dense(2, 3, rng=0).forward(hidden))
     edges = [edge.local for row in output.graph().rows for edge in row.edges]
     np.testing.assert_array_equal(edges[0], [[0, 1], [1, 0]])
-    assert edges[1:] == ["weights.T", "its backward"]
+    assert edges[1:] == ["weights.T", "its Jacobian"]
+    y, loss = np.array([0, 2]), cr.Loss_CategoricalCrossentropy()
+    (edge,) = loss.calculate(output, y).graph().rows[-1].edges
+    np.testing.assert_array_equal(edge.local, loss.backward(output.value, y))
+    assert loss.forward(output, y).graph().rows[-1].edges[0].local == "its gradient"
 
 
 @pytest.mark.parametrize("shape", [(1,), (3,), (8, 8), (9, 100), (2, 3, 4), (100, 1), (64, 784)])

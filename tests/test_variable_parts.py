@@ -198,6 +198,35 @@ class Layer_Wave(cr.Layer_Dense):
         return np.sin(super().forward(inputs))
 
 
+class Loss_Doubled(cr.Loss_MeanSquaredError):
+    def forward(self, y_pred: Any, y_true: Any) -> Any:
+        return super().forward(2 * y_pred, y_true)
+
+
+class Loss_Shifted(cr.Loss):
+    inner = cr.Loss_MeanSquaredError()
+
+    def forward(self, y_pred: Any, y_true: Any) -> Any:
+        return self.inner.forward(y_pred, y_true)
+
+
+@pytest.mark.parametrize("kind", [Loss_Doubled, Loss_Shifted])
+def test_a_loss_that_hands_on_to_another_has_the_gradient_of_what_it_computes(kind: Any) -> None:
+    loss, y = kind(), RNG.standard_normal((6, 2))
+
+    def gradient(p: Any) -> Any:
+        given = cr.Variable(p)
+        loss.calculate(given, y).backward()
+        return given.grad
+
+    p = RNG.standard_normal((6, 2))
+    report = cr.check_gradient(lambda p: loss.calculate(p, y), gradient, p)
+    assert report, report
+    with cr.no_grad():
+        value = loss.calculate(cr.Variable(p), y)
+    assert value.item() == pytest.approx(loss.calculate(p, y), rel=8 * EPS)
+
+
 def test_parts_of_ones_own_written_in_numpy_take_variables() -> None:
     layer, loss = Layer_Wave(3, 2, rng=0, weight_scale=1.0), Loss_Cubic()
     X, y = RNG.standard_normal((6, 3)), RNG.standard_normal((6, 2))

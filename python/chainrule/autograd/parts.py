@@ -80,7 +80,7 @@ class PartPass(Operation):
         entry_by_entry = getattr(self.part, "codomain", "probabilities") != "probabilities"
         if entry_by_entry and own_class(self.part) is not None:
             return _as_it_is(self.kept).backward(np.ones_like(output))
-        return "its backward"
+        return "its Jacobian"
 
 
 class SampleLosses(PartPass):
@@ -99,6 +99,11 @@ class SampleLosses(PartPass):
         if "backward" in vars(copy):
             return copy.backward(y_pred, self.y)
         return self.kind.backward(copy, y_pred, self.y)  # type: ignore[attr-defined]
+
+    def derivative(self, k: int, output: Array, values: Values, settings: Mapping[str, Any]) -> Any:
+        """Return the gradient where the loss is one number, else a text."""
+        ones = np.ones_like(output)
+        return "its gradient" if output.ndim else self.backward(_as_it_is(self.kept), ones, values)
 
 
 class MeanLoss(SampleLosses):
@@ -200,12 +205,15 @@ def loss_pass(forward: Any, loss: Any, y_pred: Variable, y_true: Any) -> Variabl
 def mean_pass(loss: Any, output: Any, y: Any, sample_losses: Variable) -> Any:
     """Return the mean loss as `Loss.calculate` does, as a variable.
 
-    Where the samples' losses are the package's own, it is one node with the loss's own gradient;
-    where a loss of the user's own has computed them from a variable, it is their mean.
+    Where the samples' losses are the package's own of this very output, it is one node with the
+    loss's own gradient; where a loss of the user's own has computed them, it is their mean.
     """
     node = sample_losses._node
-    if node is None or not isinstance(node.operation, SampleLosses):
+    if node is None or not isinstance(node.operation, SampleLosses) or (
+        node.operation.part is not loss or node.parents[0] is not output
+    ):  # fmt: skip
         loss.accumulate(float(sample_losses.value.sum(dtype=np.float64)), len(sample_losses))
+        loss.accumulated_dtype = sample_losses.dtype
         return sample_losses.mean()
     value = np.asarray(loss.calculate(output.value, y))
     held = ((y, f"{label_of(loss)}: the targets"),)
