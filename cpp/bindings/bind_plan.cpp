@@ -103,13 +103,14 @@ void PyPlan::begin(const py::object& samples, const py::object& validation, std:
     plan_->begin(work);
     samples_ = samples;
     validation_ = validation;
+    order_ = py::none();
     count_ = work.samples.count;
 }
 
 void PyPlan::end() {
     plan_->begin({});
     plan_->stop();
-    samples_ = validation_ = py::none();
+    samples_ = validation_ = order_ = py::none();
     count_ = 0;
 }
 
@@ -131,15 +132,22 @@ double PyPlan::gradients(const py::object& flat, const py::object& dropped) {
     return description_.is_double ? gradients_as<double>(flat, shares) : gradients_as<float>(flat, shares);
 }
 
+const std::int64_t* PyPlan::places_of(const py::object& order) {
+    if (order.is_none()) return nullptr;
+    if (order.is(order_)) return places_.data();
+    PyArrayObject* const array = check_int64(order.ptr(), "order");
+    if (PyArray_NDIM(array) != 1 || PyArray_DIM(array, 0) != count_) throw_shape("order", shape_text({count_}), array);
+    const auto* const first = static_cast<const std::int64_t*>(PyArray_DATA(array));
+    order_ = py::none();
+    places_.assign(first, first + count_);
+    for (const std::int64_t place : places_)
+        if (place < 0 || place >= count_) throw std::invalid_argument("order: expected places of samples");
+    order_ = order;
+    return places_.data();
+}
+
 std::int64_t PyPlan::run(std::int64_t max_steps, double seconds, const py::object& order, const py::object& factors) {
-    const std::int64_t* places = nullptr;
-    if (!order.is_none()) {
-        PyArrayObject* const array = check_int64(order.ptr(), "order");
-        if (PyArray_NDIM(array) != 1 || PyArray_DIM(array, 0) != count_) throw_shape("order", shape_text({count_}), array);
-        places = static_cast<const std::int64_t*>(PyArray_DATA(array));
-        for (Index i = 0; i < count_; ++i)
-            if (places[i] < 0 || places[i] >= count_) throw std::invalid_argument("order: expected places of samples");
-    }
+    const std::int64_t* const places = places_of(order);
     model::Factors found;
     if (!factors.is_none()) {
         Fields fields(factors, 3, "factors");

@@ -28,10 +28,15 @@ class PyPlan {
 
   private:
     template <class T> double gradients_as(const py::object& flat, const double* dropped);
+    // An order is checked and copied once, when it comes first: it is as long as the samples are many, and an epoch may take
+    // hundreds of stretches.
+    const std::int64_t* places_of(const py::object& order);
 
     Description description_;
     py::object samples_ = py::none(), validation_ = py::none();
     Index count_ = 0;
+    py::object order_ = py::none();  // the one that places_ holds
+    std::vector<std::int64_t> places_;
     std::unique_ptr<model::PlanBase> plan_;
 };
 

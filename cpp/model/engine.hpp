@@ -49,6 +49,7 @@ struct Batch {
     Index rows;
     Index first;                 // place of the first sample, in `order` where there is one
     const std::int64_t* order;
+    Index next_rows;             // samples of the batch behind it in the order, where they are worth fetching ahead
     const void* inputs;          // row-major (n, d)
     Number input_numbers;
     const void* targets;         // row-major (n, m), or null

@@ -19,6 +19,7 @@
 #include <cmath>
 
 #include "model/chunks.hpp"
+#include "model/fetching.hpp"
 #include "model/grids.hpp"
 #include "model/engine.hpp"
 #include "runtime/dispatch.hpp"
@@ -293,6 +294,7 @@ template <class T> void NanoEngine<T>::pass_blocks(const Batch& batch, Index fir
             draw(0, net_.input_dropout, batch, samples, net_.n_inputs(), input_kept_);
             drop(batch.factor<T>(net_.input_dropout, 0), samples, net_.n_inputs(), {inputs_ + stride_ + samples.first, stride_, lanes<T>}, input_kept_, rows(input_dropped_, 1));
         }
+        if (batch.next_rows > 0) fetch_next(batch, net_, samples.first, samples.first + samples.rows);
         for (std::size_t s = 0; s < stages_.size(); ++s) forward(batch, samples, s);
         loss(batch, samples);
         if (batch.training)

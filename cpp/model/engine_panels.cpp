@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "model/fetching.hpp"
+
 namespace chainrule::model {
 namespace panels {
 
@@ -159,13 +161,25 @@ template <class T> void PanelsEngine<T>::pass(const Batch& batch, Worker worker,
     T* const scratch = scratch_of(worker);
     const Index count = mine.last - mine.first;
     const Index blocks = count > 0 ? std::max<Index>((count + blocks_.rows / 2) / blocks_.rows, 1) : 0;  // about that size
+    const Index parts = static_cast<Index>(2 * stages_.size() - net_.lowest());  // of a block's work, as fetching sees it
     for (Index b = 0, row = mine.first; b < blocks; ++b) {
         const Index rows = (mine.last - row + (blocks - b) - 1) / (blocks - b);
+        Index part = 0;
+        const auto fetch_some = [&] {
+            if (batch.next_rows > 0) fetch_next(batch, net_, row + rows * part / parts, row + rows * (part + 1) / parts);
+            ++part;
+        };
         gather(batch, row, rows);
-        for (std::size_t s = 0; s < stages_.size(); ++s) forward(batch, s, row, rows, scratch);
+        for (std::size_t s = 0; s < stages_.size(); ++s) {
+            forward(batch, s, row, rows, scratch);
+            fetch_some();
+        }
         loss(batch, row, rows, scratch);
         if (batch.training)
-            for (std::size_t s = stages_.size(); s-- > net_.lowest();) backward(batch, s, row, rows, scratch);
+            for (std::size_t s = stages_.size(); s-- > net_.lowest();) {
+                backward(batch, s, row, rows, scratch);
+                fetch_some();
+            }
         row += rows;
     }
     barrier.wait(worker);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "model/fetching.hpp"
+#include "runtime/caches.hpp"
 #include "runtime/dispatch.hpp"
 
 namespace chainrule::model {
@@ -38,6 +40,7 @@ template <class T> void Plan<T>::begin(const Work& work) {
     step_ = 0;
     validated_ = 0;
     stopped_ = nonfinite_ = validating_ = inputs_in_place_ = false;
+    fetches_ahead_ = work.samples.count * net_.n_inputs() * bytes_of(work.samples.input_numbers) > runtime::caches().l2;
     record_.begin();
 }
 
@@ -55,6 +58,7 @@ template <class T> Batch Plan<T>::batch(const Samples& samples, Index step, cons
     const Index left = samples.count - result.first;
     result.rows = left < net_.batch_size ? left : net_.batch_size;
     result.order = order;
+    result.next_rows = order && fetches_ahead_ ? std::min(left - result.rows, net_.batch_size) : 0;
     result.inputs = samples.inputs;
     result.input_numbers = samples.input_numbers;
     result.targets = samples.targets;

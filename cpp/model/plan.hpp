@@ -153,6 +153,7 @@ template <class T> class Plan final : public PlanBase {
     bool inputs_in_place_ = false;  // the engine holds the only batch there is
     bool has_accuracy_;
     bool regularized_ = false;
+    bool fetches_ahead_ = false;  // the samples outgrow a core's cache
     Index validated_ = 0;  // batches of the validation in progress
     runtime::Crew crew_;
 };
