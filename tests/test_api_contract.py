@@ -128,7 +128,7 @@ METHODS: dict[str, dict[str, str]] = {
         "set": "(*, loss=None, optimizer=None, accuracy=None)",
         "finalize": "()",
         "forward": "(X, training=False)",
-        "backward": "(output, y, *, sample_weight=None)",
+        "backward": "(output, y, *, sample_weight=None, input_gradient=False)",
         "predict": "(X, *, batch_size=None, out=None)",
         "evaluate": "(X, y, *, batch_size=None, quiet=False, sample_weight=None)",
         "summary": "()",
