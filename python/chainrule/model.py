@@ -342,8 +342,8 @@ class Model(FlatModel):
         ReLU layer that gives nothing but 0, are told once in a RuntimeWarning.
         """
         with self._used_by("train", alone=True):
-            absent = (batch_size, print_every, validation_data, rng, clip_norm, validation_split)
-            absent += (class_weight, best_epoch)
+            absent = [batch_size, print_every, validation_data, rng, clip_norm]
+            absent += [validation_split, class_weight, best_epoch]
             if asks_one_step(
                 epochs, accumulate, absent, shuffle, drop_last, progress, callbacks, on_nonfinite
             ):
