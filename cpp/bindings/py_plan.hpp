@@ -11,10 +11,14 @@ namespace chainrule::bindings {
 class PyPlan {
   public:
     explicit PyPlan(const py::object& network);
-    void begin(const py::object& samples, const py::object& validation, std::int64_t epochs, bool stop_on_nonfinite, bool drops_last, double precision);
+    void begin(const py::object& samples, const py::object& validation, std::int64_t epochs, bool stop_on_nonfinite, bool drops_last, double precision,
+               const py::object& monitors);
     void end();
     void load(const py::tuple& stages, const py::object& scale);
     void store(const py::tuple& stages, const py::object& scale) const;
+    void store_best(const py::tuple& stages, const py::object& scale);
+    // (best epoch, best, epoch of the last act) of each; epochs from 1, 0: none.
+    py::tuple monitors() const;
     void set_schedule(double learning_rate, double decay, double weight_decay, std::int64_t iterations, double clip_norm, const std::vector<double>& settings);
     std::int64_t run(std::int64_t max_steps, double seconds, const py::object& order, const py::object& factors);
     double gradients(const py::object& flat, const py::object& dropped);

@@ -105,6 +105,11 @@ template <class T> class Engine {
     virtual void spend(const StepRules& rules, double clip_norm, runtime::Worker worker, runtime::Barrier& barrier) = 0;
     virtual void give(const NetworkArrays<T>& gradients, runtime::Worker worker) = 0;
 
+    // Keeps a copy of the parameters as they are, in memory that reserve_best has made; and stores it.
+    virtual void reserve_best() = 0;
+    virtual void keep_best() = 0;
+    virtual void store_best(const NetworkArrays<T>& arrays) = 0;
+
     // Regularisation loss of the parameters as they are.
     virtual double penalty() const = 0;
 

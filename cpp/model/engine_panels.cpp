@@ -138,6 +138,27 @@ template <class T> void PanelsEngine<T>::store(const NetworkArrays<T>& arrays) c
         if (arrays.scale.states[i]) std::copy_n(scale_states_[i], net_.n_inputs(), arrays.scale.states[i]);
 }
 
+template <class T> void PanelsEngine<T>::reserve_best() {
+    Index count = scale_ ? panels_of<T>(net_.n_inputs()) * lanes<T> : 0;
+    for (const StageMemory<T>& memory : stages_) count += memory.parameters;
+    const std::size_t wanted = static_cast<std::size_t>(count) * sizeof(T);
+    if (best_.bytes() < wanted) best_ = runtime::Block(wanted);
+}
+
+template <class T> void PanelsEngine<T>::keep_best() {
+    for_each_best([](const T* parameters, Index count, T* place) { std::copy_n(parameters, count, place); });
+}
+
+template <class T> void PanelsEngine<T>::store_best(const NetworkArrays<T>& arrays) {
+    std::vector<T*> own;
+    T* const own_scale = scale_;
+    for (const StageMemory<T>& memory : stages_) own.push_back(memory.weights);
+    for_each_best([](T*& parameters, Index, T* place) { parameters = place; });
+    store(arrays);
+    for (std::size_t s = 0; s < stages_.size(); ++s) stages_[s].weights = own[s];
+    scale_ = own_scale;
+}
+
 template <class T> double PanelsEngine<T>::penalty() const {
     double total = 0;
     for (std::size_t s = 0; s < stages_.size(); ++s) {
