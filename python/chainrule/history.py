@@ -184,6 +184,11 @@ class History:
         values = ", ".join(f"{name}={value:.4g}" for name, value in last.items())
         return f"History({self._length} epochs; last: {values})"
 
+    def _repr_html_(self) -> str:
+        from .seeing.cards import history_card
+
+        return history_card(self).html()
+
     def plot(self, axes: Any = None) -> Any:
         """Draw losses and, where there are any, accuracies over the epochs.
 

@@ -499,3 +499,8 @@ class Model(Stack):
             return f"{type(self).__name__}({', '.join(parts)})"
         lines = "".join(f"    {part},\n" for part in parts)
         return f"{type(self).__name__}(\n{lines})"
+
+    def _repr_html_(self) -> str:
+        from .seeing.cards import model_card
+
+        return model_card(self).html()
