@@ -34,7 +34,7 @@ def summary_text(model: Any) -> str:
 
 def summary_parts(model: Any) -> tuple[list[tuple[str, ...]], list[str]]:
     """Return the table's rows, the head first and the totals last, and the lines below it."""
-    rows = [("", "layer", "output", "parameters", "memory")]
+    rows: list[tuple[str, ...]] = [("", "layer", "output", "parameters", "memory")]
     total, total_bytes, frozen = 0, 0, 0
     for position, layer in enumerate(model.layers, 1):
         arrays = [np.asarray(getattr(layer, slot.name)) for slot in slots_of(layer)]

@@ -14,6 +14,7 @@ from .html import AMBER, GREEN, RED, Card, Picture, Table
 from .stages import columns_of
 
 PASSED = ("inputs", "output", "dinputs")  # what a pass leaves on a layer
+PARTS_OF_LOSS = ("data_loss", "regularization_loss")
 SHOWN_EPOCHS = (1, 2, 5)  # times powers of ten
 
 
@@ -30,7 +31,7 @@ def model_card(model: Any) -> Card:
     if len(columns) > 1:
         sizes = "-".join(str(column.size) for column in columns)
         picture = Picture(sketches.net(columns), f"the net {sizes}: units and weights")
-    table = Table(head, [*rows], frozenset({0, 3, 4}))
+    table = Table(head, rows, frozenset({0, 3, 4}))
     return Card(kind, table, picture, notes)
 
 
@@ -40,6 +41,8 @@ def history_card(history: Any) -> Card:
     if not count:
         return Card("History of no epoch")
     names = history.recorded()
+    if not np.any(history.regularization_loss):  # then the loss says it all
+        names = tuple(name for name in names if name not in PARTS_OF_LOSS)
     numbers = {1, count} | {k * 10**p for p in range(7) for k in SHOWN_EPOCHS if k * 10**p < count}
     if history.best_epoch is not None:
         numbers.add(history.best_epoch)
@@ -109,5 +112,5 @@ def report_card(report: Any) -> Card:
         colours[len(rows), len(HEAD) - 1] = colour
         rows.append(line.cells())
         rows += [(hint,) for hint in line.hint.splitlines()]
-    table = Table(HEAD, list(rows), frozenset(range(2, 7)), colours)
+    table = Table(HEAD, rows, frozenset(range(2, 7)), colours)
     return Card(report.title, table, None, (*report.notes, report.plan, report.end()))

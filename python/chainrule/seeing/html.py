@@ -46,7 +46,7 @@ class Table:
     Attributes
     ----------
     head : sequence of str
-    rows : list of sequences of str
+    rows : sequence of sequences of str
         As long as `head`, or of one text, which then goes over all columns.
     right : set of int
         Columns that are aligned right: numbers.
@@ -55,7 +55,7 @@ class Table:
     """
 
     head: Sequence[str]
-    rows: list[Sequence[str]]
+    rows: Sequence[Sequence[str]]
     right: frozenset[int] = frozenset()
     colours: dict[tuple[int, int], str] = field(default_factory=dict)
 

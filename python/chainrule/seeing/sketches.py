@@ -47,7 +47,7 @@ def line(points: Sequence[tuple[float, float]], colour: str, more: str = "") -> 
 
 
 def curves(columns: dict[str, Floats]) -> str:
-    """Draw up to two columns over the epochs; logarithmic where all is above 0 and spread widely."""
+    """Draw up to two columns over the epochs; logarithmic if all is above 0 and spread widely."""
     width, height, left, top, bottom = 420.0, 150.0, 56.0, 20.0, 18.0
     found = np.concatenate([values[np.isfinite(values)] for values in columns.values()])
     parts = [line([(left, top), (left, height - bottom), (width, height - bottom)], GREY)]
@@ -65,9 +65,8 @@ def curves(columns: dict[str, Floats]) -> str:
         y = height - bottom - 5 - (height - top - bottom - 10) * (scaled - ends[0]) / span
         return list(zip(x.tolist(), y.tolist(), strict=True))
 
-    for k, ((name, values), colour) in enumerate(
-        zip(columns.items(), (BLUE, ORANGE), strict=False)
-    ):
+    for k, (name, values) in enumerate(columns.items()):
+        colour = (BLUE, ORANGE)[k]
         chosen = np.unique(np.linspace(0, len(values) - 1, MOST_POINTS).round().astype(np.int64))
         chosen = chosen[np.isfinite(values[chosen])]
         points = place(chosen, values[chosen])
@@ -112,15 +111,16 @@ def net(columns: list[Column]) -> str:
     """
     drawn = [columns[k] for k in shown_units(len(columns), MOST_COLUMNS)]
     skips = len(columns) > MOST_COLUMNS
-    gap, height = 92.0, 168.0
-    width = 60.0 + gap * (len(drawn) - 1)
+    most = min(max(column.size for column in drawn), MOST_UNITS + 1)
+    gap, height = 92.0, 40.0 + 13.0 * max(most, 3)
+    width = 68.0 + gap * (len(drawn) - 1)
     places = [heights(column.size, height - 24) for column in drawn]
     parts = []
     for k in range(1, len(drawn)):
         if not (skips and k == len(drawn) - 1):
-            parts += weights_between(drawn, places, k, 30 + gap * (k - 1), gap)
+            parts += weights_between(drawn, places, k, 34 + gap * (k - 1), gap)
     for k, (column, y) in enumerate(zip(drawn, places, strict=True)):
-        x = 30 + gap * k
+        x = 34 + gap * k
         parts += [
             f'<circle cx="{x:.0f}" cy="{each:.1f}" r="4.5" fill="{BLUE}" fill-opacity="0.35" '
             f'stroke="{GREY}"/>'
