@@ -51,7 +51,7 @@ def weights(model_or_layer: Any, *, shape: tuple[int, int] | None = None, axes: 
     rows, columns = image_shape(shape, len(array))
     if rows:
         mosaic, count = mosaic_of(array, rows, columns)
-        size = (5.4, 5.4 * mosaic.shape[0] / mosaic.shape[1] + 0.6)
+        size = (5.4, 4.5 * mosaic.shape[0] / mosaic.shape[1] + 0.5)
     else:
         mosaic, count = array, array.shape[1]
         size = (6.4, 4.4)
