@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..seeing.binning import binned
 from .canvas import BLUE, ORANGE, RED, canvas, grid, plural, pyplot, text_colour, title
 from .explained import explained, labels_of
 from .flow import name_layers
@@ -95,7 +96,7 @@ def draw_spread(axes: Any, place: int, output: NDArray[np.float64], colour: str)
     finite = output[np.isfinite(output)]
     if not finite.size:
         return
-    counts, edges = np.histogram(finite, bins=BINS)
+    counts, edges = binned(finite, BINS)
     half = 0.42 * np.sqrt(counts / counts.max())  # the root, or the zeros of a ReLU hide the rest
     half = np.append(half, half[-1])
     axes.fill_betweenx(

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .binning import binned
 from .stages import Column, shown_units
 
 BLUE, ORANGE, RED, GREY = "#2f7fd1", "#e08214", "#d6404e", "#80858d"
@@ -87,7 +88,7 @@ def histogram(values: Any) -> tuple[str, float, float]:
     if not finite.size:
         return document(width, height, []), math.nan, math.nan
     low, high = float(finite.min()), float(finite.max())
-    counts, _ = np.histogram(finite, bins=BINS)
+    counts, _ = binned(finite, BINS)
     step = width / BINS
     parts = []
     for k, share in enumerate(counts / counts.max()):
