@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Array
 from ..base_optimizer import Optimizer
 from ..history import History
 from ..layers import Layer_Dropout
@@ -57,6 +58,7 @@ class LayerwiseRunner:
         self._rows: list[tuple[float, ...]] = []
         self._record = StepRecord(math.nan, math.nan, math.nan, math.nan)
         self._seconds = 0.0
+        self._sums: dict[tuple[int, str], Array] = {}  # of gradients that make one step together
 
     def run(self, max_steps: int, seconds: float) -> int:
         """Run whole steps until `max_steps`, `seconds` or the end; return their number."""
@@ -99,27 +101,48 @@ class LayerwiseRunner:
         """Do one step; False where the loss is not finite, and then nothing was updated."""
         model = self.model
         X, y, weight = self.request.batch(self.step, self._order)
-        if weight is not None and not weight.any():
+        total = self.request.weight_of_step(self.step, self._order)
+        if total == 0:
             return True  # no sample counts: no step
         self._set_dropped_shares()
         output = forward_pass(model.layers, X, True)
         data_loss, penalty = self._meter.add_loss(output, y, weight), self._meter.penalty()
         if not math.isfinite(data_loss + penalty) and self.request.on_nonfinite != "ignore":
             self.nonfinite = (self.epoch, self.step)
+            passes = self.step % self.request.accumulate + 1
             for layer in model.layers:
                 if isinstance(layer, Layer_Dropout):
-                    layer.step -= 1  # as if the step had not begun
+                    layer.step -= passes  # as if the step had not begun
             return False
         accuracy = self._meter.add_accuracy(output, y)
         if not self._all_known:
             self._find_learners()
         backward_pass(model.layers, model.loss, output, y, weight, self._lowest)
-        if self.request.clip_norm is not None:
-            clip_gradients(self._learners, self.request.clip_norm)
-        self._update()
+        if self.request.accumulate > 1:
+            self._add_up((float(len(y)) if weight is None else float(weight.sum())) / total)
+        last = self.step + 1
+        if last % self.request.accumulate == 0 or last == self.request.steps:
+            if self.request.clip_norm is not None:
+                clip_gradients(self._learners, self.request.clip_norm)
+            self._update()
         rate = float(getattr(model.optimizer, "current_learning_rate", math.nan))
         self._record = StepRecord(accuracy, data_loss, penalty, rate)
         return True
+
+    def _add_up(self, share: float) -> None:
+        """Add this batch's gradients, times its share of the step's weight; set the sums so far.
+
+        The shares of a step add up to 1, and so does the penalties' part, which is in each.
+        """
+        if self.step % self.request.accumulate == 0:
+            self._sums = {}
+        for layer in self._learners:
+            for slot in slots_of(layer):
+                gradient = np.asarray(getattr(layer, slot.gradient))
+                part = gradient.astype(np.float64) * share
+                key = (id(layer), slot.name)
+                self._sums[key] = part + self._sums.get(key, 0.0)
+                setattr(layer, slot.gradient, self._sums[key].astype(gradient.dtype))
 
     def _set_dropped_shares(self) -> None:
         """Tell dropout layers with a schedule which share of the training is done."""
@@ -129,8 +152,9 @@ class LayerwiseRunner:
         if isinstance(optimizer, Optimizer):
             share = float(shares_of(optimizer, optimizer.iterations, 1)[0])
         else:
-            done = (self.epoch - 1) * self.request.steps + self.step
-            share = done / (self.request.epochs * self.request.steps)
+            updates = self.request.updates
+            done = (self.epoch - 1) * updates + self.step // self.request.accumulate
+            share = done / (self.request.epochs * updates)
         for layer in self._dropouts:
             layer.training_share = share
 
@@ -178,6 +202,10 @@ class LayerwiseRunner:
 
     def read_back(self) -> None:
         """Nothing to do: the classes' own attributes are read in each step."""
+
+    def close(self) -> None:
+        """Forget the sums of gradients."""
+        self._sums = {}
 
     def stop(self) -> None:
         """End the training after the steps done."""

@@ -103,11 +103,11 @@ class Observer:
         """Make so many steps; yield what each layer saw in each of them."""
         if self.model.optimizer is not None:
             begin_steps(self.model, count)
-        for _ in range(count):
+        for number in range(count):
+            self._set_dropped_shares(number / count)
             yield self._step()
 
     def _step(self) -> list[Seen]:
-        self._set_dropped_shares()
         seen = [Seen(layer, position) for position, layer in enumerate(self.model.layers, 1)]
         output = self._forward(seen)
         meter = Meter(self.model)
@@ -118,12 +118,13 @@ class Observer:
             self._update(seen)
         return seen
 
-    def _set_dropped_shares(self) -> None:
+    def _set_dropped_shares(self, share: float) -> None:
+        """Tell dropouts with a schedule where the training stands; `share` where nobody knows."""
         dropouts, optimizer = scheduled_dropouts(self.model.layers), self.model.optimizer
         if dropouts and isinstance(optimizer, Optimizer):
             share = float(shares_of(optimizer, optimizer.iterations, 1)[0])
-            for layer in dropouts:
-                layer.training_share = share
+        for layer in dropouts:
+            layer.training_share = share
 
     def _forward(self, seen: list[Seen]) -> Any:
         values = self.X

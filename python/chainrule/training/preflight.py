@@ -133,6 +133,7 @@ def checked_settings(
     on_nonfinite: Any,
     clip_norm: Any,
     drop_last: Any,
+    accumulate: Any,
     engine: Any,
 ) -> dict[str, Any]:
     """Return what of a request needs no samples."""
@@ -154,6 +155,7 @@ def checked_settings(
         "clip_norm": clip,
         "engine": engine,
         "drop_last": checked_flag(drop_last, "drop_last"),
+        "accumulate": as_count(accumulate, "accumulate", 1),
     }
 
 

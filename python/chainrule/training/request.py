@@ -40,6 +40,8 @@ class TrainingRequest:
         `batch_size` is at most n; the last batch may be smaller.
     drop_last : bool
         Leave a smaller last batch out.
+    accumulate : int
+        Batches whose gradients make one step; at the end of an epoch those that are left.
     shuffle : bool
     rng : numpy.random.Generator or None
         The one that `train` was given.
@@ -69,6 +71,7 @@ class TrainingRequest:
     epochs: int
     batch_size: int
     drop_last: bool = False
+    accumulate: int = 1
     shuffle: bool = False
     rng: np.random.Generator | None = None
     generator: np.random.Generator | None = None
@@ -94,6 +97,11 @@ class TrainingRequest:
         """Batches per epoch."""
         return self.n // self.batch_size if self.drop_last else -(-self.n // self.batch_size)
 
+    @property
+    def updates(self) -> int:
+        """The optimizer's steps per epoch."""
+        return -(-self.steps // self.accumulate)
+
     def next_order(self) -> NDArray[np.int64] | None:
         """Draw the next epoch's order of samples; None means as they are."""
         if self.generator is None:
@@ -101,11 +109,21 @@ class TrainingRequest:
         return self.generator.permutation(self.n).astype(np.int64, copy=False)
 
     def batch(self, step: int, order: NDArray[np.int64] | None) -> Batch:
-        """Gather step's samples."""
-        rows: Any = slice(step * self.batch_size, (step + 1) * self.batch_size)
-        if order is not None:
-            rows = order[rows]
+        """Gather a batch's samples."""
+        rows = self._rows(step, 1, order)
         return batch_of((self.X, self.y, self.sample_weight), rows, self.dtype)
+
+    def weight_of_step(self, step: int, order: NDArray[np.int64] | None) -> float:
+        """Return the weight of all samples of the update that a batch is part of; each is 1."""
+        rows = self._rows(step - step % self.accumulate, self.accumulate, order)
+        if self.sample_weight is None:
+            return float(len(self.y[rows]))
+        return float(self.sample_weight[rows].sum())
+
+    def _rows(self, step: int, count: int, order: NDArray[np.int64] | None) -> Any:
+        stop = min((step + count) * self.batch_size, self.steps * self.batch_size)
+        rows = slice(step * self.batch_size, stop)
+        return rows if order is None else order[rows]
 
 
 def batch_of(
@@ -171,3 +189,6 @@ class Runner(Protocol):
 
     def stop(self) -> None:
         """End the training after the steps done."""
+
+    def close(self) -> None:
+        """Nothing more will be asked of it."""
