@@ -46,6 +46,8 @@ def clip_gradients(layers: list[Any], clip_norm: float) -> None:
 class LayerwiseRunner:
     """Runs a training request step by step through the Python classes; see `Runner`."""
 
+    validating = False  # a validation is run at once
+
     def __init__(self, model: Any, request: TrainingRequest) -> None:
         self.model = model
         self.request = request
