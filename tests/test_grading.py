@@ -64,6 +64,31 @@ def test_training_by_the_classes_is_the_hand_made_loop(
     assert len(history) == 4 and model.optimizer.iterations == 12
 
 
+def test_training_by_the_classes_is_the_notebooks_script() -> None:
+    """Layer after layer, softmax and loss in one, as the notebooks write it without a model."""
+    X, y = samples()
+    model, twin = net(), net()
+    model.train(X, y, epochs=5, engine="classes")
+    dense1, activation1, dense2, _ = twin.layers
+    loss_activation = cr.Activation_Softmax_Loss_CategoricalCrossentropy()
+    optimizer = cr.Optimizer_Adam(0.001)
+    assert repr(optimizer) == repr(twin.optimizer)
+    for _ in range(5):
+        dense1.forward(X)
+        activation1.forward(dense1.output)
+        dense2.forward(activation1.output)
+        loss_activation.forward(dense2.output, y)
+        loss_activation.backward(loss_activation.output, y)
+        dense2.backward(loss_activation.dinputs)
+        activation1.backward(dense2.dinputs)
+        dense1.backward(activation1.dinputs)
+        optimizer.pre_update_params()
+        optimizer.update_params(dense1)
+        optimizer.update_params(dense2)
+        optimizer.post_update_params()
+    assert model.fingerprint() == twin.fingerprint()
+
+
 def test_the_engine_changes_no_more_than_rounding_and_nothing_else() -> None:
     X, y = samples()
     model, planned = net(), net()
@@ -382,6 +407,22 @@ def test_a_schedule_and_clipped_rates_run_as_in_training() -> None:
     assert cr.compare(model, expected, X, y, steps=3).verdict == "equal"
     model.optimizer.schedule = cr.schedules.Constant()
     assert cr.compare(model, expected, X, y, steps=3).step == 2
+
+
+def test_an_optimizer_of_the_users_own_runs_beside_a_scheduled_dropout() -> None:
+    class Plain:
+        def update_params(self, layer: Any) -> None:
+            layer.weights -= 0.1 * layer.dweights
+            layer.biases -= 0.1 * layer.dbiases
+
+    X, y = samples()
+    model, expected = net(dropout=0.5), net(dropout=0.5)
+    for each in (model, expected):
+        each.layers[2].schedule = cr.schedules.Constant()
+    model.optimizer, expected.optimizer = Plain(), cr.Optimizer_SGD(0.1)
+    assert cr.compare(model, expected, X, y, steps=3)
+    expected.optimizer.learning_rate = 0.2
+    assert not cr.compare(model, expected, X, y, steps=3)
 
 
 def test_what_is_not_finite_on_one_side_differs() -> None:
