@@ -351,6 +351,13 @@ CAUSES: dict[str, tuple[Callable[[Any], Any], tuple[Any, ...]]] = {
         lambda m: setattr(m.layers[0], "weight_regularizer_l2", 0.1),
         (1, "loss", 0, "regularization loss"),
     ),
+    "penalty beside a loss of its own": (
+        lambda m: (
+            m.set(loss=cr.Loss_CategoricalCrossentropy()),
+            setattr(m.layers[0], "weight_regularizer_l2", 0.1),
+        ),
+        (1, "loss", 0, "regularization loss"),
+    ),
     "activation": (
         lambda m: m.layers.__setitem__(1, cr.Activation_LeakyReLU()),
         (1, "forward", 2, "output"),

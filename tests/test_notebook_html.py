@@ -108,11 +108,11 @@ def test_a_model_shows_its_summary_and_a_drawing() -> None:
     texts = [element.text for element in net.findall(f"{SVG}text")]
     assert texts == ["5 inputs", "7 ReLU", "3 Softmax"]
     assert ("alt", "the net 5-7-3: units and weights") in reader.attributes
-    strong = 0
-    for layer in model.layers[::2]:
-        strong += np.count_nonzero(np.abs(layer.weights) >= np.abs(layer.weights).max() / 3)
-    lines = "".join(path.get("d", "") for path in net.findall(f"{SVG}path"))
-    assert lines.count("M") == strong
+    paths = net.findall(f"{SVG}path")
+    assert "".join(path.get("d", "") for path in paths).count("M") == 24 + 21
+    strongest = np.sort(np.abs(model.layers[0].weights), axis=None)[-24]
+    above = np.count_nonzero(model.layers[0].weights >= strongest)
+    assert paths[0].get("d", "").count("M") == above and paths[0].get("stroke") == "#d6404e"
 
 
 def test_a_history_shows_some_epochs_and_its_curves() -> None:

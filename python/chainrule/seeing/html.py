@@ -18,6 +18,7 @@ __all__ = ["LIMIT", "Card", "Picture", "Table", "escaped"]
 
 LIMIT = 30_000  # bytes
 LONGEST_CELL, LONGEST_NOTE, MOST_NOTES = 120, 400, 8
+UNBROKEN = 12  # a number or a shape; what is longer, and heads, may take several lines
 ROW_LIMITS = (40, 20, 10, 4)  # tried in turn
 
 GREEN, RED, AMBER = "#2e9e6b", "#d6404e", "#c77f1a"
@@ -84,13 +85,15 @@ class Table:
         style = f"text-align:{side};padding:2px 9px"
         if tag == "th":
             style += f";border-bottom:{LINE}"
+        elif len(text) <= UNBROKEN:
+            style += ";white-space:nowrap"
         if (row, column) in self.colours:
             style += f";color:{self.colours[row, column]};font-weight:bold"
         return f'<{tag} style="{style}">{escaped(shortened(text, LONGEST_CELL))}</{tag}>'
 
     def _whole(self, text: str) -> str:
         text = escaped(shortened(text, LONGEST_NOTE))
-        style = "text-align:left;padding:2px 9px 6px 24px;font-style:italic"
+        style = "text-align:left;padding:2px 9px 6px 24px;font-style:italic;white-space:normal"
         return f'<td colspan="{len(self.head)}" style="{style}">{text}</td>'
 
 

@@ -21,6 +21,7 @@ BLUE, ORANGE, RED, GREY = "#2f7fd1", "#e08214", "#d6404e", "#80858d"
 MOST_POINTS = 160  # of a curve
 MOST_UNITS = 10  # of a column
 MOST_COLUMNS = 9
+MOST_LINES = 24  # between two columns
 BINS = 28
 
 Floats = NDArray[np.float64]
@@ -108,7 +109,7 @@ def net(columns: list[Column]) -> str:
     """Draw units as circles and weights as lines, red above 0 and blue below.
 
     Of more than 9 columns the first 8 and the last are drawn, of more than 10 units the first 9 and
-    the last; of the lines between two columns those of at least a third of the largest weight.
+    the last; of the lines between two columns the 24 of the largest weights.
     """
     drawn = [columns[k] for k in shown_units(len(columns), MOST_COLUMNS)]
     skips = len(columns) > MOST_COLUMNS
@@ -155,9 +156,9 @@ def weights_between(
     units = shown_units(columns[k].size, MOST_UNITS)
     part = np.asarray(array, dtype=np.float64)[np.ix_(rows, units)]
     part = np.where(np.isfinite(part), part, 0.0)
-    largest = float(np.abs(part).max(initial=0.0)) or 1.0
+    strongest = np.argsort(-np.abs(part), axis=None, kind="stable")[:MOST_LINES]
     paths = {1: "", -1: ""}
-    for i, j in np.argwhere(np.abs(part) >= largest / 3):
+    for i, j in zip(*np.unravel_index(strongest, part.shape), strict=True):
         sign = 1 if part[i, j] > 0 else -1
         y = places[k - 1][i], places[k][j]
         paths[sign] += f"M{x:.0f} {y[0]:.0f}L{x + gap:.0f} {y[1]:.0f}"

@@ -90,12 +90,12 @@ class Observer:
     def __init__(
         self, model: Any, X: Any, y: Any, sample_weight: Any = None, nudge: Nudge = unchanged
     ) -> None:
-        model._prepare_beside(parts=("loss",))
-        samples = checked_samples(model, X, y, finite=False)
-        weight = checked_weights(sample_weight, len(samples[0]))
-        dtype = model_dtype(model.layers)
-        self.X, self.y, self.weight = batch_of((*samples, weight), slice(None), dtype)
         self.model = copy_without_history(model)
+        self.model._prepare(parts=("loss",))
+        samples = checked_samples(self.model, X, y, finite=False)
+        weight = checked_weights(sample_weight, len(samples[0]))
+        dtype = model_dtype(self.model.layers)
+        self.X, self.y, self.weight = batch_of((*samples, weight), slice(None), dtype)
         self.nudge = nudge
         self.data_loss = self.penalty = float("nan")
 
