@@ -84,6 +84,20 @@ class Plan:
     @property
     def validating(self) -> bool: ...
 
+class ShortWay:
+    """A plan for one step, and what its model was when the plan was made;
+    `chainrule.training.short_way` makes it."""
+
+    def __init__(
+        self,
+        plan: Any,
+        parts: tuple[Any, ...],
+        trainable: Sequence[int],
+        parameters: tuple[Any, ...],
+        dropouts: tuple[Any, ...],
+        constants: Sequence[float],
+    ) -> None: ...
+
 class PackedNet:
     """A model's layers with copies of their parameters; any number of threads may use it
     at once."""
@@ -322,6 +336,23 @@ def selu_forward(inputs: NDArray[Any], /) -> NDArray[Any]:
 
 def set_num_threads(count: int) -> None:
     """Largest number of threads a call may use, from the next call on."""
+
+def short_step(
+    way: Any,
+    layers: Any,
+    trainable: Any,
+    loss: Any,
+    optimizer: Any,
+    accuracy: Any,
+    X: Any,
+    y: Any,
+    weights: Any,
+    precision: float,
+    /,
+) -> Any:
+    """One step on a batch: accuracy, data loss, regularisation loss and rate; None where
+    nothing was done, since a part is otherwise than remembered, an array not as the
+    core takes it, or the loss not finite."""
 
 def sigmoid_backward(dvalues: NDArray[Any], output: NDArray[Any], /) -> NDArray[Any]:
     """dvalues * output * (1 - output)."""

@@ -20,6 +20,7 @@ from .busy import parameter_lock
 from .kept import put_back, taken_plan
 from .network import Layers, Network, NoPlan, counts_of, described, layers_of, network_of
 from .request import StepRecord, TrainingRequest
+from .short_way import remember
 
 AHEAD = 4096  # steps whose schedules are handed over at a time
 
@@ -182,7 +183,7 @@ class PlanRunner:
             self._load()
             return
         self._epochs_before += self._plan.epoch - 1
-        self.close()
+        put_back(self.model, self._network, self._plan)
         self._network = network
         self._make_plan()
 
@@ -193,6 +194,7 @@ class PlanRunner:
     def close(self) -> None:
         """Give the plan back to the model, without the samples."""
         put_back(self.model, self._network, self._plan)
+        remember(self.model, self._layers, self._network, self.request)
 
 
 def plain(array: Array) -> Array:
