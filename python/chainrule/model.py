@@ -28,7 +28,7 @@ from .training.ends import check_ends
 from .training.evaluation import evaluate
 from .training.loop import Loop
 from .training.network import plan_text
-from .training.one_step import short_training, train_on_batch
+from .training.one_step import asks_one_step, short_training, train_on_batch
 from .training.passes import backward_pass, forward_pass, joint_loss
 from .training.precision import recall_accuracy
 from .training.predicting import predict
@@ -151,7 +151,9 @@ class Model(FlatModel):
             self.input_layer.forward(inputs, training)
             return forward_pass(self.layers, inputs, training)
 
-    def backward(self, output: Any, y: Any, *, sample_weight: Any = None) -> None:
+    def backward(
+        self, output: Any, y: Any, *, sample_weight: Any = None, input_gradient: bool = False
+    ) -> None:
         """Run the loss and all layers backwards: each gets its gradients.
 
         A last activation and a loss that have a joint gradient use it: softmax and categorical
@@ -165,12 +167,15 @@ class Model(FlatModel):
             Targets.
         sample_weight : array_like (n,), optional
             Multiplies each sample's row of the loss's gradient by ``w n / sum w``.
+        input_gradient : bool
+            Compute the first layer's `dinputs` too, the gradient with respect to the samples. A
+            first layer that is a `Layer_Dense` or `Layer_Scale` has else none afterwards.
         """
         with self._used_by("backward"):
             self._prepare(parts=("loss",))
             check_ends(self)
             weight = checked_weights(sample_weight, len(output))
-            backward_pass(self.layers, self.loss, output, y, weight)
+            backward_pass(self.layers, self.loss, output, y, weight, input_gradient=input_gradient)
             if self.softmax_classifier_output is not None:
                 self.softmax_classifier_output.dinputs = self.layers[-1].dinputs
 
@@ -342,13 +347,14 @@ class Model(FlatModel):
         ReLU layer that gives nothing but 0, are told once in a RuntimeWarning.
         """
         with self._used_by("train", alone=True):
-            if epochs == 1 and not shuffle and progress is not True and accumulate == 1:
-                special = (validation_data, validation_split, class_weight, best_epoch, clip_norm)
-                plain = batch_size is print_every is rng is None and not callbacks
-                if plain and special == (None,) * 5 and on_nonfinite == "raise":
-                    history = short_training(self, X, y, sample_weight)
-                    if history is not None:
-                        return history
+            absent = [batch_size, print_every, validation_data, rng, clip_norm]
+            absent += [validation_split, class_weight, best_epoch, engine]
+            if asks_one_step(
+                epochs, accumulate, absent, shuffle, drop_last, progress, callbacks, on_nonfinite
+            ):
+                history = short_training(self, X, y, sample_weight)
+                if history is not None:
+                    return history
             self._prepare(parts=("loss", "optimizer"))
             if print_every is not None:
                 print_every = as_count(print_every, "print_every", 1)

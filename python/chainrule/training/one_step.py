@@ -64,6 +64,30 @@ def long_step(model: Any, X: Any, y: Any, sample_weight: Any) -> StepRecord:
     return record
 
 
+def asks_one_step(
+    epochs: Any,
+    accumulate: Any,
+    absent: list[Any],
+    shuffle: Any,
+    drop_last: Any,
+    progress: Any,
+    callbacks: Any,
+    on_nonfinite: Any,
+) -> bool:
+    """Tell whether a training is one step on all samples, and nothing else is wanted."""
+    return (
+        type(epochs) is type(accumulate) is int
+        and epochs == accumulate == 1
+        and shuffle is drop_last is False
+        and progress is not True
+        and type(callbacks) in (tuple, list)
+        and not callbacks
+        and type(on_nonfinite) is str
+        and on_nonfinite == "raise"
+        and all(each is None for each in absent)
+    )
+
+
 def short_training(model: Any, X: Any, y: Any, sample_weight: Any) -> History | None:
     """Train for one epoch of one step the short way; None where there is none."""
     if not model._watched or hasattr(model.accuracy, "precision"):
