@@ -195,6 +195,12 @@ def dense_forward(
 ) -> NDArray[Any]:
     """inputs (n, d) . weights (d, m) + biases (1, m) -> a new array (n, m)."""
 
+def dense_gradients(
+    inputs: NDArray[Any], dvalues: NDArray[Any], weights: NDArray[Any], /
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """dense_backward without dinputs: dweights (d, m) = inputs^T . dvalues, dbiases (1, m)
+    = sum of dvalues."""
+
 def dropout_forward(
     inputs: NDArray[Any], keep: float, key: int, step: int, start: int = 0, /
 ) -> tuple[NDArray[Any], NDArray[Any]]:
