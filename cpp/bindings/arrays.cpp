@@ -1,8 +1,30 @@
 #include "bindings/arrays.hpp"
 
+#include <chrono>
 #include <new>
+#include <thread>
+#if defined(__GLIBCXX__)
+#include <cxxabi.h>
+#endif
 
 namespace chainrule::bindings {
+namespace {
+
+// For a thread that the interpreter, at its end, takes back no more. Before Python 3.14 it calls pthread_exit, which unwinds
+// the stack: a destructor or a noexcept function in the way would abort the process.
+[[noreturn]] void wait_for_the_end() {
+    for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+}
+
+}  // namespace
+
+void take_lock(PyThreadState* state) noexcept {
+    try {
+        PyEval_RestoreThread(state);
+    } catch (...) {
+        wait_for_the_end();
+    }
+}
 
 std::string shape_text(std::initializer_list<Index> shape) {
     std::string text = "(";
@@ -70,11 +92,17 @@ static PyObject* conversion_needed_type = nullptr;
 PyObject* translate_exception() noexcept {
     try {
         throw;
+#if defined(__GLIBCXX__)
+    } catch (const abi::__forced_unwind&) {  // Python code that the call has run was the thread's last
+        wait_for_the_end();
+#endif
     } catch (const ConversionNeeded& error) {
         PyErr_SetString(conversion_needed_type, error.what());
     } catch (py::error_already_set& error) {
         error.restore();
     } catch (const py::type_error& error) {
+        PyErr_SetString(PyExc_TypeError, error.what());
+    } catch (const py::cast_error& error) {
         PyErr_SetString(PyExc_TypeError, error.what());
     } catch (const std::invalid_argument& error) {
         PyErr_SetString(PyExc_ValueError, error.what());

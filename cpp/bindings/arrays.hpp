@@ -140,12 +140,16 @@ bool number_of_array(PyArrayObject* array, Number& number);
 double number(PyObject* object, const char* name);
 std::uint64_t unsigned_number(PyObject* object, const char* name);
 
+// Takes Python's lock again. A thread that comes back when the interpreter is at its end waits here until the process is gone.
+void take_lock(PyThreadState* state) noexcept;
+
 // Lets other Python threads run while a large call computes; a small one is over before the lock could change hands.
 class Unlocked {
   public:
+    Unlocked() : state_(PyEval_SaveThread()) {}
     explicit Unlocked(double work) : state_(work > 2e5 ? PyEval_SaveThread() : nullptr) {}
     ~Unlocked() {
-        if (state_) PyEval_RestoreThread(state_);
+        if (state_) take_lock(state_);
     }
     Unlocked(const Unlocked&) = delete;
     Unlocked& operator=(const Unlocked&) = delete;

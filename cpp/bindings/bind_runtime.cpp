@@ -40,7 +40,7 @@ template <class T> double peak(double seconds) {
 
 double fma_peak(const std::string& dtype, double seconds) {
     if (dtype != "float32" && dtype != "float64") throw py::value_error("dtype: expected 'float32' or 'float64', got '" + dtype + "'");
-    const py::gil_scoped_release unlocked;
+    const Unlocked unlocked;
     return dtype == "float64" ? peak<double>(seconds) : peak<float>(seconds);
 }
 
