@@ -18,6 +18,7 @@ PYBIND11_MODULE(_core, module) {
     import_numpy();
     if (PyErr_Occurred()) throw pybind11::error_already_set();
     chainrule::bindings::bind_runtime(module);
+    chainrule::bindings::bind_guards(module);
     chainrule::bindings::bind_catalogue(module);
     chainrule::bindings::bind_dense(module);
     chainrule::bindings::bind_activations(module);

@@ -29,6 +29,7 @@ namespace chainrule::runtime {
 namespace {
 
 std::atomic<bool> alone{false}, team_opened{false};
+std::atomic<int> forks{0};
 
 #if defined(CHAINRULE_SEES_THREAD_STORAGE)
 // The OpenMP library's thread-local storage: what it is like in a new thread, and its number.
@@ -92,6 +93,7 @@ bool comes_too_late() { return false; }
 thread_local bool new_at_fork = false;
 void before_fork() { new_at_fork = thread_is_new_to_openmp(); }
 void in_child() {
+    forks.fetch_add(1);
     if (team_opened.load() || !new_at_fork) alone.store(true);
 }
 
@@ -105,6 +107,8 @@ const bool watching = watch_forks();
 }  // namespace
 
 bool stays_alone() { return alone.load(std::memory_order_relaxed); }
+
+int forks_so_far() { return forks.load(std::memory_order_relaxed); }
 
 void note_team() { team_opened.store(true); }
 

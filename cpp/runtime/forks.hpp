@@ -7,6 +7,9 @@ namespace chainrule::runtime {
 // module in any thread of its parent, none by anybody in the thread that forked.
 bool stays_alone();
 
+// How many forks lie between this process and the one that loaded the module.
+int forks_so_far();
+
 // Before a process's first team: its children stay alone from now on.
 void note_team();
 

@@ -8,45 +8,25 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import AbstractContextManager
 from typing import Any
 
+from .. import _core
 
-class in_use:
-    """Mark the model as in use by this thread for the length of the block.
 
-    The mark holds process and thread: a child forked in mid-training is not locked out, and
-    the owning thread (a callback) may do what need not be `alone`.
+def in_use(model: Any, operation: str, *, alone: bool = False) -> AbstractContextManager[None]:
+    """Mark the model as in use by this thread for the length of a ``with`` block.
+
+    The mark holds the thread and the number of forks: a child forked in mid-training is not locked
+    out, and the owning thread (a callback) may do what need not be `alone`. The core makes and
+    removes it, so that no exception of a signal leaves it behind.
 
     Raises
     ------
     RuntimeError
         Another thread uses the model, or this one does and `operation` must be alone.
     """
-
-    __slots__ = ("alone", "marked", "operation", "state")
-
-    def __init__(self, model: Any, operation: str, *, alone: bool = False) -> None:
-        self.state = model.__dict__
-        self.operation = operation
-        self.alone = alone
-        self.marked = False
-
-    def __enter__(self) -> None:
-        mark = (os.getpid(), threading.get_ident(), self.operation)
-        owner = self.state.setdefault("_owner", mark)  # one step: two threads cannot both win
-        if owner is not mark and owner[0] != mark[0]:
-            self.state["_owner"] = owner = mark
-        if owner is mark:
-            self.marked = True
-        elif owner[1] != mark[1] or self.alone:
-            raise RuntimeError(
-                f"Model: {self.operation}: expected a model that is not in use, got one whose "
-                f"{owner[2]} is running"
-            )
-
-    def __exit__(self, *error: object) -> None:
-        if self.marked:
-            del self.state["_owner"]
+    return _core.InUse(model.__dict__, operation, alone)
 
 
 _process = object()  # another one in a forked child, where nobody lets go of the parent's locks

@@ -1,6 +1,7 @@
-"""Ctrl-C between steps: a signal that comes within a step is answered after it.
+"""Signals between steps: one that comes within a step is answered after it.
 
-Parameters are then always those of a whole step. A second Ctrl-C acts at once.
+Parameters are then always those of a whole step, whatever a signal's handler raises: the
+KeyboardInterrupt of Ctrl-C, or an exception of the user's own. A second Ctrl-C acts at once.
 """
 
 from __future__ import annotations
@@ -12,48 +13,70 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from .. import _core
+
+Handler = Callable[[int, FrameType | None], Any]
+
 
 class Interrupts:
-    """Holds SIGINT back in the main thread; elsewhere it does nothing."""
+    """Holds the signals back that Python code handles, in the main thread.
+
+    Elsewhere it does nothing: handlers run in the main thread only.
+    """
 
     def __init__(self) -> None:
-        self._handler: Callable[[int, FrameType | None], Any] | None = None
-        self._pending: FrameType | bool | None = False
+        self._handlers: dict[int, Handler] = {}
+        self._pending: dict[int, FrameType | None] = {}
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
-            handler = signal.getsignal(signal.SIGINT)
-            if callable(handler):
-                self._handler = handler
-                signal.signal(signal.SIGINT, self._hold)
+            try:
+                self._hold_all()
+            except BaseException:
+                _core.set_signal_handlers(self._handlers)
+                raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._handler is not None:
-            signal.signal(signal.SIGINT, self._handler)
+        try:
+            _core.set_signal_handlers(self._handlers)
+        finally:
             self.answer()  # one that came after the last step is not lost
 
+    def _hold_all(self) -> None:
+        """Put `_hold` in the place of all handlers."""
+        found = _core.signal_handlers()
+        self._handlers = {
+            number: self._handlers[number] if each == self._hold else each
+            for number, each in found.items()
+        }
+        _core.set_signal_handlers(dict.fromkeys(found, self._hold))
+
     def _hold(self, signum: int, frame: FrameType | None) -> None:
-        if self._pending is not False and self._handler is not None:
-            self._handler(signum, frame)
-        self._pending = frame
+        if signum == signal.SIGINT and signum in self._pending:
+            self._handlers[signum](signum, frame)
+        self._pending[signum] = frame
 
     def answer(self) -> None:
-        """Run the handler that was there before, if a signal came: KeyboardInterrupt."""
-        if self._pending is False or self._handler is None:
+        """Run the handlers that were there before, of the signals that came."""
+        if not self._pending:
             return
-        frame, self._pending = self._pending, False
-        self._handler(signal.SIGINT, frame if isinstance(frame, FrameType) else None)
+        signum = next(iter(self._pending))
+        frame = self._pending.pop(signum)
+        try:
+            self._handlers[signum](signum, frame)
+        finally:
+            self.answer()
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
-        """Let Ctrl-C act at once in the block: for callbacks, which may take long."""
+        """Let signals act at once in the block: for callbacks, which may take long."""
         self.answer()
-        if self._handler is None:
+        if not self._handlers:
             yield
             return
-        signal.signal(signal.SIGINT, self._handler)
+        _core.set_signal_handlers(self._handlers)
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, self._hold)
+            self._hold_all()
