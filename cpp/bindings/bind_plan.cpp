@@ -6,12 +6,15 @@
 #include "bindings/bindings.hpp"
 #include "bindings/py_plan.hpp"
 #include "bindings/targets.hpp"
+#include "model/finite.hpp"
 
 namespace chainrule::bindings {
 namespace {
 
 using model::NetworkArrays;
 using model::ParameterArrays;
+
+constexpr std::int64_t most_iterations = std::int64_t(1) << 62;  // and a training adds less than as many again
 
 // (X, y, sample_weight or None), or None.
 model::Samples samples_of(const py::object& object, const model::Network& network) {
@@ -92,30 +95,73 @@ PyPlan::PyPlan(const py::object& network) : description_(description_of(network)
     plan_ = description_.is_double ? make(double()) : make(float());
 }
 
+model::PlanBase& PyPlan::plan() const {
+    if (runs()) throw std::runtime_error("Plan: expected one that is not in use, got one that another thread runs");
+    return *plan_;
+}
+
+void PyPlan::require_ready(const char* call) const {
+    if (!has_begun() || !loaded_) throw std::logic_error(std::string(call) + ": expected begin and load before it");
+    if (places_of_samples() != held_) throw std::invalid_argument("samples: expected the memory that was there at the beginning, got an array that was resized");
+}
+
+std::vector<PyPlan::Place> PyPlan::places_of_samples() const {
+    std::vector<Place> places;
+    for (const py::object& samples : {samples_, validation_}) {
+        if (samples.is_none()) continue;
+        for (const py::handle each : py::reinterpret_borrow<py::tuple>(samples)) {
+            if (each.is_none()) continue;
+            PyArrayObject* const array = reinterpret_cast<PyArrayObject*>(each.ptr());
+            places.push_back({PyArray_DATA(array), PyArray_NBYTES(array)});
+        }
+    }
+    return places;
+}
+
 void PyPlan::begin(const py::object& samples, const py::object& validation, std::int64_t epochs, bool stop_on_nonfinite, bool drops_last, double precision,
                    const py::object& monitors) {
+    model::PlanBase& plan = this->plan();
+    count_ = 0;
+    loaded_ = scheduled_ = false;
     model::Work work;
     work.samples = samples_of(samples, description_.network);
     work.validation = samples_of(validation, description_.network);
+    if (epochs > most_iterations) throw std::invalid_argument("epochs: expected at most 2^62, got " + std::to_string(epochs));
     work.epochs = epochs;
     work.nonfinite = stop_on_nonfinite ? model::Nonfinite::stop : model::Nonfinite::ignore;
     work.drops_last = drops_last;
     work.precision = precision;
     work.monitors = monitors_of(monitors);
     if (work.samples.count < (drops_last ? description_.network.batch_size : 1)) throw std::invalid_argument("samples: expected at least one batch");
-    plan_->begin(work);
+    plan.begin(work);
     samples_ = samples;
     validation_ = validation;
     order_ = py::none();
+    held_ = places_of_samples();
     count_ = work.samples.count;
 }
 
+void PyPlan::look_at_samples() {
+    plan();
+    require_ready("look_at_samples");
+    for (const py::object& samples : {samples_, validation_}) {
+        const model::Samples found = samples_of(samples, description_.network);
+        double total = 0;
+        for (Index i = 0; found.weights && i < found.count; ++i) {
+            if (!(found.weights[i] >= 0)) throw std::invalid_argument("sample_weight: expected values of at least 0, got another one at index " + std::to_string(i));
+            total += found.weights[i];
+        }
+        if (found.weights && !(total > 0 && std::isfinite(total))) throw std::invalid_argument("sample_weight: expected a finite sum above 0, got " + std::to_string(total));
+    }
+}
+
 void PyPlan::end() {
-    plan_->begin({});
+    plan().begin({});
     plan_->stop();
-    samples_ = validation_ = order_ = py::none();
-    places_ = {};
     count_ = 0;
+    places_ = {};
+    held_ = {};
+    samples_ = validation_ = order_ = py::none();
 }
 
 template <class T> double PyPlan::gradients_as(const py::object& flat, const double* dropped) {
@@ -124,14 +170,17 @@ template <class T> double PyPlan::gradients_as(const py::object& flat, const dou
     const Array<T> array = writable<T>(flat.ptr(), "flat");
     if (PyArray_NDIM(array.object) != 1 || array.size() != count) throw_shape("flat", shape_text({count}), array.object);
     const NetworkArrays<T> places = places_in<T>(array.data, description_.network, count);
+    model::Plan<T>& plan = plan_of<T>();
+    const Running running(*this);
     const Unlocked unlocked(model::step_flops(description_.network));
-    return static_cast<model::Plan<T>&>(*plan_).gradients(places, dropped);
+    return plan.gradients(places, dropped);
 }
 
 double PyPlan::gradients(const py::object& flat, const py::object& dropped) {
     if (!description_.network.keeps_gradients) throw std::logic_error("gradients: expected a network that keeps them");
     if (count_ < 1 || count_ > description_.network.batch_size) throw std::logic_error("gradients: expected samples of one batch");
     Index factors = static_cast<Index>(description_.network.stages.size() + 1);
+    require_ready("gradients");
     const double* const shares = factors_of(dropped, "dropped", 1, factors);
     return description_.is_double ? gradients_as<double>(flat, shares) : gradients_as<float>(flat, shares);
 }
@@ -151,6 +200,10 @@ const std::int64_t* PyPlan::places_of(const py::object& order) {
 }
 
 std::int64_t PyPlan::run(std::int64_t max_steps, double seconds, const py::object& order, const py::object& factors) {
+    model::PlanBase& plan = this->plan();
+    require_ready("run");
+    if (!scheduled_) throw std::logic_error("run: expected set_schedule before it");
+    if (std::isnan(seconds)) throw std::invalid_argument("seconds: expected a number, got nan");
     const std::int64_t* const places = places_of(order);
     model::Factors found;
     if (!factors.is_none()) {
@@ -161,38 +214,42 @@ std::int64_t PyPlan::run(std::int64_t max_steps, double seconds, const py::objec
         found.dropped = factors_of(fields.next(), "dropped", static_cast<Index>(description_.network.stages.size() + 1), steps);
         found.steps = steps < 0 ? 0 : steps;
     }
-    const py::gil_scoped_release unlocked;
-    return plan_->run(max_steps, seconds, places, found);
+    const Running running(*this);
+    const Unlocked unlocked;
+    return plan.run(max_steps, seconds, places, found);
 }
 
 void PyPlan::load(const py::tuple& stages, const py::object& scale) {
-    if (description_.is_double) static_cast<model::Plan<double>&>(*plan_).load(arrays_of<double>(stages, scale, description_.network));
-    else static_cast<model::Plan<float>&>(*plan_).load(arrays_of<float>(stages, scale, description_.network));
+    if (description_.is_double) plan_of<double>().load(arrays_of<double>(stages, scale, description_.network));
+    else plan_of<float>().load(arrays_of<float>(stages, scale, description_.network));
+    loaded_ = true;
 }
 void PyPlan::store(const py::tuple& stages, const py::object& scale) const {
-    if (description_.is_double) static_cast<model::Plan<double>&>(*plan_).store(arrays_of<double>(stages, scale, description_.network));
-    else static_cast<model::Plan<float>&>(*plan_).store(arrays_of<float>(stages, scale, description_.network));
+    if (!loaded_) throw std::logic_error("store: expected load before it");
+    if (description_.is_double) plan_of<double>().store(arrays_of<double>(stages, scale, description_.network));
+    else plan_of<float>().store(arrays_of<float>(stages, scale, description_.network));
 }
 
 void PyPlan::store_best(const py::tuple& stages, const py::object& scale) {
-    const auto& found = plan_->monitors();
+    const auto& found = plan().monitors();
     if (std::none_of(found.begin(), found.end(), [](const model::Monitor& each) { return each.keeps && each.best_epoch > 0; }))
         throw std::logic_error("store_best: expected an epoch that was kept");
-    if (description_.is_double) static_cast<model::Plan<double>&>(*plan_).store_best(arrays_of<double>(stages, scale, description_.network, false));
-    else static_cast<model::Plan<float>&>(*plan_).store_best(arrays_of<float>(stages, scale, description_.network, false));
+    if (description_.is_double) plan_of<double>().store_best(arrays_of<double>(stages, scale, description_.network, false));
+    else plan_of<float>().store_best(arrays_of<float>(stages, scale, description_.network, false));
 }
 
 py::tuple PyPlan::monitors() const {
     py::list found;
-    for (const model::Monitor& each : plan_->monitors()) found.append(py::make_tuple(each.best_epoch, each.best, each.acted_epoch));
+    for (const model::Monitor& each : plan().monitors()) found.append(py::make_tuple(each.best_epoch, each.best, each.acted_epoch));
     return py::tuple(found);
 }
 
 void PyPlan::set_schedule(double learning_rate, double decay, double weight_decay, std::int64_t iterations, double clip_norm, const std::vector<double>& settings) {
-    if (plan_->epochs().count > 0) throw std::logic_error("set_schedule: expected take_epochs before it");
+    if (plan().epochs().count > 0) throw std::logic_error("set_schedule: expected take_epochs before it");
     const Names& names = description_.network.rule_entry().parameters;
     if (settings.size() != static_cast<std::size_t>(names.count))
         throw std::invalid_argument("settings: expected " + std::to_string(names.count) + ", got " + std::to_string(settings.size()));
+    if (iterations < 0 || iterations > most_iterations) throw std::invalid_argument("iterations: expected an int from 0 to 2^62, got " + std::to_string(iterations));
     model::Schedule schedule;
     schedule.learning_rate = learning_rate;
     schedule.decay = decay;
@@ -201,15 +258,16 @@ void PyPlan::set_schedule(double learning_rate, double decay, double weight_deca
     schedule.clip_norm = clip_norm;
     schedule.parameters = settings;
     plan_->schedule = schedule;
+    scheduled_ = true;
 }
 
 py::tuple PyPlan::step_record() const {
-    const model::StepRow row = plan_->last_step();
+    const model::StepRow row = plan().last_step();
     return py::make_tuple(row.accuracy, row.data_loss, row.regularization_loss, row.rate);
 }
 
 py::tuple PyPlan::take_epochs() {
-    const model::Epochs& epochs = plan_->epochs();
+    const model::Epochs& epochs = plan().epochs();
     const std::size_t count = epochs.count;
     const auto column = [count](const std::vector<double>& values, double otherwise) -> py::object {
         if (values.empty()) return py::float_(otherwise);
@@ -239,6 +297,17 @@ std::string engine_for(const py::object& network) {
     return model::engine_name(model::choose_engine(description.network, description.is_double ? lanes<double> : lanes<float>));
 }
 
+bool all_finite(const py::object& object) {
+    if (is_double(object.ptr(), "array")) {
+        const Array<const double> array = any_array<double>(object.ptr(), "array");
+        const Unlocked unlocked(static_cast<double>(array.size()));
+        return model::all_finite(array.data, array.size());
+    }
+    const Array<const float> array = any_array<float>(object.ptr(), "array");
+    const Unlocked unlocked(static_cast<double>(array.size()));
+    return model::all_finite(array.data, array.size());
+}
+
 }  // namespace
 
 void bind_plan(py::module_& module) {
@@ -246,6 +315,7 @@ void bind_plan(py::module_& module) {
         .def(py::init<const py::object&>(), py::arg("network"))
         .def("begin", &PyPlan::begin, py::arg("samples"), py::arg("validation"), py::arg("epochs"), py::arg("stop_on_nonfinite"), py::arg("drops_last"),
              py::arg("precision"), py::arg("monitors"), "Begin a training of other samples in the same memory.")
+        .def("look_at_samples", &PyPlan::look_at_samples, "Refuse labels, targets and weights that somebody has edited since, as `begin` would.")
         .def("end", &PyPlan::end, "Let the samples go.")
         .def("set_counts", [](PyPlan& self, const py::object& counts) { self.plan().set_counts(counts_of(counts)); }, py::arg("counts"),
              "Where the training stands; steps_taken and forwards count from here.")
@@ -272,6 +342,7 @@ void bind_plan(py::module_& module) {
         .def_property_readonly("iterations", [](const PyPlan& self) { return self.plan().schedule.iterations; })
         .def_property_readonly("nonfinite", [](const PyPlan& self) { return self.plan().nonfinite(); })
         .def_property_readonly("bytes", [](const PyPlan& self) { return self.plan().bytes(); });
+    module.def("all_finite", &all_finite, py::arg("array"), "Whether all numbers of an array are finite; a C-contiguous one of floats.");
     module.def("engine_for", &engine_for, py::arg("network"), "Name of the engine that a plan of these shapes uses.");
 }
 

@@ -10,6 +10,7 @@
 #include <variant>
 
 #include "bindings/bindings.hpp"
+#include "bindings/initialised.hpp"
 #include "bindings/predictor_arguments.hpp"
 #include "bindings/targets.hpp"
 #include "model/predictor.hpp"
@@ -265,6 +266,18 @@ class Predictor {
 
     std::vector<Layer> layers_;
 };
+
+}  // namespace
+}  // namespace chainrule::bindings
+
+namespace pybind11::detail {
+using chainrule::bindings::InitialisedCaster;
+template <> struct type_caster<chainrule::bindings::PyPackedNet> : InitialisedCaster<chainrule::bindings::PyPackedNet> {};
+template <> struct type_caster<chainrule::bindings::Predictor> : InitialisedCaster<chainrule::bindings::Predictor> {};
+}  // namespace pybind11::detail
+
+namespace chainrule::bindings {
+namespace {
 
 PyObject* predict_few(PyObject*, PyObject* const* arguments, Py_ssize_t count) noexcept {
     if (count != 4) return wrong_count("predict_few", 4, count);

@@ -68,9 +68,11 @@ py::object attributes_of(PyObject* object) {
 class Part {
   public:
     Part(const py::object& object, const py::object& changing) : type_(py::type::of(object)), version_(version_of(Py_TYPE(object.ptr()))), changing_(changing) {
+        if (!PyAnySet_Check(changing.ptr())) throw py::type_error("parts: expected a set of names that change");
         if (object.is_none()) return;
         const py::dict attributes = attributes_of(object.ptr());
         for (const auto& [name, value] : attributes) {
+            require(PyUnicode_CheckExact(name.ptr()));
             if (changes(name.ptr())) continue;
             require(is_plain(value.ptr()));
             settings_.push_back({py::reinterpret_borrow<py::object>(name), py::reinterpret_borrow<py::object>(value)});
@@ -88,7 +90,7 @@ class Part {
         PyObject *name, *value;
         while (PyDict_Next(attributes.ptr(), &position, &name, &value)) {
             if (place < settings_.size() && name == settings_[place].name.ptr()) require(same(value, settings_[place++].value.ptr()));
-            else require(changes(name));
+            else require(PyUnicode_CheckExact(name) && changes(name));  // no other key runs code
         }
         require(place == settings_.size());
         return attributes;
@@ -187,14 +189,14 @@ class ShortWay {
         }
         for (const py::handle each : parameters) parameters_.push_back(place_of(each));
         for (const py::handle each : dropouts) dropouts_.push_back(each.is_none() ? -1 : each.cast<int>());
-        const model::Network& network = plan_.network();
-        if (parts_.size() < 4 || parameters_.size() != 1 + 2 * network.stages.size() || dropouts_.size() != 1 + network.stages.size())
-            throw std::invalid_argument("short way: expected the parts, parameters and dropouts of the plan's network");
+        check_places();
     }
 
-    // (accuracy, data loss, regularisation loss, rate) of the step that was made; null where none was.
+    // (accuracy, data loss, regularisation loss, rate, whether it left finite parameters) of the step that was made; null where
+    // none was.
     PyObject* step(PyObject* layers, PyObject* trainable, PyObject* const* others, PyObject* X, PyObject* y, PyObject* weights, double precision) {
         try {
+            require(!plan_.runs() && !plan_.has_begun());
             const std::vector<py::object> attributes = look(layers, trainable, others);
             const model::Samples samples = samples_of(X, y, weights, plan_.network());
             require(samples.count == plan_.network().batch_size && !plan_.network().keeps_gradients && all_finite(samples));
@@ -209,11 +211,13 @@ class ShortWay {
     // Loads the plan with what the parts hold now; false where one is otherwise, and then nothing was done.
     bool read(PyObject* layers, PyObject* trainable, PyObject* loss, PyObject* optimizer, PyObject* accuracy) {
         if (plan_.plan().epochs().count > 0) throw std::logic_error("read: expected take_epochs before it");
+        if (!plan_.has_begun()) throw std::logic_error("read: expected begin before it");
         PyObject* const others[] = {loss, optimizer, accuracy};
         try {
             std::vector<py::object> attributes = look(layers, trainable, others);
             if (plan_.is_double()) read_as<double>(attributes);
             else read_as<float>(attributes);
+            plan_.note_loaded();
             attributes_ = std::move(attributes);
             return true;
         } catch (const Otherwise&) {
@@ -226,15 +230,36 @@ class ShortWay {
     // Writes the plan's parameters, counts and rate to where they were read from.
     void write() {
         if (attributes_.empty()) throw std::logic_error("write: expected read before it");
-        if (plan_.is_double()) static_cast<model::Plan<double>&>(plan_.plan()).store(doubles_);
-        else static_cast<model::Plan<float>&>(plan_.plan()).store(singles_);
         const model::PlanBase& plan = plan_.plan();
-        write_counts(attributes_, counts_, static_cast<std::int64_t>(plan.steps_taken()), plan.forwards(), plan.schedule.iterations, plan.last_step().rate);
+        // nothing may have made the plan another training's, or moved an array, since it was read
+        if (!plan_.has_begun() || !still_there()) throw std::invalid_argument("write: expected the arrays that were read, got one that was resized or is read-only");
+        if (plan_.is_double()) plan_.plan_of<double>().store(doubles_);
+        else plan_.plan_of<float>().store(singles_);
+        const std::vector<py::object> attributes = attributes_;  // what is put there may run any code, when it goes
+        const model::Counts counts = counts_;
+        write_counts(attributes, counts, static_cast<std::int64_t>(plan.steps_taken()), plan.forwards(), plan.schedule.iterations, plan.last_step().rate);
     }
 
   private:
+    // Places among the layers, and as many names and numbers as the plan's network has arrays and settings.
+    void check_places() const {
+        const model::Network& network = plan_.network();
+        const std::size_t layers = parts_.size() < 4 ? 0 : parts_.size() - 3;
+        bool fits = layers > 0 && parameters_.size() == 1 + 2 * network.stages.size() && dropouts_.size() == 1 + network.stages.size();
+        for (std::size_t i = 0; fits && i < parameters_.size(); ++i) {
+            const model::Parameter& told = i == 0 ? network.scale : i % 2 ? network.stages[(i - 1) / 2].weights : network.stages[(i - 1) / 2].biases;
+            const int states = told.learns ? network.rule_entry().states.count : 0;
+            fits = parameters_[i].part < layers && parameters_[i].names.size() == static_cast<std::size_t>(told.present ? 1 + states : 0);
+        }
+        for (const std::size_t place : trainable_) fits = fits && place < layers;
+        for (const int place : dropouts_) fits = fits && place >= -1 && place < static_cast<int>(layers);
+        fits = fits && constants_.size() == static_cast<std::size_t>(network.rule_entry().parameters.count);
+        if (!fits) throw std::invalid_argument("short way: expected the parts, parameters, dropouts and constants of the plan's network");
+    }
+
     template <class T> void read_as(const std::vector<py::object>& attributes) {
-        model::Plan<T>& plan = static_cast<model::Plan<T>&>(plan_.plan());
+        model::Plan<T>& plan = plan_.plan_of<T>();
+        attributes_.clear();  // there is nothing to write before all is read
         NetworkArrays<T> found = arrays<T>(attributes);
         for (const py::object& samples : {plan_.samples(), plan_.validation()}) {
             if (samples.is_none()) continue;
@@ -328,6 +353,15 @@ class ShortWay {
         return found;
     }
 
+    // Whether the arrays of the last call are where they were, as large as they were, and can be written to.
+    bool still_there() const {
+        for (std::size_t i = 0; i < held_.size(); ++i) {
+            PyArrayObject* const array = reinterpret_cast<PyArrayObject*>(held_[i].ptr());
+            if (!(span_of(held_[i].ptr()) == spans_[i]) || !PyArray_ISCARRAY(array)) return false;
+        }
+        return true;
+    }
+
     // An array of samples lies apart from the parameters of the last call.
     void require_apart(PyObject* array) const {
         const Span samples = span_of(array);
@@ -364,8 +398,26 @@ class ShortWay {
         return i == 0 ? network.scale_learns() : network.stages[(i - 1) / 2].weights.learns;
     }
 
+    // Lets a step's samples and arrays go, however it ends.
+    class AtEnd {
+      public:
+        AtEnd(model::PlanBase& plan, std::vector<py::object>& held) : plan_(plan), held_(held) {}
+        ~AtEnd() {
+            plan_.begin({});
+            plan_.stop();
+            held_.clear();
+        }
+        AtEnd(const AtEnd&) = delete;
+        AtEnd& operator=(const AtEnd&) = delete;
+
+      private:
+        model::PlanBase& plan_;
+        std::vector<py::object>& held_;
+    };
+
     template <class T> PyObject* step_as(const std::vector<py::object>& attributes, const model::Samples& samples, PyObject* X, PyObject* y, double precision) {
-        model::Plan<T>& plan = static_cast<model::Plan<T>&>(plan_.plan());
+        model::Plan<T>& plan = plan_.plan_of<T>();
+        attributes_.clear();
         const NetworkArrays<T> found = arrays<T>(attributes);
         require_apart(X);
         require_apart(y);
@@ -374,8 +426,10 @@ class ShortWay {
         model::Work work;
         work.samples = samples;
         work.precision = precision;
-        bool made;
+        bool made, finite = true;
+        const AtEnd at_end(plan, held_);
         {
+            const PyPlan::Running running(plan_);
             const Unlocked unlocked(model::step_flops(plan_.network()));
             plan.begin(work);
             plan.load(found);
@@ -384,14 +438,12 @@ class ShortWay {
             plan.run(1, INFINITY, nullptr, {});
             made = !plan.nonfinite() && plan.steps_taken() == 1;
             if (made) plan.store(found);
+            if (made) finite = model::all_finite(found, plan_.network());
         }
-        const model::StepRow row = plan.last_step();
-        plan.begin({});
-        plan.stop();
-        held_.clear();
         require(made);
+        const model::StepRow row = plan.last_step();
         write_counts(attributes, before, 1, 1, schedule.iterations + 1, row.rate);
-        return py::make_tuple(row.accuracy, row.data_loss, row.regularization_loss, row.rate).release().ptr();
+        return py::make_tuple(row.accuracy, row.data_loss, row.regularization_loss, row.rate, finite).release().ptr();
     }
 
     void write_counts(const std::vector<py::object>& attributes, const model::Counts& before, std::int64_t taken, std::uint64_t forwards, std::int64_t iterations,
@@ -416,13 +468,23 @@ class ShortWay {
     std::vector<int> dropouts_;
     std::vector<double> constants_;
     std::vector<Span> spans_, spans_apart_;  // the arrays' of this call; those last found apart
-    std::vector<py::object> held_;           // the arrays of the last call
+    std::vector<py::object> held_;           // the arrays of the last call, in the order of spans_
     // What was read last, for `write`.
     std::vector<py::object> attributes_;
     model::Counts counts_;
     NetworkArrays<float> singles_;
     NetworkArrays<double> doubles_;
 };
+
+}  // namespace
+}  // namespace chainrule::bindings
+
+namespace pybind11::detail {
+template <> struct type_caster<chainrule::bindings::ShortWay> : chainrule::bindings::InitialisedCaster<chainrule::bindings::ShortWay> {};
+}  // namespace pybind11::detail
+
+namespace chainrule::bindings {
+namespace {
 
 // (way, layers, trainable layers, loss, optimizer, accuracy, X, y, weights, precision)
 PyObject* short_step(PyObject*, PyObject* const* arguments, Py_ssize_t count) noexcept {
@@ -455,7 +517,7 @@ void bind_short_way(py::module_& module) {
         {"short_step", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(&short_step)), METH_FASTCALL,
          "short_step(way: typing.Any, layers: typing.Any, trainable: typing.Any, loss: typing.Any, optimizer: typing.Any, accuracy: typing.Any, X: typing.Any, "
          "y: typing.Any, weights: typing.Any, precision: float) -> typing.Any\n\n"
-         "One step on a batch: accuracy, data loss, regularisation loss and rate; None where nothing was done, since a part is otherwise than remembered, "
+         "One step on a batch: accuracy, data loss, regularisation loss, rate, and whether it left finite parameters; None where nothing was done, since a part is otherwise than remembered, "
          "an array not as the core takes it, or the loss not finite."},
         {nullptr, nullptr, 0, nullptr}};
     add_methods(module, methods);

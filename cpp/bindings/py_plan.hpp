@@ -3,11 +3,14 @@
 
 #include <memory>
 
+#include "bindings/initialised.hpp"
 #include "bindings/plan_arguments.hpp"
+#include "runtime/forks.hpp"
 
 namespace chainrule::bindings {
 
-// Keeps references to the samples from `begin` to `end`.
+// Keeps references to the samples from `begin` to `end`. While it runs, without Python's lock, nobody else gets at it; and it
+// does not run before it has got everything that a step reads.
 class PyPlan {
   public:
     explicit PyPlan(const py::object& network);
@@ -23,10 +26,35 @@ class PyPlan {
     std::int64_t run(std::int64_t max_steps, double seconds, const py::object& order, const py::object& factors);
     double gradients(const py::object& flat, const py::object& dropped);
     py::tuple step_record() const;
+    // Looks again at what somebody may have edited in place: labels, targets, weights.
+    void look_at_samples();
+
     // (count, (loss, data_loss, regularization_loss, accuracy, rate, seconds, validation_loss, validation_accuracy)).
     py::tuple take_epochs();
 
-    model::PlanBase& plan() const { return *plan_; }
+    // Throws where another thread runs it.
+    model::PlanBase& plan() const;
+    template <class T> model::Plan<T>& plan_of() const { return static_cast<model::Plan<T>&>(plan()); }
+    // A child of fork() has no thread that would go on with what its parent's did.
+    bool runs() const { return running_ && forks_ == runtime::forks_so_far(); }
+    bool has_begun() const { return count_ > 0; }
+    void note_loaded() { loaded_ = scheduled_ = true; }
+
+    // Marks the plan as running for the length of a block.
+    class Running {
+      public:
+        explicit Running(PyPlan& plan) : plan_(plan) {
+            plan.running_ = true;
+            plan.forks_ = runtime::forks_so_far();
+        }
+        ~Running() { plan_.running_ = false; }
+        Running(const Running&) = delete;
+        Running& operator=(const Running&) = delete;
+
+      private:
+        PyPlan& plan_;
+    };
+
     const model::Network& network() const { return description_.network; }
     bool is_double() const { return description_.is_double; }
     // (X, y, weights) of the training and of its validation, or None.
@@ -38,8 +66,20 @@ class PyPlan {
     // An order is checked and copied once, when it comes first: it is as long as the samples are many, and an epoch may take
     // hundreds of stretches.
     const std::int64_t* places_of(const py::object& order);
+    void require_ready(const char* call) const;
+
+    // Where an array of samples lay when it was looked at.
+    struct Place {
+        const void* data;
+        Index bytes;
+        bool operator==(const Place& other) const { return data == other.data && bytes == other.bytes; }
+    };
+    std::vector<Place> places_of_samples() const;
 
     Description description_;
+    std::vector<Place> held_;
+    bool running_ = false, loaded_ = false, scheduled_ = false;
+    int forks_ = 0;  // when it ran last
     py::object samples_ = py::none(), validation_ = py::none();
     Index count_ = 0;
     py::object order_ = py::none();  // the one that places_ holds
@@ -48,3 +88,7 @@ class PyPlan {
 };
 
 }  // namespace chainrule::bindings
+
+namespace pybind11::detail {
+template <> struct type_caster<chainrule::bindings::PyPlan> : chainrule::bindings::InitialisedCaster<chainrule::bindings::PyPlan> {};
+}  // namespace pybind11::detail

@@ -4,6 +4,13 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+class InUse:
+    """Marks attributes as in use by this thread for the length of a `with` block."""
+
+    def __enter__(self) -> None: ...
+    def __exit__(self, type: Any, error: Any, trace: Any) -> None: ...
+    def __init__(self, attributes: dict[str, Any], operation: str, alone: bool) -> None: ...
+
 class ConversionNeeded(TypeError):
     """An argument is not an array that the compiled functions take as it is; nothing was
     done."""
@@ -33,6 +40,9 @@ class Plan:
 
     def load(self, stages: tuple[Any, ...], scale: Any) -> None:
         """Read parameters and optimizer arrays."""
+
+    def look_at_samples(self) -> None:
+        """Refuse labels, targets and weights that somebody has edited since, as `begin` would."""
 
     def monitors(self) -> tuple[Any, ...]:
         """Best epoch, best value and epoch of the last act of each monitor; epochs from 1, 0:
@@ -149,6 +159,9 @@ class Predictor:
     def __init__(self, layers: Any) -> None: ...
     def packed(self, layers: Any) -> Any:
         """A PackedNet of the parameters as they are now; None where the core cannot take them."""
+
+def all_finite(array: Any) -> bool:
+    """Whether all numbers of an array are finite; a C-contiguous one of floats."""
 
 def available_targets() -> list[str]:
     """Names of the kernels this CPU can run, the plainest first."""
@@ -359,6 +372,10 @@ def selu_forward(inputs: NDArray[Any], /) -> NDArray[Any]:
 def set_num_threads(count: int) -> None:
     """Largest number of threads a call may use, from the next call on."""
 
+def set_signal_handlers(handlers: dict[str, Any]) -> None:
+    """Set handlers of signals, all of them; what a signal raises meanwhile comes at the
+    end."""
+
 def short_step(
     way: Any,
     layers: Any,
@@ -372,9 +389,9 @@ def short_step(
     precision: float,
     /,
 ) -> Any:
-    """One step on a batch: accuracy, data loss, regularisation loss and rate; None where
-    nothing was done, since a part is otherwise than remembered, an array not as the
-    core takes it, or the loss not finite."""
+    """One step on a batch: accuracy, data loss, regularisation loss, rate, and whether it
+    left finite parameters; None where nothing was done, since a part is otherwise than
+    remembered, an array not as the core takes it, or the loss not finite."""
 
 def sigmoid_backward(dvalues: NDArray[Any], output: NDArray[Any], /) -> NDArray[Any]:
     """dvalues * output * (1 - output)."""
@@ -389,6 +406,9 @@ def sigmoid_crossentropy_forward(
 
 def sigmoid_forward(inputs: NDArray[Any], /) -> NDArray[Any]:
     """1 / (1 + exp(-inputs))."""
+
+def signal_handlers() -> dict[str, Any]:
+    """Handlers of signals that are Python code, by their numbers."""
 
 def silu_backward(dvalues: NDArray[Any], inputs: NDArray[Any], /) -> NDArray[Any]:
     """dvalues * s * (1 + inputs * (1 - s))."""

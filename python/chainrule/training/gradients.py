@@ -14,7 +14,9 @@ from ..updates import check_gradient
 from . import preflight
 from .beginning import scheduled_dropouts
 from .busy import parameter_lock
+from .divergence import nonfinite_parameter, nonfinite_update
 from .flat import Held, checked_flat, dtype_of, held_of, size_of
+from .interrupts import Interrupts
 from .kept import put_back, taken_plan
 from .layerwise import clip_gradients
 from .meter import Meter
@@ -47,7 +49,8 @@ def gradients(model: Any, X: Any, y: Any, sample_weight: Any, out: Any) -> tuple
     except NoPlan:
         return by_classes(model, request, out)
     flat = new_flat(held_of(model)) if out is None else out
-    return by_plan(model, request, layers, network, flat), flat
+    with Interrupts():
+        return by_plan(model, request, layers, network, flat), flat
 
 
 def by_plan(
@@ -143,6 +146,15 @@ def apply_gradients(model: Any, flat: Any, clip_norm: float | None) -> None:
     """Make the optimizer's step from a gradient; see `Model.apply_gradients`."""
     held = held_of(model)
     values = checked_flat(flat, "flat", held)
+    with Interrupts():
+        make_step(model, held, values, clip_norm)
+    found = nonfinite_parameter(model)
+    if found is not None:
+        raise nonfinite_update("apply_gradients", found)
+
+
+def make_step(model: Any, held: list[Held], values: Array, clip_norm: float | None) -> None:
+    """Give the layers their gradients, and let the optimizer make its step."""
     optimizer, layers = model.optimizer, learning(model.trainable_layers)
     for each in held:
         dtype = each.array.dtype

@@ -13,6 +13,7 @@ from typing import Any
 from ..frames import column_names
 from ..history import History
 from . import preflight
+from .divergence import nonfinite_parameter, nonfinite_update
 from .interrupts import Interrupts
 from .loop import runner_for
 from .precision import fit_accuracy, recall_accuracy
@@ -24,7 +25,7 @@ from .weights import checked_weights
 
 def train_on_batch(model: Any, X: Any, y: Any, sample_weight: Any) -> float:
     """Make one step; return its loss, penalties included. See `Model.train_on_batch`."""
-    record = short_step(model, X, y, sample_weight)
+    record = short_step(model, X, y, sample_weight, "train_on_batch")
     if record is None:
         record = long_step(model, X, y, sample_weight)
     return record.data_loss + record.regularization_loss
@@ -61,6 +62,9 @@ def long_step(model: Any, X: Any, y: Any, sample_weight: Any) -> StepRecord:
             "train_on_batch: expected a finite loss, got nan or infinity; the parameters are "
             "those before the step"
         )
+    found = nonfinite_parameter(model)
+    if found is not None:
+        raise nonfinite_update("train_on_batch", found)
     return record
 
 
@@ -93,7 +97,7 @@ def short_training(model: Any, X: Any, y: Any, sample_weight: Any) -> History | 
     if not model._watched or hasattr(model.accuracy, "precision"):
         return None
     started = time.perf_counter()
-    record = short_step(model, X, y, sample_weight)
+    record = short_step(model, X, y, sample_weight, "epoch 1, step 0")
     if record is None:
         return None
     seconds = time.perf_counter() - started

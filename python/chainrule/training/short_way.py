@@ -14,8 +14,9 @@ from .. import _core
 from ..optimizer_state import state_kinds
 from ..parameters import names_of, slots_named
 from .busy import parameter_lock
+from .divergence import nonfinite_parameter, nonfinite_update
 from .kept import plans_of, short_ways_of
-from .network import Layers, Network, Parameter, described
+from .network import Layers, Network, NoPlan, Parameter, described, layers_of, network_of
 from .request import StepRecord, TrainingRequest
 
 OF_OPTIMIZER = frozenset(
@@ -34,8 +35,17 @@ OF_ACCURACY = {"accumulated_sum", "accumulated_count", "precision", "learned_pre
 
 
 def remember(model: Any, layers: Layers, network: Network, request: TrainingRequest) -> None:
-    """Let the model have a short way for batches such as this request's, where there can be one."""
+    """Let the model have a short way for batches such as this request's, where there can be one.
+
+    Not where a callback has changed the model since the plan was made: the way would take the
+    plan's structure for that of the settings that it remembers.
+    """
     if network.keeps_gradients or request.steps != 1:
+        return
+    try:
+        if layers_of(model) != layers or network_of(model, layers, request) != network:
+            return
+    except (AttributeError, NoPlan, TypeError, ValueError):
         return
     way = short_way(model, layers, network, plans_of(model)[network])
     if way is not None:
@@ -105,8 +115,14 @@ def place_of(parameter: Parameter, slot: Any, states: tuple[str, ...], place: in
     return place, (slot.name, *beside)
 
 
-def short_step(model: Any, X: Any, y: Any, sample_weight: Any) -> StepRecord | None:
-    """Make one step the short way; None where there is none, and nothing was done."""
+def short_step(model: Any, X: Any, y: Any, sample_weight: Any, where: str) -> StepRecord | None:
+    """Make one step the short way; None where there is none, and nothing was done.
+
+    Raises
+    ------
+    FloatingPointError
+        Naming `where`: the update has left a parameter that is not finite.
+    """
     ways = model.__dict__.get("_short_ways")
     if not ways:
         return None
@@ -127,4 +143,9 @@ def short_step(model: Any, X: Any, y: Any, sample_weight: Any) -> StepRecord | N
             sample_weight,
             model._precision or 0.0,
         )
-    return None if record is None else StepRecord(*record)
+    if record is None:
+        return None
+    *values, finite = record
+    if not finite:
+        raise nonfinite_update(where, nonfinite_parameter(model))
+    return StepRecord(*values)
