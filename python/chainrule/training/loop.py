@@ -13,8 +13,11 @@ from typing import Any
 
 from ..callbacks import Callback
 from ..history import COLUMNS, History
+from ..shapes import check_widths
 from .beginning import Beginning, begin_steps
 from .best_epoch import BestEpoch
+from .divergence import nonfinite_parameter, nonfinite_update
+from .ends import check_ends
 from .interrupts import Interrupts
 from .layerwise import LayerwiseRunner
 from .meter import Meter
@@ -94,12 +97,14 @@ class Loop:
         best epoch, and `model.history` with the finished epochs.
         """
         beginning = Beginning(self.model, self.request)
-        beginning.change(self.history)
-        for callback in self.callbacks:
-            callback.model = self.model
         with Interrupts() as interrupts:
+            beginning.change(self.history)
+            for callback in self.callbacks:
+                callback.model = self.model
             self._call("on_train_begin", interrupts)
             if self.request.epochs > 0 and not self.model.stop_training:
+                if self.callbacks:
+                    self._look_at_model()
                 with beginning.undone_by_errors():
                     runner = self._make_runner()
                 try:
@@ -108,6 +113,13 @@ class Loop:
                     runner.close()
             self._call("on_train_end", interrupts)
         return self.history
+
+    def _look_at_model(self) -> None:
+        """Refuse what callbacks have made of the model if it cannot be trained on the samples."""
+        model, request = self.model, self.request
+        model._prepare(parts=("loss", "optimizer"))
+        check_widths(model.layers, request.X, "X")
+        check_ends(model, request.y)
 
     def _make_runner(self) -> Runner:
         """Return the runner; it watches the epochs itself where no Python is needed for that."""
@@ -152,6 +164,19 @@ class Loop:
             bar.close(self.count, runner)
         if runner.nonfinite is not None and self.request.on_nonfinite == "raise":
             raise self._divergence(*runner.nonfinite)
+        self._look_at_parameters(runner)
+
+    def _look_at_parameters(self, runner: Runner) -> None:
+        """Tell of parameters that the last update has left infinite, when they are back."""
+        if self.count == 0 or self.request.on_nonfinite == "ignore" or runner.nonfinite is not None:
+            return
+        found = nonfinite_parameter(self.model)
+        if found is None:
+            return
+        if self.request.on_nonfinite == "raise":
+            epoch, step = divmod(self.count - 1, self.request.steps)
+            raise nonfinite_update(f"epoch {epoch + 1}, step {step}", found)
+        runner.stop()
 
     def _run_to(self, due: int, runner: Runner) -> int:
         """Run a stretch that ends at step `due` at most, the first one after a single step."""
@@ -222,6 +247,7 @@ class Loop:
 
     def _run_hooks(self, runner: Runner, logs: dict[str, float], interrupts: Interrupts) -> None:
         runner.write_back()
+        self._look_at_parameters(runner)
         with interrupts.at_once():
             for callback in self._hooked:
                 callback.on_epoch_end(len(self.history), dict(logs))
@@ -231,6 +257,7 @@ class Loop:
             return
         left = self.request.epochs - len(self.history)
         if left > 0 and not runner.done:
+            self._look_at_model()
             # a callback may have put another optimizer there
             begin_steps(self.model, left * self.request.updates)
         runner.read_back()

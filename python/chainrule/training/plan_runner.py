@@ -52,13 +52,13 @@ class PlanRunner:
             None  # between plan and model, once a callback has been there
         )
         self._by_way = False  # what was read last came by it
-        self._make_plan()
+        self._plan = taken_plan(model, self._network)
+        self._begin()
         model._batch_size = request.batch_size
 
-    def _make_plan(self) -> None:
-        """Begin a plan for the epochs that are left."""
+    def _begin(self) -> None:
+        """Begin the plan for the epochs that are left."""
         request = self.request
-        self._plan = taken_plan(self.model, self._network)
         self._plan.begin(
             self._samples,
             self._validation,
@@ -82,14 +82,19 @@ class PlanRunner:
             for layer, slot, parameter in described(layers, self._network)
             if parameter.learns
         ]
-        self._plan.set_schedule(
-            learning_rate=float(optimizer.learning_rate),
-            decay=float(optimizer.decay),
-            weight_decay=float(optimizer.weight_decay),
-            iterations=int(optimizer.iterations),
-            clip_norm=float(self.request.clip_norm or 0.0),
-            settings=optimizer.hyper(),
-        )
+        try:
+            self._plan.set_schedule(
+                learning_rate=float(optimizer.learning_rate),
+                decay=float(optimizer.decay),
+                weight_decay=float(optimizer.weight_decay),
+                iterations=int(optimizer.iterations),
+                clip_norm=float(self.request.clip_norm or 0.0),
+                settings=[float(each) for each in optimizer.hyper()],
+            )
+        except OverflowError:
+            raise ValueError(
+                f"{type(optimizer).__name__}: expected settings within float64, got a larger int"
+            ) from None
 
     @property
     def done(self) -> bool:
@@ -189,22 +194,25 @@ class PlanRunner:
             return
         self._by_way = False
         try:
-            self._layers = layers_of(self.model)
-            network = network_of(self.model, self._layers, self.request)
+            layers = layers_of(self.model)
+            network = network_of(self.model, layers, self.request)
         except NoPlan as reason:
             raise RuntimeError(
                 "Model: train: expected callbacks to leave a model that can go on as a compiled "
                 f"plan, got one that cannot: {reason}"
             ) from None
         if network == self._network:
+            self._layers = layers
+            self._plan.look_at_samples()
             self._load()
             self._way = short_way(self.model, self._layers, network, self._plan)
             return
+        self._way = None
+        plan = taken_plan(self.model, network)  # where it cannot be made, the one before stays
         self._epochs_before += self._plan.epoch - 1
-        self._way, self._by_way = None, False
         put_back(self.model, self._network, self._plan)
-        self._network = network
-        self._make_plan()
+        self._layers, self._network, self._plan = layers, network, plan
+        self._begin()
 
     def take_best(self) -> None:
         """Let what watches the epochs have the parameters of the best one."""
@@ -228,6 +236,7 @@ class PlanRunner:
         if self.done or self._way is None:
             return False
         model = self.model
+        self._plan.look_at_samples()
         self._by_way = self._way.read(
             model.layers, model.trainable_layers, model.loss, model.optimizer, model.accuracy
         )
