@@ -29,6 +29,13 @@ def is_variable(thing: object) -> bool:
     return getattr(type(thing), "is_graph_node", False) is True
 
 
+def is_masked(values: object) -> bool:
+    """Tell whether values are a masked array, or a list with one among its rows."""
+    if isinstance(values, list | tuple):
+        return any(isinstance(row, np.ma.MaskedArray) for row in values)
+    return isinstance(values, np.ma.MaskedArray)
+
+
 def as_real(values: object, name: str) -> Array:
     """Return `values` as an ndarray of booleans, integers or floats, in any layout.
 
@@ -41,7 +48,7 @@ def as_real(values: object, name: str) -> Array:
     """
     if type(values) is np.ndarray and values.dtype.kind in "biuf":
         return values  # as most are
-    if isinstance(values, np.ma.MaskedArray):
+    if is_masked(values):
         raise TypeError(
             f"{name}: expected a plain array, got a masked array; fill it first: .filled(value)"
         )
@@ -221,6 +228,8 @@ def as_number(value: Any, name: str, *, least: float = 0.0, below: float = float
         number = float(value)
     except (TypeError, ValueError):
         raise TypeError(f"{name}: expected {expected}, got {value!r}") from None
+    except OverflowError:
+        raise ValueError(f"{name}: expected {expected}, got an int beyond float64") from None
     if not least <= number < below:
         raise ValueError(f"{name}: expected {expected}, got {value!r}")
     return number

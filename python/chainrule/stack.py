@@ -11,6 +11,7 @@ from .base_layer import Layer
 from .catalogue import own_class
 from .layers import Layer_Input
 from .neighbours import link
+from .parameter_layer import ParameterLayer
 from .parameters import assign_parameters, checked_parameters, copy_parameters, slots_of
 from .training.busy import in_use, parameter_lock
 from .training.passes import parametric_layers
@@ -47,6 +48,28 @@ def check_layers(layers: list[Any]) -> None:
                 f"very object of layer {seen[id(layer)]}"
             )
         seen[id(layer)] = position
+
+
+def check_whole(layers: Any, learners: Any) -> None:
+    """Refuse what is no list of layers, and layers whose parameters somebody has deleted.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the layer, and its parameter.
+    """
+    for name, found in (("layers", layers), ("trainable_layers", learners)):
+        if not isinstance(found, list | tuple):
+            raise TypeError(f"Model: {name}: expected a list, got {type(found).__name__}")
+    for position, layer in enumerate(layers, 1):
+        if isinstance(layer, ParameterLayer):
+            for name in type(layer).parameter_names:
+                if name not in layer.__dict__:
+                    raise ValueError(
+                        f"{type(layer).__name__} {position}: {name}: expected an array, got none"
+                    )
+        elif own_class(layer) is None:
+            check_part(layer, "layer")
 
 
 def may_learn(layer: Any) -> bool:
@@ -116,6 +139,7 @@ class Stack:
 
     def _look(self) -> None:
         """Take note of layers that came or went since the last time."""
+        check_whole(self.layers, self.trainable_layers)
         if not self._same_layers():
             check_layers(self.layers)
             link(self, again=self._layers_seen is None)
@@ -142,6 +166,7 @@ class Stack:
                 self._look()
 
     def _check_parts(self, parts: tuple[str, ...]) -> None:
+        check_whole(self.layers, self.trainable_layers)
         for part in parts:
             if getattr(self, part) is None:
                 raise ValueError(f"Model: {part}: expected one, got none; call set({part}=...)")

@@ -58,6 +58,8 @@ def numerical_gradient(
         step = float("no" if isinstance(h, str | bytes) else h)
     except (TypeError, ValueError):
         raise TypeError(f"{text} {h!r}") from None
+    except OverflowError:
+        raise ValueError(f"{text} an int beyond float64") from None
     if not (step > 0 and np.isfinite(step)):
         raise ValueError(f"{text} {h}")
     gradient = np.empty(array.shape, dtype=np.float64)

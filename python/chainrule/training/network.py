@@ -6,6 +6,7 @@ its own cannot be seen so: NoPlan says what, and the model is then trained layer
 
 from __future__ import annotations
 
+import contextlib
 import math
 import numbers
 import os
@@ -296,8 +297,9 @@ def metric_of(model: Any, last: Any) -> str:
 def finite(value: Any, name: str) -> float:
     """Return a setting that the core can take; NoPlan for anything but a finite number."""
     real = type(value) in (float, int) or isinstance(value, numbers.Real)  # the first is faster
-    if real and math.isfinite(value):
-        return float(value)
+    with contextlib.suppress(OverflowError):
+        if real and math.isfinite(value):
+            return float(value)
     raise NoPlan(f"{name} is not a finite number: {value!r}")
 
 
