@@ -4,6 +4,7 @@
 #include <cstring>
 #include <mutex>
 #include <new>
+#include <unordered_map>
 #include <vector>
 
 #include "bindings/arrays.hpp"
@@ -32,9 +33,15 @@ class Pool {
         waiting_ = 0;
     }
 
+    std::size_t bytes_of(void* data) {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        return sizes_.at(data);
+    }
+
     void give_back(void* data, std::size_t bytes) {
         const std::lock_guard<std::mutex> lock(mutex_);
         live_ -= bytes;
+        sizes_.erase(data);
         blocks_.push_back({data, bytes});
         waiting_ += bytes;
         while (waiting_ > std::max(live_, always_kept)) {
@@ -58,15 +65,28 @@ class Pool {
                 void* const data = block->data;
                 waiting_ -= bytes;
                 blocks_.erase(std::next(block).base());
-                return data;
+                return noted(data, bytes);
             }
         void* const data = ::operator new(bytes ? bytes : 1, alignment, std::nothrow);
         if (!data) live_ -= bytes;
-        return data;
+        return data ? noted(data, bytes) : nullptr;
+    }
+
+    // A block with its size; null, and the block is gone, where there is no memory to note it.
+    void* noted(void* data, std::size_t bytes) noexcept {
+        try {
+            sizes_[data] = bytes;
+            return data;
+        } catch (const std::bad_alloc&) {
+            ::operator delete(data, alignment);
+            live_ -= bytes;
+            return nullptr;
+        }
     }
 
     std::mutex mutex_;
     std::vector<Waiting> blocks_;
+    std::unordered_map<void*, std::size_t> sizes_;  // of those in use
     std::size_t live_ = 0, waiting_ = 0;
 };
 
@@ -89,8 +109,15 @@ void* pool_calloc(void*, std::size_t count, std::size_t size) {
 void pool_free(void*, void* data, std::size_t bytes) {
     if (data) pool().give_back(data, bytes);
 }
-// NumPy asks for this in ndarray.resize only, and does not tell the old size.
-void* pool_realloc(void*, void*, std::size_t) { return nullptr; }
+// NumPy asks for this in ndarray.resize only, and does not tell the old size: the pool knows it.
+void* pool_realloc(void*, void* data, std::size_t bytes) {
+    void* const moved = pool().take(bytes);
+    if (!moved || !data) return moved;
+    const std::size_t before = pool().bytes_of(data);
+    std::memcpy(moved, data, std::min(before, bytes));
+    pool().give_back(data, before);
+    return moved;
+}
 
 PyObject* handler() {
     static PyDataMem_Handler description = {"chainrule", 1, {nullptr, pool_malloc, pool_calloc, pool_realloc, pool_free}};

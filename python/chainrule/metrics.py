@@ -149,6 +149,11 @@ class Accuracy_Categorical(Accuracy):
         return right
 
 
+def distinct(array: Array) -> Array:
+    """Return an array without the repeats of its broadcast dimensions."""
+    return array[tuple(slice(1) if step == 0 else slice(None) for step in array.strides)]
+
+
 class Accuracy_Regression(Accuracy):
     """A prediction is right if ``|prediction - y| < precision``, ``precision = std(y) / 250``.
 
@@ -173,7 +178,8 @@ class Accuracy_Regression(Accuracy):
         """Set `precision` from the targets, the first time or if `reinit`."""
         if self.precision is None or reinit:
             with labelled(label_of(self)):
-                self.precision = float(np.std(as_real(y, "y"), dtype=np.float64)) / 250
+                targets = distinct(as_real(y, "y"))
+                self.precision = float(np.std(targets, dtype=np.float64)) / 250
 
     def start_training(self, y: Any) -> None:
         """Set `precision` from a training's targets, unless the user has set it."""

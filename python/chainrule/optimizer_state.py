@@ -9,6 +9,7 @@ also after a copy, a pickle or a file, goes on.
 from __future__ import annotations
 
 import functools
+import numbers
 import secrets
 import warnings
 from collections.abc import Iterable
@@ -20,6 +21,8 @@ from . import _core
 from .arrays import Array, as_floats
 from .errors import label_of, labelled
 from .parameters import Slot, check_writeable, names_of, slots_named, slots_of
+
+MOST_ITERATIONS = 2**62  # the core counts on from there
 
 Ownership = Literal["own", "adopted", "fresh"]
 
@@ -118,6 +121,7 @@ def claim_layers(optimizer: Any, layers: Iterable[Any]) -> None:
         Once, where the optimizer has done steps, but none of them in this model.
     """
     found = list(layers)
+    check_iterations(optimizer)
     done, told = optimizer.iterations, optimizer.told_of_another_model
     elsewhere = optimizer.token is not None and done > 0 and not told
     if elsewhere and found and all(is_untouched(layer) for layer in found):
@@ -129,6 +133,16 @@ def claim_layers(optimizer: Any, layers: Iterable[Any]) -> None:
         )
     for layer in found:
         claim(optimizer, layer)
+
+
+def check_iterations(optimizer: Any) -> None:
+    """Refuse a count of steps that is none, or has no room for more."""
+    done = optimizer.iterations
+    if not isinstance(done, numbers.Real) or not 0 <= done <= MOST_ITERATIONS:
+        got = type(done).__name__ if not isinstance(done, numbers.Real) else "another number"
+        raise ValueError(
+            f"{type(optimizer).__name__}: iterations: expected a count from 0 to 2**62, got {got}"
+        )
 
 
 def is_untouched(layer: Any) -> bool:

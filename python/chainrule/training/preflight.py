@@ -230,6 +230,7 @@ def checked_request(
         dtype=model_dtype(model.layers),
         **checked,
     )
+    request.accumulate = min(request.accumulate, request.steps)
     if validation is not None:
         request.validation_batch_size = checked_batch_size(batch_size, len(validation[0]))
         request.mixes_targets = validation[1].ndim != targets.ndim
