@@ -192,8 +192,8 @@ class ShortWay {
         check_places();
     }
 
-    // (accuracy, data loss, regularisation loss, rate, whether it left finite parameters) of the step that was made; null where
-    // none was.
+    // (accuracy, data loss, regularisation loss, rate) of the step that was made, the regularisation loss after it, and whether
+    // it left finite parameters; null where none was made.
     PyObject* step(PyObject* layers, PyObject* trainable, PyObject* const* others, PyObject* X, PyObject* y, PyObject* weights, double precision) {
         try {
             require(!plan_.runs() && !plan_.has_begun());
@@ -443,7 +443,9 @@ class ShortWay {
         require(made);
         const model::StepRow row = plan.last_step();
         write_counts(attributes, before, 1, 1, schedule.iterations + 1, row.rate);
-        return py::make_tuple(row.accuracy, row.data_loss, row.regularization_loss, row.rate, finite).release().ptr();
+        const std::vector<double>& penalties = plan.epochs().regularization_loss;
+        const double penalty_after = penalties.empty() ? 0 : penalties.back();
+        return py::make_tuple(row.accuracy, row.data_loss, row.regularization_loss, row.rate, penalty_after, finite).release().ptr();
     }
 
     void write_counts(const std::vector<py::object>& attributes, const model::Counts& before, std::int64_t taken, std::uint64_t forwards, std::int64_t iterations,
@@ -517,7 +519,7 @@ void bind_short_way(py::module_& module) {
         {"short_step", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(&short_step)), METH_FASTCALL,
          "short_step(way: typing.Any, layers: typing.Any, trainable: typing.Any, loss: typing.Any, optimizer: typing.Any, accuracy: typing.Any, X: typing.Any, "
          "y: typing.Any, weights: typing.Any, precision: float) -> typing.Any\n\n"
-         "One step on a batch: accuracy, data loss, regularisation loss, rate, and whether it left finite parameters; None where nothing was done, since a part is otherwise than remembered, "
+         "One step on a batch: accuracy, data loss, regularisation loss, rate, regularisation loss after it, and whether it left finite parameters; None where nothing was done, since a part is otherwise than remembered, "
          "an array not as the core takes it, or the loss not finite."},
         {nullptr, nullptr, 0, nullptr}};
     add_methods(module, methods);

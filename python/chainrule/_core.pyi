@@ -372,7 +372,7 @@ def selu_forward(inputs: NDArray[Any], /) -> NDArray[Any]:
 def set_num_threads(count: int) -> None:
     """Largest number of threads a call may use, from the next call on."""
 
-def set_signal_handlers(handlers: dict[str, Any]) -> None:
+def set_signal_handlers(handlers: Any) -> None:
     """Set handlers of signals, all of them; what a signal raises meanwhile comes at the
     end."""
 
@@ -407,7 +407,7 @@ def sigmoid_crossentropy_forward(
 def sigmoid_forward(inputs: NDArray[Any], /) -> NDArray[Any]:
     """1 / (1 + exp(-inputs))."""
 
-def signal_handlers() -> dict[str, Any]:
+def signal_handlers() -> Any:
     """Handlers of signals that are Python code, by their numbers."""
 
 def silu_backward(dvalues: NDArray[Any], inputs: NDArray[Any], /) -> NDArray[Any]:

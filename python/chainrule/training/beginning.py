@@ -44,6 +44,20 @@ def scheduled_dropouts(layers: list[Any]) -> list[Layer_Dropout]:
     return [layer for layer in dropouts if layer.schedule is not None]
 
 
+@contextmanager
+def parts_undone_by_errors(model: Any) -> Iterator[None]:
+    """Put the attributes of layers and optimizer back if the block fails."""
+    things = [*model.layers, model.optimizer]
+    kept = [(thing, dict(vars(thing))) for thing in things if hasattr(thing, "__dict__")]
+    try:
+        yield
+    except BaseException:
+        for thing, state in kept:
+            vars(thing).clear()
+            vars(thing).update(state)
+        raise
+
+
 STATE = ("history", "stop_training", "rng", "feature_names", "_precision")
 
 
@@ -96,14 +110,10 @@ class Beginning:
     @contextmanager
     def undone_by_errors(self) -> Iterator[None]:
         """Put everything back if the block fails, but for what ``numpy.random`` has given."""
-        things = [*self.model.layers, self.model.optimizer]
-        kept = [(thing, dict(vars(thing))) for thing in things if hasattr(thing, "__dict__")]
         try:
-            yield
+            with parts_undone_by_errors(self.model):
+                yield
         except BaseException:
-            for thing, state in kept:
-                vars(thing).clear()
-                vars(thing).update(state)
             for name in STATE:
                 vars(self.model).pop(name, None)
             vars(self.model).update(self._state)

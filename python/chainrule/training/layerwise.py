@@ -61,6 +61,7 @@ class LayerwiseRunner:
         self._rows: list[tuple[float, ...]] = []
         self._record = StepRecord(math.nan, math.nan, math.nan, math.nan)
         self._seconds = 0.0
+        self._forwards: list[tuple[Any, int]] = []  # where dropouts stood before this step
         self._sums: dict[tuple[int, str], Array] = {}  # of gradients that make one step together
 
     def run(self, max_steps: int, seconds: float) -> int:
@@ -70,7 +71,13 @@ class LayerwiseRunner:
         while not self.done and count < max_steps and last - started < seconds:
             if self.step == 0:
                 self._start_epoch()
-            if not self._one_step():
+            try:
+                whole = self._one_step()
+            except BaseException:
+                self._take_forwards_back()
+                raise
+            if not whole:
+                self._take_forwards_back()
                 self.done = True
                 break
             count += 1
@@ -107,15 +114,14 @@ class LayerwiseRunner:
         total = self.request.weight_of_step(self.step, self._order)
         if total == 0:
             return True  # no sample counts: no step
+        if self.step % self.request.accumulate == 0 or not self._forwards:
+            dropouts = (layer for layer in model.layers if isinstance(layer, Layer_Dropout))
+            self._forwards = [(layer, layer.step) for layer in dropouts]
         self._set_dropped_shares()
         output = forward_pass(model.layers, X, True)
         data_loss, penalty = self._meter.add_loss(output, y, weight), self._meter.penalty()
         if not math.isfinite(data_loss + penalty) and self.request.on_nonfinite != "ignore":
             self.nonfinite = (self.epoch, self.step)
-            passes = self.step % self.request.accumulate + 1
-            for layer in model.layers:
-                if isinstance(layer, Layer_Dropout):
-                    layer.step -= passes  # as if the step had not begun
             return False
         accuracy = self._meter.add_accuracy(output, y)
         if not self._all_known:
@@ -128,9 +134,15 @@ class LayerwiseRunner:
             if self.request.clip_norm is not None:
                 clip_gradients(self._learners, self.request.clip_norm)
             self._update()
+            self._forwards = []
         rate = float(getattr(model.optimizer, "current_learning_rate", math.nan))
         self._record = StepRecord(accuracy, data_loss, penalty, rate)
         return True
+
+    def _take_forwards_back(self) -> None:
+        """Let the streams of dropout stand where the step began that was not made."""
+        for layer, step in self._forwards:
+            layer.step = step
 
     def _add_up(self, share: float) -> None:
         """Add this batch's gradients, times its share of the step's weight; set the sums so far.

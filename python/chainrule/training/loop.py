@@ -14,7 +14,7 @@ from typing import Any
 from ..callbacks import Callback
 from ..history import COLUMNS, History
 from ..shapes import check_widths
-from .beginning import Beginning, begin_steps
+from .beginning import Beginning, begin_steps, parts_undone_by_errors
 from .best_epoch import BestEpoch
 from .divergence import nonfinite_parameter, nonfinite_update
 from .ends import check_ends
@@ -79,6 +79,7 @@ class Loop:
         self.callbacks = callbacks
         self.history = History()
         self.count = 0  # steps done
+        self._looked = 0  # steps done when the parameters were last looked at
         self._announced = 0  # epochs
         if progress is None:
             progress = print_every is None and request.epochs > 0 and someone_is_looking()
@@ -167,8 +168,14 @@ class Loop:
         self._look_at_parameters(runner)
 
     def _look_at_parameters(self, runner: Runner) -> None:
-        """Tell of parameters that the last update has left infinite, when they are back."""
-        if self.count == 0 or self.request.on_nonfinite == "ignore" or runner.nonfinite is not None:
+        """Tell of parameters that the last update has left infinite, when they are back.
+
+        What a callback has put there since is its own affair.
+        """
+        if self.count == self._looked or runner.nonfinite is not None:
+            return
+        self._looked = self.count
+        if self.request.on_nonfinite == "ignore":
             return
         found = nonfinite_parameter(self.model)
         if found is None:
@@ -258,9 +265,10 @@ class Loop:
         left = self.request.epochs - len(self.history)
         if left > 0 and not runner.done:
             self._look_at_model()
-            # a callback may have put another optimizer there
-            begin_steps(self.model, left * self.request.updates)
-        runner.read_back()
+            with parts_undone_by_errors(self.model):
+                # a callback may have put another optimizer there
+                begin_steps(self.model, left * self.request.updates)
+                runner.read_back()
 
     def _logs(self) -> dict[str, float]:
         """Return the last epoch's values; what was not computed is absent."""

@@ -25,9 +25,8 @@ from .weights import checked_weights
 
 def train_on_batch(model: Any, X: Any, y: Any, sample_weight: Any) -> float:
     """Make one step; return its loss, penalties included. See `Model.train_on_batch`."""
-    record = short_step(model, X, y, sample_weight, "train_on_batch")
-    if record is None:
-        record = long_step(model, X, y, sample_weight)
+    found = short_step(model, X, y, sample_weight, "train_on_batch")
+    record = long_step(model, X, y, sample_weight) if found is None else found[0]
     return record.data_loss + record.regularization_loss
 
 
@@ -97,12 +96,12 @@ def short_training(model: Any, X: Any, y: Any, sample_weight: Any) -> History | 
     if not model._watched or hasattr(model.accuracy, "precision"):
         return None
     started = time.perf_counter()
-    record = short_step(model, X, y, sample_weight, "epoch 1, step 0")
-    if record is None:
+    found = short_step(model, X, y, sample_weight, "epoch 1, step 0")
+    if found is None:
         return None
     seconds = time.perf_counter() - started
     history = History()
-    accuracy, data_loss, penalty, rate = record
+    (accuracy, data_loss, _, rate), penalty = found  # an epoch's penalty is that of its end
     absent = math.nan
     history.extend(
         1, (data_loss + penalty, data_loss, penalty, accuracy, rate, seconds, absent, absent)

@@ -17,6 +17,7 @@ from .busy import parameter_lock
 from .divergence import nonfinite_parameter, nonfinite_update
 from .kept import plans_of, short_ways_of
 from .network import Layers, Network, NoPlan, Parameter, described, layers_of, network_of
+from .passes import learning
 from .request import StepRecord, TrainingRequest
 
 OF_OPTIMIZER = frozenset(
@@ -57,13 +58,17 @@ def short_way(
 ) -> _core.ShortWay | None:
     """Return the short way between the model and its plan; None where there can be none.
 
-    Schedules are asked in Python, and a setting that is no plain value cannot be compared.
+    Schedules are asked in Python, a setting that is no plain value cannot be compared, and an
+    optimizer that has not yet claimed the layers, since a callback put it there, begins otherwise.
     """
     optimizer = model.optimizer
     scheduled = [optimizer.schedule, optimizer.weight_decay_schedule]
     scheduled += [each.schedule for each in layers.dropouts if each is not None]
     places = {id(layer): place for place, layer in enumerate(model.layers)}
     if any(each is not None for each in scheduled):
+        return None
+    learners = learning(model.trainable_layers)
+    if any(getattr(each, "optimizer_token", None) != optimizer.token for each in learners):
         return None
     known = [*model.trainable_layers, *layers.parametric, *layers.dropouts]
     if not all(each is None or id(each) in places for each in known):
@@ -115,8 +120,10 @@ def place_of(parameter: Parameter, slot: Any, states: tuple[str, ...], place: in
     return place, (slot.name, *beside)
 
 
-def short_step(model: Any, X: Any, y: Any, sample_weight: Any, where: str) -> StepRecord | None:
-    """Make one step the short way; None where there is none, and nothing was done.
+def short_step(model: Any, X: Any, y: Any, sample_weight: Any, where: str) -> tuple[StepRecord, float] | None:
+    """Make one step the short way; return its record and the regularisation after it.
+
+    None where there is no short way, and nothing was done.
 
     Raises
     ------
@@ -145,7 +152,7 @@ def short_step(model: Any, X: Any, y: Any, sample_weight: Any, where: str) -> St
         )
     if record is None:
         return None
-    *values, finite = record
+    *values, penalty_after, finite = record
     if not finite:
         raise nonfinite_update(where, nonfinite_parameter(model))
-    return StepRecord(*values)
+    return StepRecord(*values), penalty_after
