@@ -146,12 +146,13 @@ void PyPlan::look_at_samples() {
     require_ready("look_at_samples");
     for (const py::object& samples : {samples_, validation_}) {
         const model::Samples found = samples_of(samples, description_.network);
+        const std::string name = samples.is(samples_) ? "sample_weight" : "validation weights";
         double total = 0;
         for (Index i = 0; found.weights && i < found.count; ++i) {
-            if (!(found.weights[i] >= 0)) throw std::invalid_argument("sample_weight: expected values of at least 0, got another one at index " + std::to_string(i));
+            if (!(found.weights[i] >= 0)) throw std::invalid_argument(name + ": expected values of at least 0, got another one at index " + std::to_string(i));
             total += found.weights[i];
         }
-        if (found.weights && !(total > 0 && std::isfinite(total))) throw std::invalid_argument("sample_weight: expected a finite sum above 0, got " + std::to_string(total));
+        if (found.weights && !(total > 0 && std::isfinite(total))) throw std::invalid_argument(name + ": expected a finite sum above 0, got " + std::to_string(total));
     }
 }
 

@@ -389,9 +389,10 @@ def short_step(
     precision: float,
     /,
 ) -> Any:
-    """One step on a batch: accuracy, data loss, regularisation loss, rate, and whether it
-    left finite parameters; None where nothing was done, since a part is otherwise than
-    remembered, an array not as the core takes it, or the loss not finite."""
+    """One step on a batch: accuracy, data loss, regularisation loss, rate, regularisation
+    loss after it, and whether it left finite parameters; None where nothing was done,
+    since a part is otherwise than remembered, an array not as the core takes it, or the
+    loss not finite."""
 
 def sigmoid_backward(dvalues: NDArray[Any], output: NDArray[Any], /) -> NDArray[Any]:
     """dvalues * output * (1 - output)."""

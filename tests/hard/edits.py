@@ -76,7 +76,7 @@ def rebind_weights(model: Any, data: Data, random: random.Random) -> None:
 
 
 def spoil_weights(model: Any, data: Data, random: random.Random) -> None:
-    dense(model, random).weights[0, 0] = random.choice([np.nan, np.inf, -np.inf, 1e308, 0.0])
+    dense(model, random).weights[0, 0] = random.choice([np.nan, np.inf, -np.inf, 1e100, 0.0])
 
 
 def read_only(model: Any, data: Data, random: random.Random) -> None:
@@ -351,7 +351,11 @@ def run(edits: int, seed: int) -> int:
         for _ in range(12):
             plan = Plan(random_)
             edit, edit_seed = random_.choice(EDITS), random_.getrandbits(32)
-            names = [each.__name__ for each, _ in plan.edits.values()] if plan.call == "callbacks" else []
+            names = (
+                [each.__name__ for each, _ in plan.edits.values()]
+                if plan.call == "callbacks"
+                else []
+            )
             history += [edit.__name__, f"{plan.call}{names or ''}"]
             where = f"seed {seed}, edit {made}: {' > '.join(history)}"
             one = outcome(lambda e=edit, s=edit_seed: e(model, data, random.Random(s)))

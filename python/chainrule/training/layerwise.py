@@ -25,6 +25,7 @@ from .evaluation import evaluate
 from .meter import Meter
 from .passes import backward_pass, forward_pass, learning, lowest_learning
 from .request import StepRecord, TrainingRequest
+from .weights import checked_weights
 
 
 def clip_gradients(layers: list[Any], clip_norm: float) -> None:
@@ -216,7 +217,16 @@ class LayerwiseRunner:
         """Nothing to do: the classes' own arrays were changed."""
 
     def read_back(self) -> None:
-        """Nothing to do: the classes' own attributes are read in each step."""
+        """Look at weights that somebody may have edited: nobody else would.
+
+        The classes' own attributes are read in each step, and so are labels and targets.
+        """
+        if not self.done:
+            request = self.request
+            checked_weights(request.sample_weight, request.n)
+            if request.validation is not None:
+                X, _, weight = request.validation
+                checked_weights(weight, len(X), "validation weights")
 
     def take_best(self) -> None:
         """Nothing to do: Python looks at the epochs."""

@@ -120,7 +120,9 @@ def place_of(parameter: Parameter, slot: Any, states: tuple[str, ...], place: in
     return place, (slot.name, *beside)
 
 
-def short_step(model: Any, X: Any, y: Any, sample_weight: Any, where: str) -> tuple[StepRecord, float] | None:
+def short_step(
+    model: Any, X: Any, y: Any, sample_weight: Any, where: str
+) -> tuple[StepRecord, float] | None:
     """Make one step the short way; return its record and the regularisation after it.
 
     None where there is no short way, and nothing was done.
