@@ -9,7 +9,6 @@ also after a copy, a pickle or a file, goes on.
 from __future__ import annotations
 
 import functools
-import numbers
 import secrets
 import warnings
 from collections.abc import Iterable
@@ -138,8 +137,9 @@ def claim_layers(optimizer: Any, layers: Iterable[Any]) -> None:
 def check_iterations(optimizer: Any) -> None:
     """Refuse a count of steps that is none, or has no room for more."""
     done = optimizer.iterations
-    if not isinstance(done, numbers.Real) or not 0 <= done <= MOST_ITERATIONS:
-        got = type(done).__name__ if not isinstance(done, numbers.Real) else "another number"
+    known = isinstance(done, int | float | np.integer | np.floating)
+    if not known or not 0 <= done <= MOST_ITERATIONS:
+        got = "another number" if known else type(done).__name__
         raise ValueError(
             f"{type(optimizer).__name__}: iterations: expected a count from 0 to 2**62, got {got}"
         )
