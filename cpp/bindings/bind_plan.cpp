@@ -91,7 +91,7 @@ struct Description {
 };
 
 Description description_of(const py::object& object) {
-    Fields fields(object, 13, "network");
+    Fields fields(object, 15, "network");
     Description result;
     model::Network& network = result.network;
     const std::string dtype = fields.next_as<std::string>();
@@ -108,6 +108,8 @@ Description description_of(const py::object& object) {
     network.labels = fields.next_as<bool>();
     network.rule = model::part_named<Rule>(model::catalogue().rules, "rule", fields.next_as<std::string>());
     network.clips = fields.next_as<bool>();
+    network.loss_factor = fields.next_as<double>();
+    network.batch_objective = fields.next_as<bool>();
     result.engine = model::engine_kind(fields.next_as<std::string>());
     model::check(network);
     return result;

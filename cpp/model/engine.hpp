@@ -44,6 +44,17 @@ struct StepRules {
     const UpdateRule& biases(std::size_t stage) const { return same_for_all ? stages[0].weights : stages[stage].biases; }
 };
 
+// The largest norm of the gradients, and what this batch multiplies the penalties' strengths with.
+struct StepLimits {
+    double clip_norm, penalty_factor;
+};
+
+inline UpdateRule with_penalties(UpdateRule rule, double factor) {
+    rule.l1 *= factor;
+    rule.l2 *= factor;
+    return rule;
+}
+
 // Samples of one step, still in the user's arrays.
 struct Batch {
     Index rows;
@@ -63,6 +74,7 @@ struct Batch {
     // Which of the user's rows is sample r of the batch.
     Index place(Index r) const { return order ? static_cast<Index>(order[first + r]) : first + r; }
     double total_weight() const {
+        if (!weights) return static_cast<double>(rows);
         double total = 0;
         for (Index r = 0; r < rows; ++r) total += weights[place(r)];
         return total;
@@ -87,7 +99,7 @@ template <class T> class Engine {
     virtual void pass(const Batch& batch, runtime::Worker worker, runtime::Barrier& barrier) = 0;
 
     // The optimizer's step from the gradients of the last pass. The caller keeps the team together afterwards.
-    virtual void update(const StepRules& rules, double clip_norm, Index rows, runtime::Worker worker, runtime::Barrier& barrier) = 0;
+    virtual void update(const StepRules& rules, const StepLimits& limits, Index rows, runtime::Worker worker, runtime::Barrier& barrier) = 0;
 
     // Regularisation loss of the parameters as they are.
     virtual double penalty() const = 0;

@@ -56,7 +56,7 @@ template <class T> class NanoEngine final : public Engine<T> {
     void load(const NetworkArrays<T>& arrays) override;
     void store(const NetworkArrays<T>& arrays) const override;
     void pass(const Batch& batch, Worker worker, Barrier& barrier) override;
-    void update(const StepRules& rules, double clip_norm, Index rows, Worker worker, Barrier& barrier) override;
+    void update(const StepRules& rules, const StepLimits& limits, Index rows, Worker worker, Barrier& barrier) override;
     double penalty() const override;
     void reserve(int) override {}
     std::size_t bytes() const override { return arena_.bytes(); }
@@ -79,10 +79,10 @@ template <class T> class NanoEngine final : public Engine<T> {
     void plan_kept(Index columns, std::uint32_t** kept) { arena_.plan_zeros(kept, (columns + 31) / 32 * block_); }
     void draw(std::size_t layer, const Dropout& dropout, const Batch& batch, Samples samples, Index columns, std::uint32_t* kept);
     void drop(T factor, Samples samples, Index columns, Grid<T> values, std::uint32_t* kept, Grid<T> dropped);
-    void regularize_gradients();
-    void clip(double clip_norm);
-    void step(const UpdateRule& rule, Index first, Index count);
-    void step_scale(const UpdateRule& rule);
+    void regularize_gradients(double penalty_factor);
+    void clip(const StepLimits& limits);
+    void step(const UpdateRule& rule, double penalty_factor, Index first, Index count);
+    void step_scale(const UpdateRule& rule, double penalty_factor);
     template <class Body> void for_each_array(const NetworkArrays<T>& arrays, const Body& body) const;
     Index block_vectors() const;
     Index groups_of_blocks() const { return (stride_ + chunks_together * block_ - 1) / (chunks_together * block_); }
@@ -325,7 +325,7 @@ template <class T> void NanoEngine<T>::gather(const Batch& batch) {
     }
     if (batch.weights) {
         const double total = batch.total_weight();
-        for (Index r = 0; r < batch.rows; ++r) sample_scale_[r] = static_cast<T>(batch.weights[batch.place(r)] / total);
+        for (Index r = 0; r < batch.rows; ++r) sample_scale_[r] = static_cast<T>(net_.loss_factor * batch.weights[batch.place(r)] / total);
     }
 }
 
@@ -353,7 +353,7 @@ template <class T> void NanoEngine<T>::loss(const Batch& batch, Samples samples)
     loss_.sample_losses = this->sample_losses_ + samples.first;
     loss_.hits = this->hits_ + samples.first;
     loss_.dvalues = batch.training ? rows(stages_.back().dvalues, 0) : Grid<T>{nullptr, 0, 0};
-    loss_.scale = static_cast<T>(1.0 / static_cast<double>(batch.rows));
+    loss_.scale = static_cast<T>(net_.loss_factor / static_cast<double>(batch.rows));
     loss_.sample_scale = batch.weights ? sample_scale_ + samples.first : nullptr;
     loss_kernel_(loss_);
 }
@@ -413,9 +413,9 @@ template <class T> void NanoEngine<T>::drop(T factor, Samples samples, Index col
 
 // --- update -------------------------------------------------------------------------------------------------------
 
-template <class T> void NanoEngine<T>::step(const UpdateRule& rule, Index first, Index count) {
+template <class T> void NanoEngine<T>::step(const UpdateRule& rule, double penalty_factor, Index first, Index count) {
     UpdateJob<T> job = {};
-    job.rule = rule;
+    job.rule = with_penalties(rule, penalty_factor);
     job.n = count;
     job.gradient = gradient_ + first;
     job.parameter = parameters_ + first;
@@ -423,9 +423,9 @@ template <class T> void NanoEngine<T>::step(const UpdateRule& rule, Index first,
     rule_.update(job);
 }
 
-template <class T> void NanoEngine<T>::step_scale(const UpdateRule& rule) {
+template <class T> void NanoEngine<T>::step_scale(const UpdateRule& rule, double penalty_factor) {
     UpdateJob<T> job = {};
-    job.rule = rule;
+    job.rule = with_penalties(rule, penalty_factor);
     job.n = net_.n_inputs();
     job.gradient = dscale_;
     job.parameter = scale_;
@@ -434,21 +434,23 @@ template <class T> void NanoEngine<T>::step_scale(const UpdateRule& rule) {
 }
 
 // With clipping the penalties' part of the gradients counts too; what does not learn has none.
-template <class T> void NanoEngine<T>::regularize_gradients() {
+template <class T> void NanoEngine<T>::regularize_gradients(double penalty_factor) {
     for (std::size_t s = 0; s < stages_.size(); ++s) {
         const Stage& stage = net_.stages[s];
         const auto part = [&](const Parameter& parameter, Index first, Index count) {
             if (!parameter.present || !parameter.learns) return std::fill_n(gradient_ + first, count, T(0)), void();
-            kernel_.regularize(count, static_cast<T>(parameter.l1), static_cast<T>(parameter.l2), parameters_ + first, gradient_ + first);
+            kernel_.regularize(count, static_cast<T>(penalty_factor * parameter.l1), static_cast<T>(penalty_factor * parameter.l2), parameters_ + first, gradient_ + first);
         };
         part(stage.biases, stages_[s].offset, stage.n_neurons);
         part(stage.weights, stages_[s].offset + stage.n_neurons, stages_[s].count - stage.n_neurons);
     }
-    if (dscaled_) kernel_.regularize(net_.n_inputs(), static_cast<T>(net_.scale.l1), static_cast<T>(net_.scale.l2), scale_, dscale_);
+    if (dscaled_)
+        kernel_.regularize(net_.n_inputs(), static_cast<T>(penalty_factor * net_.scale.l1), static_cast<T>(penalty_factor * net_.scale.l2), scale_, dscale_);
 }
 
-template <class T> void NanoEngine<T>::clip(double clip_norm) {
-    regularize_gradients();
+template <class T> void NanoEngine<T>::clip(const StepLimits& limits) {
+    regularize_gradients(limits.penalty_factor);
+    const double clip_norm = limits.clip_norm;
     const Index inputs = dscaled_ ? net_.n_inputs() : 0;
     const double norm = std::sqrt(kernel_.sum_of_squares(count_, gradient_) + kernel_.sum_of_squares(inputs, dscale_));
     if (!(norm > clip_norm)) return;
@@ -457,14 +459,15 @@ template <class T> void NanoEngine<T>::clip(double clip_norm) {
     for (Index i = 0; i < inputs; ++i) dscale_[i] *= factor;
 }
 
-template <class T> void NanoEngine<T>::update(const StepRules& rules, double clip_norm, Index, Worker, Barrier&) {
-    if (net_.clips) clip(clip_norm);
-    if (dscaled_) step_scale(rules.scale);
-    if (rules.same_for_all) return step(rules.weights(0), 0, count_);
+template <class T> void NanoEngine<T>::update(const StepRules& rules, const StepLimits& limits, Index, Worker, Barrier&) {
+    if (net_.clips) clip(limits);
+    const double penalties = limits.penalty_factor;
+    if (dscaled_) step_scale(rules.scale, penalties);
+    if (rules.same_for_all) return step(rules.weights(0), penalties, 0, count_);
     for (std::size_t s = 0; s < stages_.size(); ++s) {
         const Stage& stage = net_.stages[s];
-        if (stage.biases.present && stage.biases.learns) step(rules.biases(s), stages_[s].offset, stage.n_neurons);
-        if (stage.weights.learns) step(rules.weights(s), stages_[s].offset + stage.n_neurons, stages_[s].count - stage.n_neurons);
+        if (stage.biases.present && stage.biases.learns) step(rules.biases(s), penalties, stages_[s].offset, stage.n_neurons);
+        if (stage.weights.learns) step(rules.weights(s), penalties, stages_[s].offset + stage.n_neurons, stages_[s].count - stage.n_neurons);
     }
 }
 

@@ -99,7 +99,7 @@ template <class T> class PanelsEngine final : public Engine<T> {
     void load(const NetworkArrays<T>& arrays) override;
     void store(const NetworkArrays<T>& arrays) const override;
     void pass(const Batch& batch, Worker worker, Barrier& barrier) override;
-    void update(const StepRules& rules, double clip_norm, Index samples, Worker worker, Barrier& barrier) override;
+    void update(const StepRules& rules, const StepLimits& limits, Index samples, Worker worker, Barrier& barrier) override;
     double penalty() const override;
     void reserve(int workers) override {
         const std::size_t wanted = static_cast<std::size_t>(workers * scratch_elements()) * sizeof(T);
@@ -123,19 +123,19 @@ template <class T> class PanelsEngine final : public Engine<T> {
     void drop(const Panels<T>& values, const Kept& kept, T factor, const Panels<T>& dropped, Index row, Index rows);
     void plan_tiles();
     void skinny_dinputs(std::size_t s, Index row, Index rows);
-    void clipped_update(const StepRules& rules, double clip_norm, Index samples, Worker worker, Barrier& barrier);
+    void clipped_update(const StepRules& rules, const StepLimits& limits, Index samples, Worker worker, Barrier& barrier);
     static bool few(const Batch& batch) { return batch.rows <= few_samples; }
     bool skinny() const { return net_.batch_size <= few_samples; }
     void fetch_strip(const Tile& tile, const Strip& strip) const;
     void strip_gradient(const Tile& tile, const Strip& strip, Index samples, T* gradient, T* room);
-    void strip_update(const StepRules& rules, const Tile& tile, const Strip& strip, const T* gradient);
-    void strip_regularize(const Tile& tile, const Strip& strip, T* gradient);
+    void strip_update(const StepRules& rules, double penalty_factor, const Tile& tile, const Strip& strip, const T* gradient);
+    void strip_regularize(double penalty_factor, const Tile& tile, const Strip& strip, T* gradient);
     void strip_squares(const Tile& tile, const Strip& strip, const T* gradient);
     template <class Body> void for_each_strip(const Tile& tile, Index input_panels_each, const Body& body) const;
     template <class Body> void for_each_tile(Worker worker, const Body& body);
     Range scale_share(Worker worker) const { return runtime::share(panels_of<T>(net_.n_inputs()) * lanes<T>, lanes<T>, worker); }
     void scale_gradient(Range mine, Index samples);
-    void scale_update(const UpdateRule& rule, Range mine);
+    void scale_update(const UpdateRule& rule, double penalty_factor, Range mine);
     template <class Body> void for_each_array(const NetworkArrays<T>& arrays, const Body& body) const;
     template <class Body> void move_parameters(const Body& body) const;
 

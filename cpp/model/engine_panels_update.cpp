@@ -99,12 +99,12 @@ template <class T> void PanelsEngine<T>::strip_gradient(const Tile& tile, const 
     std::copy_n(sums.total(), elements, gradient);
 }
 
-template <class T> void PanelsEngine<T>::strip_update(const StepRules& rules, const Tile& tile, const Strip& strip, const T* gradient) {
+template <class T> void PanelsEngine<T>::strip_update(const StepRules& rules, double penalty_factor, const Tile& tile, const Strip& strip, const T* gradient) {
     const StageMemory<T>& memory = stages_[tile.stage];
     const Stage& stage = net_.stages[tile.stage];
     const Index offset = tile.panel * memory.panel + strip.first_row<T>() * lanes<T>;
     PanelUpdateJob<T> job = {};
-    job.rule = strip.biases() ? rules.biases(tile.stage) : rules.weights(tile.stage);
+    job.rule = with_penalties(strip.biases() ? rules.biases(tile.stage) : rules.weights(tile.stage), penalty_factor);
     job.rows = strip.rows;
     job.vectors = tile.vectors;
     job.columns = stage.n_neurons - tile.panel * lanes<T>;
@@ -119,13 +119,13 @@ template <class T> void PanelsEngine<T>::strip_update(const StepRules& rules, co
     kernel_.rules[net_.rule].update_panels(job);
 }
 
-template <class T> void PanelsEngine<T>::strip_regularize(const Tile& tile, const Strip& strip, T* gradient) {
+template <class T> void PanelsEngine<T>::strip_regularize(double penalty_factor, const Tile& tile, const Strip& strip, T* gradient) {
     const StageMemory<T>& memory = stages_[tile.stage];
     const Stage& stage = net_.stages[tile.stage];
     const Parameter& part = strip.biases() ? stage.biases : stage.weights;
     const T* parameter = memory.weights + tile.panel * memory.panel + strip.first_row<T>() * lanes<T>;
     for (Index v = 0; v < tile.vectors; ++v)
-        kernel_.regularize(strip.rows * lanes<T>, static_cast<T>(part.l1), static_cast<T>(part.l2), parameter + v * memory.panel, gradient + v * strip.rows * lanes<T>);
+        kernel_.regularize(strip.rows * lanes<T>, static_cast<T>(penalty_factor * part.l1), static_cast<T>(penalty_factor * part.l2), parameter + v * memory.panel, gradient + v * strip.rows * lanes<T>);
 }
 
 // Sums of squares over the neurons that exist, one for each panel by each panel of inputs: their order is not that of the
@@ -146,9 +146,9 @@ template <class T> void PanelsEngine<T>::scale_gradient(Range mine, Index sample
     kernel_.sum_products(samples, mine.last - mine.first, constant(at(inputs_.grid(), 0, panel)), constant(at(dscaled_.grid(), 0, panel)), dscale_ + mine.first, false);
 }
 
-template <class T> void PanelsEngine<T>::scale_update(const UpdateRule& rule, Range mine) {
+template <class T> void PanelsEngine<T>::scale_update(const UpdateRule& rule, double penalty_factor, Range mine) {
     UpdateJob<T> job = {};
-    job.rule = rule;
+    job.rule = with_penalties(rule, penalty_factor);
     job.n = std::min(mine.last, net_.n_inputs()) - mine.first;
     job.gradient = dscale_ + mine.first;
     job.parameter = scale_ + mine.first;
@@ -156,23 +156,24 @@ template <class T> void PanelsEngine<T>::scale_update(const UpdateRule& rule, Ra
     kernel_.rules[net_.rule].update(job);
 }
 
-template <class T> void PanelsEngine<T>::update(const StepRules& rules, double clip_norm, Index samples, Worker worker, Barrier& barrier) {
+template <class T> void PanelsEngine<T>::update(const StepRules& rules, const StepLimits& limits, Index samples, Worker worker, Barrier& barrier) {
     const Range columns = dscaled_.data ? scale_share(worker) : Range{0, 0};
     if (columns.first < columns.last) scale_gradient(columns, samples);
-    if (net_.clips) return clipped_update(rules, clip_norm, samples, worker, barrier);
-    if (columns.first < columns.last) scale_update(rules.scale, columns);
+    if (net_.clips) return clipped_update(rules, limits, samples, worker, barrier);
+    if (columns.first < columns.last) scale_update(rules.scale, limits.penalty_factor, columns);
     alignas(line_bytes) T gradient[strip_panels * lanes<T> * most_vectors * lanes<T>];
     for_each_tile(worker, [&](const Tile& tile) {
         for_each_strip(tile, strip_panels, [&](const Strip& strip) {
             strip_gradient(tile, strip, samples, gradient, scratch_of(worker));
-            strip_update(rules, tile, strip, gradient);
+            strip_update(rules, limits.penalty_factor, tile, strip, gradient);
         });
     });
 }
 
 // With clipping the whole gradient comes first: its norm decides about each step.
 template <class T>
-void PanelsEngine<T>::clipped_update(const StepRules& rules, double clip_norm, Index samples, Worker worker, Barrier& barrier) {
+void PanelsEngine<T>::clipped_update(const StepRules& rules, const StepLimits& limits, Index samples, Worker worker, Barrier& barrier) {
+    const double clip_norm = limits.clip_norm;
     const auto kept = [&](const Tile& tile, const Strip& strip) {
         const StageMemory<T>& memory = stages_[tile.stage];
         return memory.gradient + tile.panel * memory.panel + strip.first_row<T>() * (strip.biases() ? 1 : tile.vectors) * lanes<T>;
@@ -181,12 +182,12 @@ void PanelsEngine<T>::clipped_update(const StepRules& rules, double clip_norm, I
         for_each_strip(tile, 1, [&](const Strip& strip) {
             T* const place = kept(tile, strip);
             strip_gradient(tile, strip, samples, place, scratch_of(worker));
-            strip_regularize(tile, strip, place);
+            strip_regularize(limits.penalty_factor, tile, strip, place);
             strip_squares(tile, strip, place);
         });
     });
     const Range columns = dscaled_.data ? scale_share(worker) : Range{0, 0};
-    kernel_.regularize(columns.last - columns.first, static_cast<T>(net_.scale.l1), static_cast<T>(net_.scale.l2), scale_ + columns.first, dscale_ + columns.first);
+    kernel_.regularize(columns.last - columns.first, static_cast<T>(limits.penalty_factor * net_.scale.l1), static_cast<T>(limits.penalty_factor * net_.scale.l2), scale_ + columns.first, dscale_ + columns.first);
     for (Index c = columns.first; c < columns.last; c += lanes<T>)
         squares_[static_cast<std::size_t>(scale_squares_ + c / lanes<T>)] = kernel_.sum_of_squares(std::min(net_.n_inputs() - c, lanes<T>), dscale_ + c);
     barrier.wait(worker);
@@ -195,21 +196,21 @@ void PanelsEngine<T>::clipped_update(const StepRules& rules, double clip_norm, I
     const double norm = std::sqrt(squares);
     const T factor = static_cast<T>(norm > clip_norm ? clip_norm / norm : 1.0);
     for (Index c = columns.first; c < columns.last; ++c) dscale_[c] *= factor;
-    if (columns.first < columns.last) scale_update(rules.scale, columns);
+    if (columns.first < columns.last) scale_update(rules.scale, limits.penalty_factor, columns);
     alignas(line_bytes) T gradient[lanes<T> * most_vectors * lanes<T>];
     for_each_tile(worker, [&](const Tile& tile) {
         for_each_strip(tile, 1, [&](const Strip& strip) {
             const T* const place = kept(tile, strip);
             const Index count = strip.rows * tile.vectors * lanes<T>;
             for (Index e = 0; e < count; ++e) gradient[e] = place[e] * factor;
-            strip_update(rules, tile, strip, gradient);
+            strip_update(rules, limits.penalty_factor, tile, strip, gradient);
         });
     });
 }
 
 template void PanelsEngine<float>::plan_tiles();
 template void PanelsEngine<double>::plan_tiles();
-template void PanelsEngine<float>::update(const StepRules&, double, Index, Worker, Barrier&);
-template void PanelsEngine<double>::update(const StepRules&, double, Index, Worker, Barrier&);
+template void PanelsEngine<float>::update(const StepRules&, const StepLimits&, Index, Worker, Barrier&);
+template void PanelsEngine<double>::update(const StepRules&, const StepLimits&, Index, Worker, Barrier&);
 
 }  // namespace chainrule::model::panels

@@ -101,7 +101,7 @@ template <class T> Sums Plan<T>::sums_of(const Batch& batch) const {
     sums.rows = static_cast<double>(batch.rows);
     if (has_accuracy_) sums.hits = kernel.sum(batch.rows, engine_->hits());
     if (!batch.weights) {
-        sums.loss = kernel.sum(batch.rows, engine_->sample_losses());
+        sums.loss = net_.loss_factor * kernel.sum(batch.rows, engine_->sample_losses());
         sums.weight = sums.rows;
         return sums;
     }
@@ -110,6 +110,7 @@ template <class T> Sums Plan<T>::sums_of(const Batch& batch) const {
         sums.loss += weight * static_cast<double>(engine_->sample_losses()[r]);
         sums.weight += weight;
     }
+    sums.loss *= net_.loss_factor;
     return sums;
 }
 
@@ -167,12 +168,12 @@ template <class T> bool Plan<T>::one_step(Stretch& stretch, Worker worker) {
         return true;
     }
     const StepRules& rules = rules_[steps_taken_ % 2];
-    const double clip_norm = schedule.clip_norm;
-    const bool reports_penalty = regularized_ && (stretch.done + 1 == stretch.max_steps || step_ + 1 == static_cast<std::int64_t>(steps_per_epoch()));
+    const StepLimits limits = {schedule.clip_norm, penalty_factor(now)};
+    const bool reports_penalty = regularized_ && (net_.batch_objective || stretch.done + 1 == stretch.max_steps || step_ + 1 == static_cast<std::int64_t>(steps_per_epoch()));
     engine_->pass(now, worker, stretch.barrier);
     const Sums sums = sums_of(now);
     if (reports_penalty) {
-        if (worker.index == 0) last_step_.regularization_loss = engine_->penalty();
+        if (worker.index == 0) last_step_.regularization_loss = limits.penalty_factor * engine_->penalty();
         stretch.barrier.wait(worker);
     }
     const double loss = sums.loss + (reports_penalty ? last_step_.regularization_loss : 0);
@@ -181,18 +182,23 @@ template <class T> bool Plan<T>::one_step(Stretch& stretch, Worker worker) {
         if (worker.index == 0) nonfinite_ = stopped_ = true;
         return false;
     }
-    engine_->update(rules, clip_norm, now.rows, worker, stretch.barrier);
+    engine_->update(rules, limits, now.rows, worker, stretch.barrier);
     if (worker.index == 0) finish_step(stretch, sums, reports_penalty);
     stretch.barrier.wait(worker);
     return true;
 }
 
 template <class T> void Plan<T>::finish_step(Stretch& stretch, const Sums& sums, bool knows_penalty) {
-    epoch_sums_.add(sums);
     last_step_.data_loss = sums.mean_loss();
-    last_step_.accuracy = has_accuracy_ ? sums.accuracy() : NAN;
     if (!regularized_) last_step_.regularization_loss = 0;
     else if (!knows_penalty) last_step_.regularization_loss = NAN;
+    if (net_.batch_objective) {
+        epoch_sums_.add({sums.rows * sums.mean_loss(), sums.rows, sums.hits, sums.rows});
+        epoch_penalty_ += sums.rows * last_step_.regularization_loss;
+    } else {
+        epoch_sums_.add(sums);
+    }
+    last_step_.accuracy = has_accuracy_ ? sums.accuracy() : NAN;
     last_step_.rate = rate_;
     inputs_in_place_ = true;
     ++schedule.iterations;
@@ -267,13 +273,14 @@ template <class T> void Plan<T>::finish_epoch(Stretch& stretch, Worker worker) {
         if (validated) inputs_in_place_ = false;
         finished_.data_loss.push_back(epoch_sums_.mean_loss());
         finished_.seconds.push_back(0);
-        if (regularized_) finished_.regularization_loss.push_back(engine_->penalty());
+        if (regularized_) finished_.regularization_loss.push_back(net_.batch_objective ? epoch_penalty_ / epoch_sums_.rows : engine_->penalty());
         if (has_accuracy_) finished_.accuracy.push_back(epoch_sums_.accuracy());
         if (rate_changes_) finished_.rate.push_back(last_step_.rate);
         if (validated) finished_.validation_loss.push_back(validation.mean_loss());
         if (validated && has_accuracy_) finished_.validation_accuracy.push_back(validation.accuracy());
         ++finished_.count;
         epoch_sums_ = {};
+        epoch_penalty_ = 0;
         ++unclocked_epochs_;
         step_ = 0;
         ++epoch_;

@@ -132,6 +132,7 @@ template <class T> class Plan final : public PlanBase {
     void reserve_finished();
     Batch batch(const Samples& samples, Index step, const std::int64_t* order, bool training) const;
     Sums sums_of(const Batch& batch) const;
+    double penalty_factor(const Batch& batch) const { return net_.batch_objective ? 1 / batch.total_weight() : 1; }
     void prepare_rules(const Stretch& stretch);
     void prepare_rule(const Parameter& parameter, double decay, UpdateRule& result) const;
     bool all_alike() const;
@@ -150,6 +151,7 @@ template <class T> class Plan final : public PlanBase {
     bool has_accuracy_;
     bool regularized_ = false;
     Sums epoch_sums_;
+    double epoch_penalty_ = 0;  // of its batches, times their samples; for a batch's objective
     double epoch_seconds_ = 0;  // of the epoch in progress, up to last_clock_
     Clock::time_point last_clock_ = {};
     std::uint64_t steps_at_clock_ = 0, steps_passed_ = 0;  // passed: taken or passed over

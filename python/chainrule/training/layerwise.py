@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -23,7 +25,7 @@ from .busy import parameter_lock
 from .evaluation import evaluate
 from .meter import Meter
 from .passes import backward_pass, forward_pass, learning, lowest_learning
-from .request import StepRecord, TrainingRequest
+from .request import Objective, StepRecord, TrainingRequest, Weights
 
 
 def clip_gradients(layers: list[Any], clip_norm: float) -> None:
@@ -42,6 +44,38 @@ def clip_gradients(layers: list[Any], clip_norm: float) -> None:
             setattr(layer, name, gradient * gradient.dtype.type(clip_norm / norm))
 
 
+def penalty_share(objective: Objective, y: Any, weight: Weights | None) -> float:
+    """Return what a batch multiplies the strengths of the penalties with."""
+    if not objective.of_batch:
+        return 1.0
+    return 1.0 / float(len(y) if weight is None else weight.sum())
+
+
+@contextmanager
+def penalties_times(layers: list[Any], share: float) -> Iterator[None]:
+    """Multiply the strengths of the layers' penalties for the length of the block."""
+    names = [] if share == 1.0 else strengths_of(layers)
+    kept = [(layer, name, getattr(layer, name)) for layer, name in names]
+    try:
+        for layer, name, value in kept:
+            setattr(layer, name, value * share)
+        yield
+    finally:
+        for layer, name, value in kept:
+            setattr(layer, name, value)
+
+
+def strengths_of(layers: list[Any]) -> list[tuple[Any, str]]:
+    """Return the attributes that hold a penalty's strength, one that is not 0."""
+    names = [
+        (layer, f"{slot.prefix}_regularizer_{kind}")
+        for layer in layers
+        for slot in slots_of(layer)
+        for kind in ("l1", "l2")
+    ]
+    return [(layer, name) for layer, name in names if getattr(layer, name, 0)]
+
+
 class LayerwiseRunner:
     """Runs a training request step by step through the Python classes; see `Runner`."""
 
@@ -54,6 +88,8 @@ class LayerwiseRunner:
         self.nonfinite: tuple[int, int] | None = None
         self._meter = Meter(model)
         self._order: NDArray[np.int64] | None = None
+        self._objective = request.objective
+        self._batches = np.zeros(3)
         self._rows: list[tuple[float, ...]] = []
         self._record = StepRecord(math.nan, math.nan, math.nan, math.nan)
         self._seconds = 0.0
@@ -84,6 +120,7 @@ class LayerwiseRunner:
     def _start_epoch(self) -> None:
         self._order = self.request.next_order()
         self._meter.new_pass()
+        self._batches[:] = 0
         self._dropouts = scheduled_dropouts(self.model.layers)
         self._find_learners()
 
@@ -103,7 +140,10 @@ class LayerwiseRunner:
             return True  # no sample counts: no step
         self._set_dropped_shares()
         output = forward_pass(model.layers, X, True)
-        data_loss, penalty = self._meter.add_loss(output, y, weight), self._meter.penalty()
+        factor = self._objective.loss_factor
+        share = penalty_share(self._objective, y, weight)
+        data_loss = factor * self._meter.add_loss(output, y, weight)
+        penalty = share * self._meter.penalty()
         if not math.isfinite(data_loss + penalty) and self.request.on_nonfinite != "ignore":
             self.nonfinite = (self.epoch, self.step)
             for layer in model.layers:
@@ -113,7 +153,9 @@ class LayerwiseRunner:
         accuracy = self._meter.add_accuracy(output, y)
         if not self._all_known:
             self._find_learners()
-        backward_pass(model.layers, model.loss, output, y, weight, self._lowest)
+        with penalties_times(self._learners, share):
+            backward_pass(model.layers, model.loss, output, y, weight, self._lowest, factor)
+        self._add_batch(len(y), data_loss, penalty)
         if self.request.clip_norm is not None:
             clip_gradients(self._learners, self.request.clip_norm)
         self._update()
@@ -146,13 +188,21 @@ class LayerwiseRunner:
 
     def _validate(self) -> tuple[float, float, float, float, float]:
         """Close the epoch's sums; return loss parts, accuracy, and the validation's."""
-        meter = self._meter
-        training = meter.data_loss(), meter.penalty(), meter.mean_accuracy()
+        meter, factor = self._meter, self._objective.loss_factor
+        losses = factor * meter.data_loss(), meter.penalty()
+        if self._objective.of_batch:
+            rows, *sums = self._batches.tolist()
+            losses = (sums[0] / rows, sums[1] / rows) if rows else (math.nan, math.nan)
+        training = (*losses, meter.mean_accuracy())
         if self.request.validation is None:
             return (*training, math.nan, math.nan)
         size = self.request.validation_batch_size
         validated = evaluate(self.model, *self.request.validation, size)
-        return (*training, validated.loss, validated.accuracy)
+        return (*training, factor * validated.loss, validated.accuracy)
+
+    def _add_batch(self, rows: int, data_loss: float, penalty: float) -> None:
+        """Add a batch to the sums that an objective of batches reports."""
+        self._batches += (rows, rows * data_loss, rows * penalty)
 
     def _end_epoch(self, values: tuple[float, float, float, float, float]) -> None:
         data_loss, penalty, accuracy, *validation = values
@@ -178,6 +228,9 @@ class LayerwiseRunner:
 
     def read_back(self) -> None:
         """Nothing to do: the classes' own attributes are read in each step."""
+
+    def read_rate(self) -> None:
+        """Nothing to do: the optimizer's settings are read in each step."""
 
     def stop(self) -> None:
         """End the training after the steps done."""

@@ -25,7 +25,7 @@ from ..optimizer_state import steps_of
 from ..parameters import Slot, slots_of
 from ..scale import Layer_Scale
 from .passes import learning
-from .request import TrainingRequest
+from .request import Objective, TrainingRequest
 
 
 class NoPlan(Exception):
@@ -82,6 +82,8 @@ class Network(NamedTuple):
     labels: bool
     rule: str
     clips: bool
+    loss_factor: float
+    batch_objective: bool
     engine: str
 
 
@@ -185,12 +187,14 @@ def network_of(
     if own_class(model.optimizer) is None:
         raise NoPlan(f"the optimizer, {type(model.optimizer).__name__}, has methods of its own")
     precision, labels, clips = 0.0, False, False
+    objective = Objective()
     metric = metric_of(model, last)
     if request is not None:
         check_samples(layers, metric, request)
         batch_size, clips = request.batch_size, request.clip_norm is not None
         precision = request.precision or 0.0
         labels = request.y.ndim == 1
+        objective = request.objective
     scale = None
     if layers.scale is not None:
         scale = parameter_of(layers.scale, slots_of(layers.scale)[0], learners, steps)
@@ -207,6 +211,8 @@ def network_of(
         labels=labels,
         rule=model.optimizer.rule,
         clips=clips,
+        loss_factor=objective.loss_factor,
+        batch_objective=objective.of_batch,
         engine=os.environ.get("CHAINRULE_ENGINE") or "automatic",
     )
 

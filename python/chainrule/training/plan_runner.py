@@ -63,12 +63,20 @@ class PlanRunner:
         """Hand the parameters, the optimizer's arrays and its settings to the core."""
         self._arrays = arrays_of(self.model.optimizer, self._layers, self._network)
         self._plan.load(*self._arrays)
+        self._set_schedule(int(self.model.optimizer.iterations))
+
+    def read_rate(self) -> None:
+        """Read the optimizer's rate, decay and constants again, between epochs; nothing else."""
+        if not self.done:
+            self._set_schedule(self._plan.iterations)
+
+    def _set_schedule(self, iterations: int) -> None:
         optimizer = self.model.optimizer
         self._plan.set_schedule(
             learning_rate=float(optimizer.learning_rate),
             decay=float(optimizer.decay),
             weight_decay=float(optimizer.weight_decay),
-            iterations=int(optimizer.iterations),
+            iterations=iterations,
             clip_norm=float(self.request.clip_norm or 0.0),
             settings=optimizer.hyper(),
         )

@@ -28,6 +28,19 @@ class StepRecord(NamedTuple):
     rate: float
 
 
+class Objective(NamedTuple):
+    """What a step minimises: ``loss_factor * data loss + penalties``.
+
+    `of_batch` divides the penalties by the sum of the batch's weights, its samples without weights;
+    an epoch then reports the mean over its batches, by their samples, of both terms before the
+    step. Without it penalties are added as they are, and an epoch reports the mean loss of its
+    samples and the penalties at its end.
+    """
+
+    loss_factor: float = 1.0
+    of_batch: bool = False
+
+
 @dataclass
 class TrainingRequest:
     """What a runner needs to know.
@@ -56,6 +69,8 @@ class TrainingRequest:
         Largest global L2 norm of the gradients of all parameters that learn.
     best_epoch : "validation_loss", "validation_accuracy" or None
         What chooses the epoch whose parameters are put back at the end.
+    objective : Objective
+        `Model.train` leaves it as it is.
     feature_names : tuple of str or None
         The columns of the frame that X was.
     dtype : the model's dtype, None where its layers have several or none
@@ -77,6 +92,7 @@ class TrainingRequest:
     on_nonfinite: str = "raise"
     clip_norm: float | None = None
     best_epoch: str | None = None
+    objective: Objective = Objective()
     feature_names: tuple[str, ...] | None = None
     dtype: np.dtype[Any] | None = None
     precision: float | None = None
@@ -165,6 +181,9 @@ class Runner(Protocol):
 
     def read_back(self) -> None:
         """Read parameters, rate, momentum and decay from the Python objects."""
+
+    def read_rate(self) -> None:
+        """Read the optimizer's settings again, and nothing else, at the end of an epoch."""
 
     def stop(self) -> None:
         """End the training after the steps done."""

@@ -1,0 +1,294 @@
+"""What the classifier and the regressor share: fits, outputs, and the attributes of scikit-learn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
+
+from ..arrays import Array
+from ..layers import Layer_Dense
+from ..model import Model
+from . import quasi_newton, stopping
+from .construction import fits, new_model, new_optimizer, set_up
+from .epochs import Fit, all_finite
+from .heads import Head
+from .inputs import FLOATS, blocks, checked_samples, dense, training_samples
+from .scikit_callbacks import CallbackSupportMixin, Reporter
+from .settings import check_parameters, hidden_sizes
+from .steps import KeptSteps
+from .validation import Samples, split
+
+ROWS = 65536  # of samples whose outputs are held at a time
+OF_THE_MOMENT = ("_trusted", "_steps")  # left out of pickles and copies
+
+
+class BasePerceptron(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
+    """Base of the estimators; a subclass says what targets are and what outputs mean.
+
+    Attributes
+    ----------
+    model_ : Model
+        The net itself: for `gradcheck`, `save`, plots; without an estimator it predicts the last
+        layer's output.
+    """
+
+    _classifies = False
+    model_: Model
+    _head: Head
+    _incremental = False
+
+    def _head_for(self, y: Any) -> Head:
+        """Return what the net ends with, for targets as they came."""
+        raise NotImplementedError
+
+    def _targets(self, y: Any, dtype: np.dtype[Any]) -> Array:
+        """Return the targets as the net takes them."""
+        raise NotImplementedError
+
+    def _see_targets(self, y: Any, first: bool) -> Any:
+        """Learn or check what the targets may be; return them as they will be split and scored."""
+        raise NotImplementedError
+
+    def _class_factors(self, y: Any) -> Array | None:
+        """Return what class weights make of each sample's weight."""
+        return None
+
+    # --- fitting ----------------------------------------------------------------------------------
+
+    def _train(
+        self, X: Any, y: Any, sample_weight: Any, held: tuple[Any, Any, Any], incremental: bool
+    ) -> None:
+        """Do what `fit` and `partial_fit` share."""
+        check_parameters(self)
+        sizes = hidden_sizes(self.hidden_layer_sizes)
+        fitted = "model_" in self.__dict__
+        first = not fitted or (not self.warm_start and not incremental)
+        self._incremental = incremental
+        if incremental and self.early_stopping is not False:
+            raise ValueError(
+                "early_stopping: expected False for partial_fit, which does one epoch, got "
+                f"{self.early_stopping!r}"
+            )
+        raw = {"X": X, "y": y}
+        X, y = training_samples(self, X, y, reset=first, numeric=not self._classifies)
+        if len(np.shape(y)) == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        y = self._see_targets(dense(y), first)
+        weight = None
+        if sample_weight is not None:
+            weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
+            raw["metadata"] = {"sample_weight": sample_weight}
+        rng = check_random_state(self.random_state)
+        head = self._head_for(y) if first else self._head
+        dtype = self._dtype(X, first)
+        samples = Samples(X, y, self._targets_for(head, y, dtype), weight)
+        validation = self._given(held, head, dtype)
+        if first:
+            self._begin(new_model(self, X.shape[1], sizes, head, dtype, rng), head, len(sizes))
+        self._attach_optimizer(first, incremental)
+        reporter = Reporter(self, raw, 1 if incremental else self.max_iter)
+        if self.solver == "lbfgs":
+            weight = combined(weight, self._class_factors(y))
+            quasi_newton.minimise(self, head, samples._replace(weight=weight))
+        else:
+            if self.early_stopping is not False and validation is None:
+                stratify = self._classifies and self.n_outputs_ == 1
+                samples, validation = split(samples, self.validation_fraction, rng, stratify)
+            factors = self._class_factors(samples.y)
+            samples = samples._replace(weight=combined(samples.weight, factors))
+            if validation is not None and not hasattr(self, "validation_loss_curve_"):
+                self.validation_loss_curve_: list[float] = []
+            epochs = 1 if incremental else int(self.max_iter)
+            with threads(self.n_threads):
+                Fit(self, head, samples, validation, epochs, rng).run(reporter)
+        self.__dict__.pop("_trusted", None)
+        if not all_finite(self._arrays()):
+            raise ValueError(
+                "Solver produced non-finite parameter weights; expected samples of a moderate "
+                "size, scale them first"
+            )
+        reporter.finish(self)
+
+    def _dtype(self, X: Array, first: bool) -> np.dtype[Any]:
+        """Return the net's dtype: that of the samples with "auto"."""
+        if not first:
+            found: np.dtype[Any] = self._dense_layers()[0].dtype
+            return found
+        return X.dtype if self.dtype == "auto" else np.dtype(self.dtype)
+
+    def _targets_for(self, head: Head, y: Any, dtype: np.dtype[Any]) -> Array:
+        self._head = head
+        return self._targets(y, dtype)
+
+    def _given(self, held: tuple[Any, Any, Any], head: Head, dtype: Any) -> Samples | None:
+        """Return the validation samples that `fit` was given, checked; None without any."""
+        X, y, weight = held
+        if X is None and y is None and weight is None:
+            return None
+        if X is None or y is None:
+            raise ValueError("X_val: expected y_val with it, got one of them alone")
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse=["csr", "csc"],
+            multi_output=True,
+            y_numeric=not self._classifies,
+            dtype=FLOATS,
+            reset=False,
+        )
+        X, y = dense(X), dense(y)
+        if len(np.shape(y)) == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        y = self._see_targets(y, False)
+        if weight is not None:
+            weight = _check_sample_weight(weight, X, dtype=np.float64)
+        return Samples(X, y, self._targets(y, dtype), weight)
+
+    def _begin(self, model: Model, head: Head, n_hidden: int) -> None:
+        """Take a new net, and set the attributes of a first fit."""
+        self.model_, self._head = model, head
+        self.__dict__.pop("_steps", None)
+        self.n_outputs_ = head.n_outputs
+        self.n_layers_ = n_hidden + 2
+        self.out_activation_ = head.name
+        self.n_iter_ = 0
+        self.t_ = 0
+        for name in ("loss_curve_", "validation_scores_", "validation_loss_curve_"):
+            self.__dict__.pop(name, None)
+        if self.solver != "lbfgs":
+            stopping.begin(self)
+
+    def _attach_optimizer(self, first: bool, incremental: bool) -> None:
+        """Give the net its optimizer: a new one, or that of the fit before, which goes on."""
+        if self.solver == "lbfgs":
+            return
+        if "loss_curve_" not in self.__dict__:
+            stopping.begin(self)
+        elif not incremental:
+            stopping.continue_with(self)
+        optimizer = self.model_.optimizer
+        if first or optimizer is None or not fits(optimizer, self):
+            self.model_.set(optimizer=new_optimizer(self))
+        elif not incremental:
+            set_up(optimizer, self)
+
+    def _step(self, X: Any, y: Any, sample_weight: Any) -> bool:
+        """Do the one step of a `partial_fit` on few plain rows by the short way; False if not."""
+        if sample_weight is not None or "model_" not in self.__dict__:
+            return False
+        kept = self.__dict__.get("_steps")
+        if kept is None or not kept.serves(self):
+            kept = self._steps = KeptSteps(self)
+        return bool(kept.step(self, X, y))
+
+    # --- what a fit leaves ------------------------------------------------------------------------
+
+    def _dense_layers(self) -> list[Layer_Dense]:
+        return [layer for layer in self.model_.layers if isinstance(layer, Layer_Dense)]
+
+    def _arrays(self) -> list[Array]:
+        """Return the parameters that learn, weights and biases a layer."""
+        layers = self._dense_layers()
+        return [array for layer in layers for array in (layer.weights, layer.biases)]
+
+    @property
+    def coefs_(self) -> list[Array]:
+        """The weights (d, m) of each layer: the very arrays that predictions read."""
+        self._check_attribute("coefs_")
+        return [layer.weights for layer in self._dense_layers()]
+
+    @coefs_.setter
+    def coefs_(self, arrays: Any) -> None:
+        for layer, array in zip(self._dense_layers(), arrays, strict=True):
+            layer.weights = array
+
+    @property
+    def intercepts_(self) -> list[Array]:
+        """The biases (m,) of each layer: views of the arrays that predictions read."""
+        self._check_attribute("intercepts_")
+        return [layer.biases[0] for layer in self._dense_layers()]
+
+    @intercepts_.setter
+    def intercepts_(self, arrays: Any) -> None:
+        for layer, array in zip(self._dense_layers(), arrays, strict=True):
+            layer.biases = array
+
+    def _check_attribute(self, name: str) -> None:
+        if "model_" not in self.__dict__:
+            raise AttributeError(f"{type(self).__name__}: {name}: expected a fit before it")
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "model_" in self.__dict__
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        for name in OF_THE_MOMENT:
+            state.pop(name, None)
+        return state
+
+    # --- outputs ----------------------------------------------------------------------------------
+
+    def _checked(self, X: Any) -> Any:
+        """Return X as it can be predicted for."""
+        if "model_" not in self.__dict__:
+            check_is_fitted(self)
+        return checked_samples(self, X)
+
+    def _outputs(self, X: Any) -> Array:
+        """Return the net's output for checked samples."""
+        if type(X) is np.ndarray:
+            output: Array = self.model_.predict(X)
+            return output
+        parts = [self.model_.predict(rows) for _, rows in blocks(X, ROWS)]
+        return np.concatenate(parts)
+
+    @classmethod
+    def _around(cls, model: Model, head: Head) -> Any:
+        """Return an estimator whose net is `model`."""
+        estimator = cls()
+        layers = [layer for layer in model.layers if isinstance(layer, Layer_Dense)]
+        if not layers:
+            raise ValueError(f"{cls.__name__}: model: expected a dense layer, got none")
+        estimator.hidden_layer_sizes = tuple(layer.n_neurons for layer in layers[:-1])
+        estimator._begin(model, head, len(layers) - 1)
+        estimator.n_features_in_ = layers[0].n_inputs
+        if model.feature_names is not None:
+            estimator.feature_names_in_ = np.array(model.feature_names, dtype=object)
+            model.feature_names = None
+        return estimator
+
+
+def combined(weight: Array | None, factors: Array | None) -> Array | None:
+    """Return the product of two weights, either of which may be none."""
+    if weight is None or factors is None:
+        return factors if weight is None else weight
+    return weight * factors
+
+
+@contextmanager
+def threads(count: int | None) -> Iterator[None]:
+    """Let the block use at most so many threads, in this Python thread alone."""
+    if count is None:
+        yield
+        return
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=int(count), user_api="openmp"):
+        yield

@@ -1,0 +1,111 @@
+"""Validation scores: those that the plan's own validation tells, and those of any scorer."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import get_scorer, r2_score
+
+from ..arrays import Array
+from ..history import History
+from ..losses import Loss_MeanSquaredError
+from ..metrics import Accuracy_Categorical
+from .heads import Head
+from .validation import Validation
+
+
+def scorer_for(
+    estimator: Any, head: Head, validation: Validation, history: History, write_back: Any
+) -> Callable[[], float]:
+    """Return a function that scores the epoch that has just ended.
+
+    Accuracy without weights and R2 of one output with the squared error come from the plan; all
+    else from predictions with the parameters as they are.
+    """
+    if not isinstance(estimator.early_stopping, bool | np.bool_):
+        return by_scorer(estimator, validation, write_back)
+    if estimator._classifies:
+        if estimator.model_.accuracy is not None and validation.weight is None:
+            return lambda: last(history, 7)
+        return by_labels(estimator, validation, write_back)
+    if isinstance(head.loss, Loss_MeanSquaredError) and validation.targets.shape[1] == 1:
+        total = spread(validation.targets[:, 0], validation.weight)
+        if total > 0:
+            return lambda: 1.0 - last(history, 6) / head.loss_factor / total
+    return by_values(estimator, validation, write_back)
+
+
+def last(history: History, column: int) -> float:
+    """Return the last epoch's validation loss (6) or accuracy (7)."""
+    return history.last_row()[column]
+
+
+def accuracy_for(estimator: Any, validation: Validation | None) -> Accuracy_Categorical | None:
+    """Return the accuracy that the plan counts where it is what a classifier is scored by."""
+    labels = estimator._labels
+    counted = validation is not None and estimator.early_stopping is True
+    if not counted or validation is None or validation.weight is not None:
+        return None
+    if labels.kind == "multilabel" or estimator.out_activation_ == "identity":
+        return None
+    if estimator.out_activation_ == "softmax" and validation.targets.ndim != 1:
+        return None
+    return Accuracy_Categorical(binary=estimator.out_activation_ == "logistic")
+
+
+def spread(y: Array, weight: Array | None) -> float:
+    """Return the variance of y, in double, with weights or without."""
+    values = y.astype(np.float64, copy=False)
+    mean = np.average(values, weights=weight)
+    return float(np.average((values - mean) ** 2, weights=weight))
+
+
+def by_scorer(estimator: Any, validation: Validation, write_back: Any) -> Callable[[], float]:
+    """Return the score that scikit-learn's scorer gives, named or any callable (est, X, y)."""
+    given = estimator.early_stopping
+    scorer = get_scorer(given) if isinstance(given, str) else given
+    weights = {}
+    if validation.weight is not None and takes_weights(scorer):
+        weights = {"sample_weight": validation.weight}
+
+    def score() -> float:
+        write_back()
+        return float(scorer(estimator, validation.X, validation.y, **weights))
+
+    return score
+
+
+def takes_weights(scorer: Any) -> bool:
+    """Tell whether a scorer has a parameter `sample_weight`; scikit-learn's own have."""
+    if hasattr(scorer, "_score_func"):
+        return "sample_weight" in inspect.signature(scorer._score_func).parameters
+    return "sample_weight" in inspect.signature(scorer).parameters
+
+
+def by_labels(estimator: Any, validation: Validation, write_back: Any) -> Callable[[], float]:
+    """Return the share of samples all of whose labels are predicted, by weight."""
+
+    def score() -> float:
+        write_back()
+        same = np.asarray(estimator.predict(validation.X) == validation.y)
+        if same.ndim == 2:
+            same = same.all(axis=1)
+        return float(np.average(same, weights=validation.weight))
+
+    return score
+
+
+def by_values(estimator: Any, validation: Validation, write_back: Any) -> Callable[[], float]:
+    """Return R2 of the predictions; NaN where one is NaN."""
+
+    def score() -> float:
+        write_back()
+        predicted = estimator.predict(validation.X)
+        if np.isnan(predicted).any():
+            return float("nan")
+        return float(r2_score(validation.y, predicted, sample_weight=validation.weight))
+
+    return score
