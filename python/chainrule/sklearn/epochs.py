@@ -7,6 +7,7 @@ between epochs is scikit-learn's: loss curves, rules of convergence, a rate that
 from __future__ import annotations
 
 import math
+import numbers
 import warnings
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ..arrays import Array
-from ..history import History
+from ..history import COLUMNS, History
 from ..training.interrupts import Interrupts
 from ..training.loop import STRETCH, runner_for
 from ..training.preflight import checked_callbacks
@@ -23,9 +24,10 @@ from . import stopping
 from .construction import set_alpha
 from .heads import Head, poisson_remainder
 from .scikit_callbacks import Reporter
-from .scoring import accuracy_for, scorer_for
+from .scoring import VALIDATION_LOSS, accuracy_for, scorer_for
 from .validation import Orders, Samples
 
+LOSS = COLUMNS.index("loss")
 INTERRUPTED = "interrupted: the estimator has the parameters of the last whole step"
 
 
@@ -40,6 +42,30 @@ def batch_size_for(estimator: Any, n: int) -> int:
             stacklevel=4,
         )
     return min(int(estimator.batch_size), n)
+
+
+class Epochs:
+    """What the epochs of a fit recorded: the last one at hand, a history that is brought up late."""
+
+    def __init__(self) -> None:
+        self.history = History()
+        self._waiting: list[Any] = []
+
+    def add(self, runner: Runner) -> None:
+        """Take the epoch that has just ended."""
+        count, self._columns = runner.take_epochs()
+        self._waiting.append((count, self._columns))
+
+    def last(self, column: int) -> float:
+        """Return a value of the epoch that was added last."""
+        value = self._columns[column]
+        return value if isinstance(value, float) else float(value[-1])
+
+    def flush(self) -> None:
+        """Bring the history up to date."""
+        for count, columns in self._waiting:
+            self.history.extend(count, columns)
+        self._waiting.clear()
 
 
 class Fit:
@@ -66,9 +92,12 @@ class Fit:
     ) -> None:
         self.estimator, self.model = estimator, estimator.model_
         self.head, self.samples, self.validation = head, samples, validation
-        self.history = History()
-        self.orders = Orders(rng) if estimator.shuffle else None
+        self.epochs = Epochs()
         n = len(samples.X)
+        size = batch_size_for(estimator, n)
+        # one batch is the same in any order, but for rounding; a generator of its own tells nobody
+        shuffles = size < n or not isinstance(estimator.random_state, numbers.Integral)
+        self.orders = Orders(rng) if estimator.shuffle and shuffles else None
         held = None
         if validation is not None:
             held = (validation.X, validation.targets, validation.weight)
@@ -76,8 +105,8 @@ class Fit:
             X=samples.X,
             y=samples.targets,
             epochs=epochs,
-            batch_size=batch_size_for(estimator, n),
-            shuffle=bool(estimator.shuffle),
+            batch_size=size,
+            shuffle=self.orders is not None,
             generator=self.orders,  # type: ignore[arg-type]
             validation=held,
             validation_batch_size=0 if validation is None else len(validation.X),
@@ -109,7 +138,7 @@ class Fit:
         estimator.n_iter_ = 0
         with model._used_by("train", alone=True):
             model._prepare(parts=("loss", "optimizer"))
-            model.history, model.stop_training = self.history, False
+            model.history, model.stop_training = self.epochs.history, False
             for callback in self.callbacks:
                 callback.model = model
             runner = runner_for(model, self.request)
@@ -126,6 +155,7 @@ class Fit:
                 warnings.warn(f"{type(estimator).__name__}: {INTERRUPTED}", stacklevel=4)
             finally:
                 runner.write_back()
+                self.epochs.flush()
             rule.finish()
         if runner.nonfinite is not None:
             raise ValueError(
@@ -139,7 +169,7 @@ class Fit:
             return stopping.LossRule(self.estimator)
         self.estimator._trusted = self.validation.X
         score = scorer_for(
-            self.estimator, self.head, self.validation, self.history, runner.write_back
+            self.estimator, self.head, self.validation, self.epochs, runner.write_back
         )
         return stopping.ScoreRule(self.estimator, score, runner.write_back)
 
@@ -162,15 +192,13 @@ class Fit:
             interrupts.answer()
             if runner.step:
                 continue
-            runner.report_epochs(self.history)
+            self.epochs.add(runner)
             stops = self.end_epoch(runner, rule)
             if self.hooks or reporter.active:
                 stops = self.tell(runner, reporter, interrupts) or stops
             if stops:
                 runner.stop()
-            elif estimator.n_iter_ == estimator.max_iter and self.request.epochs > 1 or (
-                estimator.n_iter_ == estimator.max_iter and not estimator._incremental
-            ):
+            elif runner.done and not estimator._incremental:
                 warnings.warn(
                     f"{type(estimator).__name__}: max_iter={estimator.max_iter} epochs were done "
                     "and the optimization has not converged yet",
@@ -181,8 +209,7 @@ class Fit:
     def end_epoch(self, runner: Runner, rule: Any) -> bool:
         """Record the epoch; tell whether the rule ends the fit here."""
         estimator, optimizer = self.estimator, self.model.optimizer
-        row = self.history.last_row()
-        loss = row[0]
+        loss = self.epochs.last(LOSS)
         if self.remainder is not None:
             loss += self.mean_remainder()
         estimator.n_iter_ += 1
@@ -190,7 +217,7 @@ class Fit:
         estimator.loss_ = loss
         estimator.loss_curve_.append(loss)
         if self.validation is not None:
-            estimator.validation_loss_curve_.append(row[6])
+            estimator.validation_loss_curve_.append(self.epochs.last(VALIDATION_LOSS))
         if estimator.verbose:
             print(f"Iteration {estimator.n_iter_}, loss = {loss:.8f}")
         rule.look(loss)
@@ -220,9 +247,11 @@ class Fit:
     def tell(self, runner: Runner, reporter: Reporter, interrupts: Interrupts) -> bool:
         """Run the callbacks; tell whether one of them ends the fit."""
         runner.write_back()
+        self.epochs.flush()
+        history = self.epochs.history
         with interrupts.at_once():
             for hook in self.hooks:
-                hook.on_epoch_end(len(self.history), self.history.epoch(len(self.history)))
+                hook.on_epoch_end(len(history), history.epoch(len(history)))
             stops = reporter.epoch_ended(self.estimator)
         if self.hooks:
             runner.read_back()

@@ -10,15 +10,18 @@ import numpy as np
 from sklearn.metrics import get_scorer, r2_score
 
 from ..arrays import Array
-from ..history import History
+from ..history import COLUMNS
 from ..losses import Loss_MeanSquaredError
 from ..metrics import Accuracy_Categorical
 from .heads import Head
 from .validation import Validation
 
+VALIDATION_LOSS = COLUMNS.index("validation_loss")
+VALIDATION_ACCURACY = COLUMNS.index("validation_accuracy")
+
 
 def scorer_for(
-    estimator: Any, head: Head, validation: Validation, history: History, write_back: Any
+    estimator: Any, head: Head, validation: Validation, epochs: Any, write_back: Any
 ) -> Callable[[], float]:
     """Return a function that scores the epoch that has just ended.
 
@@ -29,18 +32,13 @@ def scorer_for(
         return by_scorer(estimator, validation, write_back)
     if estimator._classifies:
         if estimator.model_.accuracy is not None and validation.weight is None:
-            return lambda: last(history, 7)
+            return lambda: float(epochs.last(VALIDATION_ACCURACY))
         return by_labels(estimator, validation, write_back)
     if isinstance(head.loss, Loss_MeanSquaredError) and validation.targets.shape[1] == 1:
         total = spread(validation.targets[:, 0], validation.weight)
         if total > 0:
-            return lambda: 1.0 - last(history, 6) / head.loss_factor / total
+            return lambda: 1.0 - epochs.last(VALIDATION_LOSS) / head.loss_factor / total
     return by_values(estimator, validation, write_back)
-
-
-def last(history: History, column: int) -> float:
-    """Return the last epoch's validation loss (6) or accuracy (7)."""
-    return history.last_row()[column]
 
 
 def accuracy_for(estimator: Any, validation: Validation | None) -> Accuracy_Categorical | None:

@@ -217,11 +217,15 @@ class LayerwiseRunner:
         """Return what the last step reported."""
         return self._record
 
+    def take_epochs(self) -> tuple[int, Any]:
+        """Return the epochs finished since the last call: their number and the columns."""
+        rows, self._rows = self._rows, []
+        return len(rows), np.array(rows).T
+
     def report_epochs(self, history: History) -> None:
         """Add the epochs finished since the last call."""
         if self._rows:
-            history.append(self._rows)
-            self._rows.clear()
+            history.extend(*self.take_epochs())
 
     def write_back(self) -> None:
         """Nothing to do: the classes' own arrays were changed."""

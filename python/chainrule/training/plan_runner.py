@@ -129,6 +129,10 @@ class PlanRunner:
         """Return what the last step reported."""
         return StepRecord(*self._plan.step_record())
 
+    def take_epochs(self) -> tuple[int, Any]:
+        """Return the epochs finished since the last call: their number and the columns."""
+        return self._plan.take_epochs()
+
     def report_epochs(self, history: History) -> None:
         """Add the epochs finished since the last call."""
         history.extend(*self._plan.take_epochs())

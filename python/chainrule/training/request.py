@@ -173,6 +173,9 @@ class Runner(Protocol):
         regularisation: it is NaN or that of an earlier step.
         """
 
+    def take_epochs(self) -> tuple[int, Any]:
+        """Return the epochs finished since the last call as `History.extend` takes them."""
+
     def report_epochs(self, history: History) -> None:
         """Add the epochs finished since the last call."""
 
