@@ -26,7 +26,7 @@ from .heads import Head
 from .inputs import FLOATS, blocks, checked_samples, dense, training_samples
 from .scikit_callbacks import CallbackSupportMixin, Reporter
 from .settings import check_parameters, hidden_sizes
-from .steps import KeptSteps
+from .steps import keep_steps, step_quickly
 from .validation import Samples, split
 
 ROWS = 65536  # of samples whose outputs are held at a time
@@ -184,14 +184,17 @@ class BasePerceptron(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         elif not incremental:
             set_up(optimizer, self)
 
-    def _step(self, X: Any, y: Any, sample_weight: Any) -> bool:
-        """Do the one step of a `partial_fit` on few plain rows by the short way; False if not."""
-        if sample_weight is not None or "model_" not in self.__dict__:
-            return False
-        kept = self.__dict__.get("_steps")
-        if kept is None or not kept.serves(self):
-            kept = self._steps = KeptSteps(self)
-        return bool(kept.step(self, X, y))
+    def _train_once(self, X: Any, y: Any, sample_weight: Any) -> None:
+        """Do what `partial_fit` does, by the short way where there is one."""
+        if sample_weight is None and step_quickly(self, X, y):
+            return
+        self._train(X, y, sample_weight, (None, None, None), True)
+        if sample_weight is None:
+            keep_steps(self, X)
+
+    def _quick_targets(self, y: Any, n: int) -> Array | None:
+        """Return targets of n samples where y is plain; None if it must be looked at closely."""
+        raise NotImplementedError
 
     # --- what a fit leaves ------------------------------------------------------------------------
 

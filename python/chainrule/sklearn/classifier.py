@@ -182,7 +182,8 @@ class MLPClassifier(ClassifierMixin, BasePerceptron):  # type: ignore[misc]
         ValueError
             No classes in the first call, others in a later one, or labels that are not among them.
         """
-        if classes is None and self._step(X, y, sample_weight):
+        if classes is None:
+            self._train_once(X, y, sample_weight)
             return self
         self._first_classes = classes
         try:
@@ -333,6 +334,21 @@ class MLPClassifier(ClassifierMixin, BasePerceptron):  # type: ignore[misc]
             )
         factors: Array = compute_sample_weight(self.class_weight, y)
         return factors
+
+    def _quick_targets(self, y: Any, n: int) -> Array | None:
+        if type(y) is list:
+            given = y
+        elif type(y) is np.ndarray and y.ndim == 1:
+            given = y.tolist()
+        else:
+            return None
+        places = [self._labels.place(label) for label in given]
+        if len(places) != n or None in places:
+            return None
+        found = np.array(places)
+        if self._head.labels:
+            return found
+        return found.reshape(-1, 1) if self._head.n_outputs == 1 else None
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

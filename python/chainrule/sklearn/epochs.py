@@ -158,10 +158,7 @@ class Fit:
                 self.epochs.flush()
             rule.finish()
         if runner.nonfinite is not None:
-            raise ValueError(
-                "Solver produced non-finite parameter weights: epoch {}, step {}; expected samples "
-                "of a moderate size, scale them first".format(*runner.nonfinite)
-            )
+            raise nonfinite_error(*runner.nonfinite)
 
     def rule(self, runner: Runner) -> Any:
         """Return the rule of convergence."""
@@ -208,25 +205,15 @@ class Fit:
 
     def end_epoch(self, runner: Runner, rule: Any) -> bool:
         """Record the epoch; tell whether the rule ends the fit here."""
-        estimator, optimizer = self.estimator, self.model.optimizer
+        estimator = self.estimator
         loss = self.epochs.last(LOSS)
         if self.remainder is not None:
             loss += self.mean_remainder()
-        estimator.n_iter_ += 1
-        estimator.t_ += len(self.samples.X)
-        estimator.loss_ = loss
-        estimator.loss_curve_.append(loss)
         if self.validation is not None:
             estimator.validation_loss_curve_.append(self.epochs.last(VALIDATION_LOSS))
-        if estimator.verbose:
-            print(f"Iteration {estimator.n_iter_}, loss = {loss:.8f}")
-        rule.look(loss)
+        optimizer = self.model.optimizer
         rate = optimizer.learning_rate
-        if estimator.solver == "sgd" and estimator.learning_rate == "invscaling":
-            if estimator.optimizer is None:
-                scale = (estimator.t_ + 1) ** estimator.power_t
-                optimizer.learning_rate = float(estimator.learning_rate_init) / scale
-        over = stopping.is_over(estimator, optimizer)
+        over = record_epoch(estimator, optimizer, rule, loss, len(self.samples.X))
         if rate != optimizer.learning_rate:
             runner.read_rate()
         return over
@@ -256,6 +243,30 @@ class Fit:
         if self.hooks:
             runner.read_back()
         return bool(stops or self.model.stop_training)
+
+
+def record_epoch(estimator: Any, optimizer: Any, rule: Any, loss: float, n: int) -> bool:
+    """Count an epoch of n samples, set the next one's rate; tell whether the rule ends the fit."""
+    estimator.n_iter_ += 1
+    estimator.t_ += n
+    estimator.loss_ = loss
+    estimator.loss_curve_.append(loss)
+    if estimator.verbose:
+        print(f"Iteration {estimator.n_iter_}, loss = {loss:.8f}")
+    rule.look(loss)
+    if estimator.learning_rate == "invscaling" and estimator.solver == "sgd":
+        if estimator.optimizer is None:
+            scale = (estimator.t_ + 1) ** estimator.power_t
+            optimizer.learning_rate = float(estimator.learning_rate_init) / scale
+    return stopping.is_over(estimator, optimizer)
+
+
+def nonfinite_error(epoch: int, step: int) -> ValueError:
+    """Return what a fit raises whose loss has grown beyond all bounds."""
+    return ValueError(
+        f"Solver produced non-finite parameter weights: epoch {epoch}, step {step}; expected samples "
+        "of a moderate size, scale them first"
+    )
 
 
 def all_finite(arrays: list[Array]) -> bool:

@@ -155,8 +155,7 @@ class MLPRegressor(RegressorMixin, BasePerceptron):  # type: ignore[misc]
         -------
         self
         """
-        if not self._step(X, y, sample_weight):
-            self._train(X, y, sample_weight, (None, None, None), True)
+        self._train_once(X, y, sample_weight)
         return self
 
     def predict(self, X: Any) -> Array:
@@ -205,6 +204,15 @@ class MLPRegressor(RegressorMixin, BasePerceptron):  # type: ignore[misc]
         n_outputs = self._head.n_outputs
         found: Array = self._head.loss.checked_targets(targets, "y", n_outputs, dtype)
         return found
+
+    def _quick_targets(self, y: Any, n: int) -> Array | None:
+        width = self._n_columns
+        if type(y) is not np.ndarray or y.dtype.kind != "f" or y.size != n * width or y.ndim > 2:
+            return None
+        plain = y.ndim == 1 if width == 1 else y.ndim == 2
+        if not plain or getattr(self._head.loss, "target_domain", "") != "real":
+            return None
+        return y.reshape(n, width) if np.isfinite(y).all() else None
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -42,6 +42,7 @@ class PlanRunner:
             self._validation = (plain(X), plain(y), weight)
         self._epochs_before = 0
         self._order: NDArray[np.int64] | None = None
+        self._held: list[tuple[dict[str, Any], str, Array]] = []
         self._written_back = True  # the Python objects are up to date, or ahead after a callback
         self._make_plan()
         model._batch_size = request.batch_size
@@ -80,6 +81,23 @@ class PlanRunner:
             clip_norm=float(self.request.clip_norm or 0.0),
             settings=optimizer.hyper(),
         )
+
+    def gather_always(self) -> None:
+        """Read the samples anew in each epoch, since somebody may have changed them in place."""
+        self._order = np.arange(self.request.n, dtype=np.int64)
+
+    def load_again(self) -> None:
+        """Hand parameters, the optimizer's arrays and its settings to the core once more.
+
+        The arrays are looked up anew only where a layer holds others than before.
+        """
+        if not self._held:
+            self._held = places_of(self._layers, self._network, self.model.optimizer)
+        if any(state.get(name) is not array for state, name, array in self._held):
+            self._held = []
+            return self._load()
+        self._plan.load(*self._arrays)
+        return self._set_schedule(int(self.model.optimizer.iterations))
 
     @property
     def done(self) -> bool:
@@ -222,6 +240,17 @@ def described(layers: Layers, network: Network) -> list[tuple[Any, Slot, Paramet
         pairs = zip(slots_of(stage.dense), parameters, strict=True)
         found += [(stage.dense, slot, parameter) for slot, parameter in pairs]
     return found
+
+
+def places_of(
+    layers: Layers, network: Network, optimizer: Any
+) -> list[tuple[dict[str, Any], str, Array]]:
+    """Return where each array of `arrays_of` stands: a layer's attributes, its name, itself."""
+    places = []
+    for layer, slot, parameter in described(layers, network):
+        names = [slot.name, *(slot.state(kind) for kind in optimizer.states if parameter.learns)]
+        places += [(vars(layer), name, getattr(layer, name)) for name in names]
+    return places
 
 
 def arrays_of(
