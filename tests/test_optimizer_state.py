@@ -314,26 +314,29 @@ def test_state_arrays_are_made_converted_and_counted(rng: np.random.Generator) -
     weights, biases = slots_of(layer)
     set_steps(layer, weights, 7)
     layer.weight_cache = np.asfortranarray(np.ones((3, 2)))
-    momentums, cache = state_arrays(optimizer, layer, weights)
+    momentums, cache = state_arrays(layer, weights, optimizer.states)
     assert momentums is layer.weight_momentums and cache is layer.weight_cache
     assert momentums.dtype == cache.dtype == np.float32 and cache.flags.carray
     assert not momentums.any() and (cache == 1).all()
     assert steps_of(layer, weights) == 7
-    again = state_arrays(optimizer, layer, weights, ("momentums", "cache"))
+    again = state_arrays(layer, weights, ("momentums", "cache"))
     assert again[0] is momentums and again[1] is cache
     set_steps(layer, biases, 7)
-    assert [array.shape for array in state_arrays(optimizer, layer, biases)] == [(1, 2)] * 2
+    assert [array.shape for array in state_arrays(layer, biases, optimizer.states)] == [(1, 2)] * 2
     assert steps_of(layer, biases) == 0
     frozen = np.ones((1, 2), dtype=np.float32)
     frozen.flags.writeable = False
     layer.bias_cache = frozen
-    assert state_arrays(optimizer, layer, biases)[1].flags.writeable and not frozen.flags.writeable
+    assert (
+        state_arrays(layer, biases, optimizer.states)[1].flags.writeable
+        and not frozen.flags.writeable
+    )
     layer.bias_cache = np.full((1, 2), None)
     with pytest.raises(TypeError, match="bias_cache: expected an array of floats, got object"):
-        state_arrays(optimizer, layer, biases)
+        state_arrays(layer, biases, optimizer.states)
     layer.bias_cache = np.ones(5)
     with pytest.raises(ValueError, match=r"Layer_Dense\(3, 2\): bias_cache: expected \(1, 2\)"):
-        state_arrays(optimizer, layer, biases)
+        state_arrays(layer, biases, optimizer.states)
 
 
 def test_an_optimizer_in_another_model_says_so_once(rng: np.random.Generator) -> None:

@@ -213,7 +213,13 @@ template <class T> void train(const std::string& name, const model::Network& net
     samples.targets = targets.data();
     samples.input_numbers = samples.target_numbers = number_of<T>;
     if (network.labels) samples.labels = labels.data();
-    model::Plan<T> plan(network, engine, samples, {}, 3, model::Nonfinite::ignore, false);
+    model::Plan<T> plan(network, engine);
+    plan.begin({samples, {}, 3, model::Nonfinite::ignore, false});
+    model::Counts counts;
+    counts.streams.resize(3);
+    counts.streams[1].key = 17;
+    counts.stages.resize(2);
+    plan.set_counts(counts);
     const RuleEntry& rule = network.rule_entry();
     std::vector<Arrays<T>> memory;
     for (const Index size : {d * hidden, hidden, hidden * classes, classes, d}) memory.emplace_back(size, rule.states.count, 20 + memory.size(), 0.1);
@@ -243,7 +249,7 @@ model::Network network_of(Index d, Index hidden, Index batch) {
     first.n_neurons = last.n_inputs = hidden;
     last.n_neurons = classes;
     first.activation = model::part_named<Activation>(parts().activations, "activation", "tanh");
-    first.dropout = {0.8, 17, 0};
+    first.dropout = {0.8};
     first.weights.l1 = 1e-4;
     first.weights.l2 = last.weights.l2 = 1e-3;
     first.biases.decay_factor = last.biases.decay_factor = 0;
@@ -280,7 +286,7 @@ template <class T> void trainings(model::EngineKind engine, Index d, Index hidde
         network.stages[1].activation = loss.joins < 0 ? share : static_cast<Activation>(loss.joins);
         network.labels = loss.labels;
         network.metric = Metric::none;
-        network.clips = true;
+        network.keeps_gradients = true;
         network.scale.present = network.scale.learns = true;
         train<T>(loss.name, network, engine);
     }

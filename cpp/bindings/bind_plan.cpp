@@ -43,11 +43,9 @@ class Fields {
 
 model::Dropout dropout_of(const py::object& object) {
     if (object.is_none()) return {};
-    Fields fields(object, 3, "dropout");
+    Fields fields(object, 1, "dropout");
     model::Dropout dropout;
     dropout.keep = fields.next_as<double>();
-    dropout.key = fields.next_as<std::uint64_t>();
-    dropout.step = fields.next_as<std::uint64_t>();
     if (!(dropout.keep > 0 && dropout.keep <= 1)) throw std::invalid_argument("dropout: keep: expected a number in (0, 1]");
     return dropout;
 }
@@ -59,14 +57,13 @@ model::Parameter parameter_of(const py::object& object) {
         parameter.learns = false;
         return parameter;
     }
-    Fields fields(object, 7, "parameter");
+    Fields fields(object, 6, "parameter");
     parameter.learns = fields.next_as<bool>();
     parameter.l1 = fields.next_as<double>();
     parameter.l2 = fields.next_as<double>();
     parameter.rate_factor = fields.next_as<double>();
     parameter.decay_factor = fields.next_as<double>();
     parameter.epsilon_factor = fields.next_as<double>();
-    parameter.steps = fields.next_as<std::int64_t>();
     return parameter;
 }
 
@@ -91,7 +88,7 @@ struct Description {
 };
 
 Description description_of(const py::object& object) {
-    Fields fields(object, 15, "network");
+    Fields fields(object, 16, "network");
     Description result;
     model::Network& network = result.network;
     const std::string dtype = fields.next_as<std::string>();
@@ -107,7 +104,8 @@ Description description_of(const py::object& object) {
     network.batch_size = fields.next_as<Index>();
     network.labels = fields.next_as<bool>();
     network.rule = model::part_named<Rule>(model::catalogue().rules, "rule", fields.next_as<std::string>());
-    network.clips = fields.next_as<bool>();
+    network.keeps_gradients = fields.next_as<bool>();
+    network.accumulate = fields.next_as<Index>();
     network.loss_factor = fields.next_as<double>();
     network.batch_objective = fields.next_as<bool>();
     result.engine = model::engine_kind(fields.next_as<std::string>());
@@ -198,19 +196,80 @@ const double* factors_of(const py::object& object, const char* name, Index colum
     return array.data;
 }
 
-// One Python class over both dtypes. Keeps references to the samples while it lives.
+// ((key, step) of each stream), steps of the scale, ((steps of weights, of biases) of each stage).
+model::Counts counts_of(const py::object& object) {
+    Fields fields(object, 3, "counts");
+    model::Counts counts;
+    for (const py::handle each : fields.next_as<py::tuple>()) {
+        Fields stream(each, 2, "stream");
+        const std::uint64_t key = stream.next_as<std::uint64_t>();
+        counts.streams.push_back({key, stream.next_as<std::uint64_t>()});
+    }
+    counts.scale = fields.next_as<std::int64_t>();
+    for (const py::handle each : fields.next_as<py::tuple>()) {
+        Fields steps(each, 2, "steps");
+        const std::int64_t weights = steps.next_as<std::int64_t>();
+        counts.stages.push_back({weights, steps.next_as<std::int64_t>()});
+    }
+    return counts;
+}
+
+// The places of the gradients in one flat array: the scale's, then each stage's weights and biases; those that learn.
+template <class T> NetworkArrays<T> places_in(T* flat, const model::Network& network, Index& count) {
+    count = 0;
+    const auto place = [&](const model::Parameter& parameter, Index size) {
+        ParameterArrays<T> arrays;
+        if (!parameter.present || !parameter.learns) return arrays;
+        if (flat) arrays.values = flat + count;
+        count += size;
+        return arrays;
+    };
+    NetworkArrays<T> arrays;
+    arrays.scale = place(network.scale, network.n_inputs());
+    for (const model::Stage& stage : network.stages) {
+        const ParameterArrays<T> weights = place(stage.weights, stage.n_inputs * stage.n_neurons);
+        arrays.stages.push_back({weights, place(stage.biases, stage.n_neurons)});
+    }
+    return arrays;
+}
+
+// One Python class over both dtypes. Keeps references to the samples from `begin` to `end`.
 class PyPlan {
   public:
-    PyPlan(const py::object& network, const py::object& samples, const py::object& validation, std::int64_t epochs, bool stop_on_nonfinite, bool drops_last)
-        : description_(description_of(network)), samples_(samples), validation_(validation) {
-        const model::Nonfinite nonfinite = stop_on_nonfinite ? model::Nonfinite::stop : model::Nonfinite::ignore;
-        const model::Samples data = samples_of(samples, description_.network), held_out = samples_of(validation, description_.network);
-        count_ = data.count;
-        if (count_ < (drops_last ? description_.network.batch_size : 1)) throw std::invalid_argument("samples: expected at least one batch");
+    explicit PyPlan(const py::object& network) : description_(description_of(network)) {
         const auto make = [&](auto number) -> std::unique_ptr<model::PlanBase> {
-            return std::make_unique<model::Plan<decltype(number)>>(description_.network, description_.engine, data, held_out, epochs, nonfinite, drops_last);
+            return std::make_unique<model::Plan<decltype(number)>>(description_.network, description_.engine);
         };
         plan_ = description_.is_double ? make(double()) : make(float());
+    }
+
+    void begin(const py::object& samples, const py::object& validation, std::int64_t epochs, bool stop_on_nonfinite, bool drops_last) {
+        model::Work work;
+        work.samples = samples_of(samples, description_.network);
+        work.validation = samples_of(validation, description_.network);
+        work.epochs = epochs;
+        work.nonfinite = stop_on_nonfinite ? model::Nonfinite::stop : model::Nonfinite::ignore;
+        work.drops_last = drops_last;
+        if (work.samples.count < (drops_last ? description_.network.batch_size : 1)) throw std::invalid_argument("samples: expected at least one batch");
+        plan_->begin(work);
+        samples_ = samples;
+        validation_ = validation;
+        count_ = work.samples.count;
+    }
+
+    void end() {
+        plan_->begin({});
+        plan_->stop();
+        samples_ = validation_ = py::none();
+        count_ = 0;
+    }
+
+    double gradients(const py::object& flat, const py::object& dropped) {
+        if (!description_.network.keeps_gradients) throw std::logic_error("gradients: expected a network that keeps them");
+        if (count_ < 1 || count_ > description_.network.batch_size) throw std::logic_error("gradients: expected samples of one batch");
+        Index factors = static_cast<Index>(description_.network.stages.size() + 1);
+        const double* const shares = factors_of(dropped, "dropped", 1, factors);
+        return description_.is_double ? gradients_as<double>(flat, shares) : gradients_as<float>(flat, shares);
     }
 
     std::int64_t run(std::int64_t max_steps, double seconds, const py::object& order, const py::object& factors) {
@@ -291,8 +350,18 @@ class PyPlan {
     model::PlanBase& plan() const { return *plan_; }
 
   private:
+    template <class T> double gradients_as(const py::object& flat, const double* dropped) {
+        Index count;
+        places_in<T>(nullptr, description_.network, count);
+        const Array<T> array = writable<T>(flat.ptr(), "flat");
+        if (PyArray_NDIM(array.object) != 1 || array.size() != count) throw_shape("flat", shape_text({count}), array.object);
+        const NetworkArrays<T> places = places_in<T>(array.data, description_.network, count);
+        const Unlocked unlocked(model::step_flops(description_.network));
+        return static_cast<model::Plan<T>&>(*plan_).gradients(places, dropped);
+    }
+
     Description description_;
-    py::object samples_, validation_;
+    py::object samples_ = py::none(), validation_ = py::none();
     Index count_ = 0;
     std::unique_ptr<model::PlanBase> plan_;
 };
@@ -307,8 +376,14 @@ std::string engine_for(const py::object& network) {
 
 void bind_plan(py::module_& module) {
     py::class_<PyPlan>(module, "Plan", "A compiled training plan; `chainrule.training.network` describes the network.")
-        .def(py::init<const py::object&, const py::object&, const py::object&, std::int64_t, bool, bool>(), py::arg("network"), py::arg("samples"),
-             py::arg("validation"), py::arg("epochs"), py::arg("stop_on_nonfinite"), py::arg("drops_last"))
+        .def(py::init<const py::object&>(), py::arg("network"))
+        .def("begin", &PyPlan::begin, py::arg("samples"), py::arg("validation"), py::arg("epochs"), py::arg("stop_on_nonfinite"), py::arg("drops_last"),
+             "Begin a training of other samples in the same memory.")
+        .def("end", &PyPlan::end, "Let the samples go.")
+        .def("set_counts", [](PyPlan& self, const py::object& counts) { self.plan().set_counts(counts_of(counts)); }, py::arg("counts"),
+             "Where the training stands; steps_taken and forwards count from here.")
+        .def("gradients", &PyPlan::gradients, py::arg("flat"), py::arg("dropped"),
+             "Write the gradients of the first batch, penalties included, into one array; return the loss. `dropped`: factors of the dropped shares, or None.")
         .def("run", &PyPlan::run, py::arg("max_steps"), py::arg("seconds"), py::arg("order"), py::arg("factors"),
              "Run whole steps until max_steps are done, the factors used up or the seconds gone by; return their number.")
         .def("load", &PyPlan::load, py::arg("stages"), py::arg("scale"), "Read parameters and optimizer arrays.")
@@ -322,6 +397,7 @@ void bind_plan(py::module_& module) {
         .def_property_readonly("epoch", [](const PyPlan& self) { return self.plan().epoch(); })
         .def_property_readonly("step", [](const PyPlan& self) { return self.plan().step(); })
         .def_property_readonly("steps_taken", [](const PyPlan& self) { return self.plan().steps_taken(); })
+        .def_property_readonly("forwards", [](const PyPlan& self) { return self.plan().forwards(); })
         .def_property_readonly("iterations", [](const PyPlan& self) { return self.plan().schedule.iterations; })
         .def_property_readonly("nonfinite", [](const PyPlan& self) { return self.plan().nonfinite(); })
         .def_property_readonly("bytes", [](const PyPlan& self) { return self.plan().bytes(); });

@@ -21,6 +21,15 @@ template <class Chunk> void for_each_chunk(Index samples, const Chunk& chunk) {
     while ((first += chunk_samples) < samples);
 }
 
+// sums += values, with what each sum has lost so far in `lost`: as good as sums of twice the precision, in fixed order.
+template <class T> void add_up(Index elements, const T* values, T* sums, T* lost) {
+    for (Index e = 0; e < elements; ++e) {
+        const T value = values[e] - lost[e], sum = sums[e] + value;
+        lost[e] = (sum - sums[e]) - value;
+        sums[e] = sum;
+    }
+}
+
 // Adds up sums of groups, each an array of `elements`, as they come.
 template <class T> class Cascade {
   public:

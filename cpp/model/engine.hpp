@@ -44,17 +44,6 @@ struct StepRules {
     const UpdateRule& biases(std::size_t stage) const { return same_for_all ? stages[0].weights : stages[stage].biases; }
 };
 
-// The largest norm of the gradients, and what this batch multiplies the penalties' strengths with.
-struct StepLimits {
-    double clip_norm, penalty_factor;
-};
-
-inline UpdateRule with_penalties(UpdateRule rule, double factor) {
-    rule.l1 *= factor;
-    rule.l2 *= factor;
-    return rule;
-}
-
 // Samples of one step, still in the user's arrays.
 struct Batch {
     Index rows;
@@ -68,15 +57,18 @@ struct Batch {
     const double* weights;       // (n), or null
     bool training;               // dropout acts, gradients are computed
     bool same_as_before;         // the inputs and targets are those of the previous call
-    std::uint64_t step;          // steps done by this plan
+    Index step_first, step_rows;  // the samples of its step: its own, or those of all batches that make one
+    const Stream* streams;       // of the masks
+    std::uint64_t forwards;      // done since the streams were counted
     const double* drop_factors;  // of the dropped shares in this step: inputs, then the stages; null: as they are
 
     // Which of the user's rows is sample r of the batch.
     Index place(Index r) const { return order ? static_cast<Index>(order[first + r]) : first + r; }
+    // Of all samples of the step.
     double total_weight() const {
-        if (!weights) return static_cast<double>(rows);
+        if (!weights) return static_cast<double>(step_rows);
         double total = 0;
-        for (Index r = 0; r < rows; ++r) total += weights[place(r)];
+        for (Index r = 0; r < step_rows; ++r) total += weights[place(step_first - first + r)];
         return total;
     }
     // The kept share of a dropout in this step; `layer` 0 is the inputs', s + 1 that of stage s.
@@ -86,6 +78,18 @@ struct Batch {
     // What the kept elements are multiplied with.
     template <class T> T factor(const Dropout& dropout, std::size_t layer) const { return static_cast<T>(1.0 / keep(dropout, layer)); }
 };
+
+// A batch's place among those of its step. With the last one the penalties' part joins the gradients, times a factor.
+struct Turn {
+    bool first, last;
+    double penalty_factor;
+};
+
+inline UpdateRule with_penalties(UpdateRule rule, double factor) {
+    rule.l1 *= factor;
+    rule.l2 *= factor;
+    return rule;
+}
 
 template <class T> class Engine {
   public:
@@ -98,8 +102,14 @@ template <class T> class Engine {
     // inside, sample_losses and hits are complete.
     virtual void pass(const Batch& batch, runtime::Worker worker, runtime::Barrier& barrier) = 0;
 
-    // The optimizer's step from the gradients of the last pass. The caller keeps the team together afterwards.
-    virtual void update(const StepRules& rules, const StepLimits& limits, Index rows, runtime::Worker worker, runtime::Barrier& barrier) = 0;
+    // What becomes of the gradients of the last pass. Either each is spent as soon as it is finished, by the optimizer's step;
+    // or, where the network keeps gradients, all are kept, added to those of the batches before in this step, and spent or
+    // given away when the step has all. The caller keeps the team together after each.
+    virtual void update(const StepRules& rules, double penalty_factor, Index rows, runtime::Worker worker) = 0;
+    virtual void keep(Index rows, Turn turn, runtime::Worker worker) = 0;
+    // Scaled first where their norm is larger than clip_norm; 0: never.
+    virtual void spend(const StepRules& rules, double clip_norm, runtime::Worker worker, runtime::Barrier& barrier) = 0;
+    virtual void give(const NetworkArrays<T>& gradients, runtime::Worker worker) = 0;
 
     // Regularisation loss of the parameters as they are.
     virtual double penalty() const = 0;

@@ -56,7 +56,10 @@ template <class T> class NanoEngine final : public Engine<T> {
     void load(const NetworkArrays<T>& arrays) override;
     void store(const NetworkArrays<T>& arrays) const override;
     void pass(const Batch& batch, Worker worker, Barrier& barrier) override;
-    void update(const StepRules& rules, const StepLimits& limits, Index rows, Worker worker, Barrier& barrier) override;
+    void update(const StepRules& rules, double penalty_factor, Index rows, Worker worker) override;
+    void keep(Index rows, Turn turn, Worker worker) override;
+    void spend(const StepRules& rules, double clip_norm, Worker worker, Barrier& barrier) override;
+    void give(const NetworkArrays<T>& gradients, Worker worker) override;
     double penalty() const override;
     void reserve(int) override {}
     std::size_t bytes() const override { return arena_.bytes(); }
@@ -80,7 +83,7 @@ template <class T> class NanoEngine final : public Engine<T> {
     void draw(std::size_t layer, const Dropout& dropout, const Batch& batch, Samples samples, Index columns, std::uint32_t* kept);
     void drop(T factor, Samples samples, Index columns, Grid<T> values, std::uint32_t* kept, Grid<T> dropped);
     void regularize_gradients(double penalty_factor);
-    void clip(const StepLimits& limits);
+    void clip(double clip_norm);
     void step(const UpdateRule& rule, double penalty_factor, Index first, Index count);
     void step_scale(const UpdateRule& rule, double penalty_factor);
     template <class Body> void for_each_array(const NetworkArrays<T>& arrays, const Body& body) const;
@@ -116,6 +119,7 @@ template <class T> class NanoEngine final : public Engine<T> {
     T *scale_ = nullptr, *dscale_ = nullptr, *scale_states_[most_states] = {};
     std::vector<StageRows<T>> stages_;
     T *parameters_ = nullptr, *gradient_ = nullptr, *partials_ = nullptr, *states_[most_states] = {};
+    T *sum_ = nullptr, *lost_ = nullptr, *scale_sum_ = nullptr, *scale_lost_ = nullptr;  // of several batches' gradients
     Index count_ = 0;
     std::int64_t* labels_ = nullptr;
     T *sample_scale_ = nullptr, *scratch_ = nullptr;
@@ -155,6 +159,12 @@ NanoEngine<T>::NanoEngine(const Network& network)
     }
     arena_.plan_zeros(&parameters_, count_);
     arena_.plan_zeros(&gradient_, count_);
+    if (net_.accumulate > 1) {
+        arena_.plan_zeros(&sum_, count_);
+        arena_.plan_zeros(&lost_, count_);
+        arena_.plan_zeros(&scale_sum_, net_.n_inputs());
+        arena_.plan_zeros(&scale_lost_, net_.n_inputs());
+    }
     if (block_ < stride_) arena_.plan_zeros(&partials_, Cascade<T>::levels(groups_of_blocks()) * count_ * lanes<T>);
     plan_states(count_, states_);
     if (net_.labels) arena_.plan_zeros(&labels_, stride_);
@@ -353,7 +363,7 @@ template <class T> void NanoEngine<T>::loss(const Batch& batch, Samples samples)
     loss_.sample_losses = this->sample_losses_ + samples.first;
     loss_.hits = this->hits_ + samples.first;
     loss_.dvalues = batch.training ? rows(stages_.back().dvalues, 0) : Grid<T>{nullptr, 0, 0};
-    loss_.scale = static_cast<T>(net_.loss_factor / static_cast<double>(batch.rows));
+    loss_.scale = static_cast<T>(net_.loss_factor / static_cast<double>(batch.step_rows));
     loss_.sample_scale = batch.weights ? sample_scale_ + samples.first : nullptr;
     loss_kernel_(loss_);
 }
@@ -402,7 +412,7 @@ template <class T> void NanoEngine<T>::finish_gradients(const T* sums) {
 // Element (r, c) of the batch is number r * columns + c of the step's stream.
 template <class T>
 void NanoEngine<T>::draw(std::size_t layer, const Dropout& dropout, const Batch& batch, Samples samples, Index columns, std::uint32_t* kept) {
-    kernel_.draw_dropout({samples.rows, columns, batch.keep(dropout, layer), dropout.key, dropout.step + batch.step,
+    kernel_.draw_dropout({samples.rows, columns, batch.keep(dropout, layer), batch.streams[layer].key, batch.streams[layer].step + batch.forwards,
                           static_cast<std::uint64_t>(samples.first * columns), {kept, 1, block_}});
 }
 
@@ -433,7 +443,7 @@ template <class T> void NanoEngine<T>::step_scale(const UpdateRule& rule, double
     rule_.update(job);
 }
 
-// With clipping the penalties' part of the gradients counts too; what does not learn has none.
+// Kept gradients have the penalties' part in them; what does not learn has none.
 template <class T> void NanoEngine<T>::regularize_gradients(double penalty_factor) {
     for (std::size_t s = 0; s < stages_.size(); ++s) {
         const Stage& stage = net_.stages[s];
@@ -448,9 +458,7 @@ template <class T> void NanoEngine<T>::regularize_gradients(double penalty_facto
         kernel_.regularize(net_.n_inputs(), static_cast<T>(penalty_factor * net_.scale.l1), static_cast<T>(penalty_factor * net_.scale.l2), scale_, dscale_);
 }
 
-template <class T> void NanoEngine<T>::clip(const StepLimits& limits) {
-    regularize_gradients(limits.penalty_factor);
-    const double clip_norm = limits.clip_norm;
+template <class T> void NanoEngine<T>::clip(double clip_norm) {
     const Index inputs = dscaled_ ? net_.n_inputs() : 0;
     const double norm = std::sqrt(kernel_.sum_of_squares(count_, gradient_) + kernel_.sum_of_squares(inputs, dscale_));
     if (!(norm > clip_norm)) return;
@@ -459,15 +467,43 @@ template <class T> void NanoEngine<T>::clip(const StepLimits& limits) {
     for (Index i = 0; i < inputs; ++i) dscale_[i] *= factor;
 }
 
-template <class T> void NanoEngine<T>::update(const StepRules& rules, const StepLimits& limits, Index, Worker, Barrier&) {
-    if (net_.clips) clip(limits);
-    const double penalties = limits.penalty_factor;
-    if (dscaled_) step_scale(rules.scale, penalties);
-    if (rules.same_for_all) return step(rules.weights(0), penalties, 0, count_);
+template <class T> void NanoEngine<T>::keep(Index, Turn turn, Worker) {
+    const auto add = [turn](Index count, T* gradient, T* sum, T* lost) {
+        if (turn.first) {
+            std::copy_n(gradient, count, sum);
+            std::fill_n(lost, count, T(0));
+            return;
+        }
+        add_up(count, gradient, sum, lost);
+        if (turn.last) std::copy_n(sum, count, gradient);
+    };
+    if (sum_) add(count_, gradient_, sum_, lost_);
+    if (sum_ && dscaled_) add(net_.n_inputs(), dscale_, scale_sum_, scale_lost_);
+    if (turn.last) regularize_gradients(turn.penalty_factor);
+}
+
+template <class T> void NanoEngine<T>::spend(const StepRules& rules, double clip_norm, Worker worker, Barrier&) {
+    if (clip_norm > 0) clip(clip_norm);
+    update(rules, 1, 0, worker);
+}
+
+template <class T> void NanoEngine<T>::give(const NetworkArrays<T>& gradients, Worker) {
+    for (std::size_t s = 0; s < stages_.size(); ++s) {
+        const T* const biases = gradient_ + stages_[s].offset;
+        const StageArrays<T>& user = gradients.stages[s];
+        if (user.biases.values) std::copy_n(biases, net_.stages[s].n_neurons, user.biases.values);
+        if (user.weights.values) std::copy_n(biases + net_.stages[s].n_neurons, stages_[s].count - net_.stages[s].n_neurons, user.weights.values);
+    }
+    if (gradients.scale.values) std::copy_n(dscale_, net_.n_inputs(), gradients.scale.values);
+}
+
+template <class T> void NanoEngine<T>::update(const StepRules& rules, double penalty_factor, Index, Worker) {
+    if (dscaled_) step_scale(rules.scale, penalty_factor);
+    if (rules.same_for_all) return step(rules.weights(0), penalty_factor, 0, count_);
     for (std::size_t s = 0; s < stages_.size(); ++s) {
         const Stage& stage = net_.stages[s];
-        if (stage.biases.present && stage.biases.learns) step(rules.biases(s), penalties, stages_[s].offset, stage.n_neurons);
-        if (stage.weights.learns) step(rules.weights(s), penalties, stages_[s].offset + stage.n_neurons, stages_[s].count - stage.n_neurons);
+        if (stage.biases.present && stage.biases.learns) step(rules.biases(s), penalty_factor, stages_[s].offset, stage.n_neurons);
+        if (stage.weights.learns) step(rules.weights(s), penalty_factor, stages_[s].offset + stage.n_neurons, stages_[s].count - stage.n_neurons);
     }
 }
 

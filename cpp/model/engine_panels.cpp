@@ -18,6 +18,10 @@ template <class T> PanelsEngine<T>::PanelsEngine(const Network& network) : net_(
         if (net_.scale_learns()) dscaled_.plan(arena_, batch, inputs_.columns);
         arena_.plan_zeros(&scale_, width);
         arena_.plan_zeros(&dscale_, width);
+        if (net_.accumulate > 1) {
+            arena_.plan_zeros(&dscale_sum_, width);
+            arena_.plan_zeros(&dscale_lost_, width);
+        }
         for (int i = 0; i < net_.rule_entry().states.count; ++i) arena_.plan_zeros(&scale_states_[i], width);
     }
     if (net_.input_dropout.drops()) {
@@ -39,7 +43,8 @@ template <class T> PanelsEngine<T>::PanelsEngine(const Network& network) : net_(
         memory.streams = memory.parameters * static_cast<Index>(sizeof(T)) >= streamed_bytes;
         arena_.plan(&memory.weights, memory.parameters);
         for (int i = 0; i < net_.rule_entry().states.count; ++i) arena_.plan(&memory.states[i], memory.parameters);
-        if (net_.clips) arena_.plan(&memory.gradient, memory.parameters);
+        if (net_.keeps_gradients) arena_.plan(&memory.gradient, memory.parameters);
+        if (net_.accumulate > 1) arena_.plan(&memory.lost, memory.parameters);
         memory.transposed_panel = (stage.n_neurons | 1) * lanes<T>;
         if (net_.needs_dinputs(s) && !skinny()) arena_.plan(&memory.transposed, panels_of<T>(stage.n_inputs) * memory.transposed_panel);
         largest_width_ = std::max({largest_width_, stage.n_neurons, stage.n_inputs});
@@ -231,7 +236,7 @@ template <class T> void PanelsEngine<T>::loss(const Batch& batch, Index row, Ind
     job.sample_losses = this->sample_losses_ + row;
     job.hits = this->hits_ + row;
     if (batch.training) job.dvalues = last.dvalues.grid(row);
-    job.scale = static_cast<T>(net_.loss_factor / static_cast<double>(batch.rows));
+    job.scale = static_cast<T>(net_.loss_factor / static_cast<double>(batch.step_rows));
     if (batch.weights) job.sample_scale = sample_scale_ + row;
     job.precision = net_.precision;
     job.scratch = scratch;
@@ -285,7 +290,7 @@ template <class T> void PanelsEngine<T>::skinny_dinputs(std::size_t s, Index row
 // Element (r, c) of the batch is number r * columns + c of the step's stream.
 template <class T>
 void PanelsEngine<T>::draw(std::size_t layer, const Dropout& dropout, const Batch& batch, const Kept& kept, Index row, Index rows, Index columns) {
-    kernel_.draw_dropout({rows, columns, batch.keep(dropout, layer), dropout.key, dropout.step + batch.step, static_cast<std::uint64_t>(row * columns), kept.bits(row)});
+    kernel_.draw_dropout({rows, columns, batch.keep(dropout, layer), batch.streams[layer].key, batch.streams[layer].step + batch.forwards, static_cast<std::uint64_t>(row * columns), kept.bits(row)});
 }
 
 // dropped = values * mask

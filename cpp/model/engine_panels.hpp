@@ -69,6 +69,7 @@ template <class T> struct StageMemory {
     Kept kept;                   // with dropout
     Panels<T> dropped;           // outputs * mask, which feed the next layer, where the outputs must stay
     T *weights = nullptr, *transposed = nullptr, *gradient = nullptr, *states[most_states] = {};
+    T* lost = nullptr;           // by the sums of several batches' gradients
     Index panel = 0;             // elements of a panel of weights
     Index transposed_panel = 0;
     Index parameters = 0;        // elements of all panels
@@ -99,7 +100,10 @@ template <class T> class PanelsEngine final : public Engine<T> {
     void load(const NetworkArrays<T>& arrays) override;
     void store(const NetworkArrays<T>& arrays) const override;
     void pass(const Batch& batch, Worker worker, Barrier& barrier) override;
-    void update(const StepRules& rules, const StepLimits& limits, Index samples, Worker worker, Barrier& barrier) override;
+    void update(const StepRules& rules, double penalty_factor, Index samples, Worker worker) override;
+    void keep(Index samples, Turn turn, Worker worker) override;
+    void spend(const StepRules& rules, double clip_norm, Worker worker, Barrier& barrier) override;
+    void give(const NetworkArrays<T>& gradients, Worker worker) override;
     double penalty() const override;
     void reserve(int workers) override {
         const std::size_t wanted = static_cast<std::size_t>(workers * scratch_elements()) * sizeof(T);
@@ -123,7 +127,11 @@ template <class T> class PanelsEngine final : public Engine<T> {
     void drop(const Panels<T>& values, const Kept& kept, T factor, const Panels<T>& dropped, Index row, Index rows);
     void plan_tiles();
     void skinny_dinputs(std::size_t s, Index row, Index rows);
-    void clipped_update(const StepRules& rules, const StepLimits& limits, Index samples, Worker worker, Barrier& barrier);
+    // Where a strip's kept gradient is, of single panels of inputs.
+    Index kept_at(const Tile& tile, const Strip& strip) const {
+        return tile.panel * stages_[tile.stage].panel + strip.first_row<T>() * (strip.biases() ? 1 : tile.vectors) * lanes<T>;
+    }
+    void keep_scale(Turn turn, Range mine);
     static bool few(const Batch& batch) { return batch.rows <= few_samples; }
     bool skinny() const { return net_.batch_size <= few_samples; }
     void fetch_strip(const Tile& tile, const Strip& strip) const;
@@ -159,12 +167,13 @@ template <class T> class PanelsEngine final : public Engine<T> {
     Kept input_kept_;
     Panels<T> scaled_, dscaled_;  // inputs times their factors, and the gradient of that
     T *scale_ = nullptr, *dscale_ = nullptr, *scale_states_[most_states] = {};
+    T *dscale_sum_ = nullptr, *dscale_lost_ = nullptr;  // of several batches
     std::vector<StageMemory<T>> stages_;
     std::int64_t* labels_ = nullptr;
     T* sample_scale_ = nullptr;
     std::vector<Tile> tiles_;
     double total_cost_ = 0;
-    std::vector<double> squares_;  // with clipping: of each panel by each panel of inputs, biases first; then of the scale's panels
+    std::vector<double> squares_;  // of kept gradients: of each panel by each panel of inputs, biases first; then of the scale's panels
     Index scale_squares_ = 0;      // their first place
     Index largest_width_ = 0;
 };

@@ -30,7 +30,7 @@ template <class T> void PanelsEngine<T>::plan_tiles() {
         }
     }
     for (const Tile& tile : tiles_) total_cost_ += tile.cost;
-    if (!net_.clips) return;
+    if (!net_.keeps_gradients) return;
     Index squares = 0;
     for (std::size_t s = 0; s < stages_.size(); ++s) {
         stages_[s].squares = squares;
@@ -156,61 +156,110 @@ template <class T> void PanelsEngine<T>::scale_update(const UpdateRule& rule, do
     kernel_.rules[net_.rule].update(job);
 }
 
-template <class T> void PanelsEngine<T>::update(const StepRules& rules, const StepLimits& limits, Index samples, Worker worker, Barrier& barrier) {
+template <class T> void PanelsEngine<T>::update(const StepRules& rules, double penalty_factor, Index samples, Worker worker) {
     const Range columns = dscaled_.data ? scale_share(worker) : Range{0, 0};
-    if (columns.first < columns.last) scale_gradient(columns, samples);
-    if (net_.clips) return clipped_update(rules, limits, samples, worker, barrier);
-    if (columns.first < columns.last) scale_update(rules.scale, limits.penalty_factor, columns);
+    if (columns.first < columns.last) {
+        scale_gradient(columns, samples);
+        scale_update(rules.scale, penalty_factor, columns);
+    }
     alignas(line_bytes) T gradient[strip_panels * lanes<T> * most_vectors * lanes<T>];
     for_each_tile(worker, [&](const Tile& tile) {
         for_each_strip(tile, strip_panels, [&](const Strip& strip) {
             strip_gradient(tile, strip, samples, gradient, scratch_of(worker));
-            strip_update(rules, limits.penalty_factor, tile, strip, gradient);
+            strip_update(rules, penalty_factor, tile, strip, gradient);
         });
     });
 }
 
-// With clipping the whole gradient comes first: its norm decides about each step.
-template <class T>
-void PanelsEngine<T>::clipped_update(const StepRules& rules, const StepLimits& limits, Index samples, Worker worker, Barrier& barrier) {
-    const double clip_norm = limits.clip_norm;
-    const auto kept = [&](const Tile& tile, const Strip& strip) {
-        const StageMemory<T>& memory = stages_[tile.stage];
-        return memory.gradient + tile.panel * memory.panel + strip.first_row<T>() * (strip.biases() ? 1 : tile.vectors) * lanes<T>;
-    };
+// --- gradients that are kept ----------------------------------------------------------------------------------------
+
+template <class T> void PanelsEngine<T>::keep(Index samples, Turn turn, Worker worker) {
+    alignas(line_bytes) T gradient[lanes<T> * most_vectors * lanes<T>];
     for_each_tile(worker, [&](const Tile& tile) {
         for_each_strip(tile, 1, [&](const Strip& strip) {
-            T* const place = kept(tile, strip);
-            strip_gradient(tile, strip, samples, place, scratch_of(worker));
-            strip_regularize(limits.penalty_factor, tile, strip, place);
+            const StageMemory<T>& memory = stages_[tile.stage];
+            const Index at = kept_at(tile, strip), count = strip.rows * tile.vectors * lanes<T>;
+            T* const place = memory.gradient + at;
+            strip_gradient(tile, strip, samples, turn.first ? place : gradient, scratch_of(worker));
+            if (!turn.first) add_up(count, gradient, place, memory.lost + at);
+            else if (memory.lost) std::fill_n(memory.lost + at, count, T(0));
+            if (!turn.last) return;
+            strip_regularize(turn.penalty_factor, tile, strip, place);
             strip_squares(tile, strip, place);
         });
     });
     const Range columns = dscaled_.data ? scale_share(worker) : Range{0, 0};
-    kernel_.regularize(columns.last - columns.first, static_cast<T>(limits.penalty_factor * net_.scale.l1), static_cast<T>(limits.penalty_factor * net_.scale.l2), scale_ + columns.first, dscale_ + columns.first);
-    for (Index c = columns.first; c < columns.last; c += lanes<T>)
+    if (columns.first == columns.last) return;
+    scale_gradient(columns, samples);
+    keep_scale(turn, columns);
+}
+
+template <class T> void PanelsEngine<T>::keep_scale(Turn turn, Range mine) {
+    const Index first = mine.first, count = mine.last - first;
+    if (dscale_sum_ && turn.first) {
+        std::copy_n(dscale_ + first, count, dscale_sum_ + first);
+        std::fill_n(dscale_lost_ + first, count, T(0));
+    } else if (dscale_sum_) {
+        add_up(count, dscale_ + first, dscale_sum_ + first, dscale_lost_ + first);
+    }
+    if (!turn.last) return;
+    if (dscale_sum_) std::copy_n(dscale_sum_ + first, count, dscale_ + first);
+    kernel_.regularize(count, static_cast<T>(turn.penalty_factor * net_.scale.l1), static_cast<T>(turn.penalty_factor * net_.scale.l2), scale_ + first, dscale_ + first);
+    for (Index c = first; c < mine.last; c += lanes<T>)
         squares_[static_cast<std::size_t>(scale_squares_ + c / lanes<T>)] = kernel_.sum_of_squares(std::min(net_.n_inputs() - c, lanes<T>), dscale_ + c);
-    barrier.wait(worker);
-    double squares = 0;
-    for (const double each : squares_) squares += each;
-    const double norm = std::sqrt(squares);
-    const T factor = static_cast<T>(norm > clip_norm ? clip_norm / norm : 1.0);
+}
+
+template <class T> void PanelsEngine<T>::spend(const StepRules& rules, double clip_norm, Worker worker, Barrier& barrier) {
+    T factor = 1;
+    if (clip_norm > 0) {
+        barrier.wait(worker);
+        double squares = 0;
+        for (const double each : squares_) squares += each;
+        const double norm = std::sqrt(squares);
+        if (norm > clip_norm) factor = static_cast<T>(clip_norm / norm);
+    }
+    const Range columns = dscaled_.data ? scale_share(worker) : Range{0, 0};
     for (Index c = columns.first; c < columns.last; ++c) dscale_[c] *= factor;
-    if (columns.first < columns.last) scale_update(rules.scale, limits.penalty_factor, columns);
+    if (columns.first < columns.last) scale_update(rules.scale, 1, columns);
     alignas(line_bytes) T gradient[lanes<T> * most_vectors * lanes<T>];
     for_each_tile(worker, [&](const Tile& tile) {
         for_each_strip(tile, 1, [&](const Strip& strip) {
-            const T* const place = kept(tile, strip);
+            const T* const place = stages_[tile.stage].gradient + kept_at(tile, strip);
             const Index count = strip.rows * tile.vectors * lanes<T>;
             for (Index e = 0; e < count; ++e) gradient[e] = place[e] * factor;
-            strip_update(rules, limits.penalty_factor, tile, strip, gradient);
+            strip_update(rules, 1, tile, strip, gradient);
         });
     });
 }
 
+template <class T> void PanelsEngine<T>::give(const NetworkArrays<T>& gradients, Worker worker) {
+    for_each_tile(worker, [&](const Tile& tile) {
+        const Index m = net_.stages[tile.stage].n_neurons;
+        for_each_strip(tile, 1, [&](const Strip& strip) {
+            const ParameterArrays<T>& user = strip.biases() ? gradients.stages[tile.stage].biases : gradients.stages[tile.stage].weights;
+            if (!user.values) return;
+            const T* const place = stages_[tile.stage].gradient + kept_at(tile, strip);
+            const Index row = strip.biases() ? 0 : strip.input_panel * lanes<T>;
+            for (Index v = 0; v < tile.vectors; ++v) {
+                const Index column = (tile.panel + v) * lanes<T>, count = std::min(m - column, lanes<T>);
+                for (Index r = 0; r < strip.rows; ++r) std::copy_n(place + (v * strip.rows + r) * lanes<T>, count, user.values + (row + r) * m + column);
+            }
+        });
+    });
+    const Range columns = dscaled_.data && gradients.scale.values ? scale_share(worker) : Range{0, 0};
+    const Index last = std::min(columns.last, net_.n_inputs());
+    if (columns.first < last) std::copy_n(dscale_ + columns.first, last - columns.first, gradients.scale.values + columns.first);
+}
+
 template void PanelsEngine<float>::plan_tiles();
 template void PanelsEngine<double>::plan_tiles();
-template void PanelsEngine<float>::update(const StepRules&, const StepLimits&, Index, Worker, Barrier&);
-template void PanelsEngine<double>::update(const StepRules&, const StepLimits&, Index, Worker, Barrier&);
+template void PanelsEngine<float>::update(const StepRules&, double, Index, Worker);
+template void PanelsEngine<float>::keep(Index, Turn, Worker);
+template void PanelsEngine<float>::spend(const StepRules&, double, Worker, Barrier&);
+template void PanelsEngine<float>::give(const NetworkArrays<float>&, Worker);
+template void PanelsEngine<double>::update(const StepRules&, double, Index, Worker);
+template void PanelsEngine<double>::keep(Index, Turn, Worker);
+template void PanelsEngine<double>::spend(const StepRules&, double, Worker, Barrier&);
+template void PanelsEngine<double>::give(const NetworkArrays<double>&, Worker);
 
 }  // namespace chainrule::model::panels

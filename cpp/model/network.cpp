@@ -23,6 +23,9 @@ void check_count(std::size_t got, int expected, const std::string& where) {
 void check(const Network& network) {
     if (network.stages.empty()) throw std::invalid_argument("stages: expected at least one, got none");
     check_size(network.batch_size, "batch_size");
+    check_size(network.accumulate, "accumulate");
+    check_product(network.batch_size, network.accumulate, "accumulate");
+    if (network.accumulate > 1 && !network.keeps_gradients) throw std::invalid_argument("accumulate: expected 1 where gradients are not kept");
     Index before = network.stages.front().n_inputs;
     for (std::size_t s = 0; s < network.stages.size(); ++s) {
         const Stage& stage = network.stages[s];

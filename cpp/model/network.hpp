@@ -18,8 +18,6 @@ inline const Catalogue& catalogue() { return runtime::target().catalogue; }
 
 struct Dropout {
     double keep = 1;  // share of elements kept; 1: no dropout
-    std::uint64_t key = 0;
-    std::uint64_t step = 0;  // training forwards done before this plan
     bool drops() const { return keep < 1; }
 };
 
@@ -28,7 +26,6 @@ struct Parameter {
     bool present = true, learns = true;
     double l1 = 0, l2 = 0;
     double rate_factor = 1, decay_factor = 1, epsilon_factor = 1;
-    std::int64_t steps = 0;  // its own, done before this plan
     bool regularized() const { return l1 != 0 || l2 != 0; }
 };
 
@@ -55,10 +52,11 @@ struct Network {
     Index batch_size = 1;
     bool labels = false;      // targets are class labels
     Rule rule{};
-    bool clips = false;       // gradients are scaled to a largest norm
+    bool keeps_gradients = false;  // they stand whole before they are spent: clipped, added up or given away
+    Index accumulate = 1;     // batches whose gradients make one step
     double loss_factor = 1;   // of the loss and its gradient
-    // The objective is that of a batch: penalties are divided by the sum of its weights, and what an epoch reports is the
-    // mean over its batches, by their samples, of loss and penalty before the step. Else penalties are added as they are.
+    // The objective is that of a step's batch: penalties are divided by the sum of its weights, and what an epoch reports is
+    // the mean over its batches, by their samples, of loss and penalty before the step. Else penalties are added as they are.
     bool batch_objective = false;
 
     const LossEntry& loss_entry() const { return catalogue().losses[loss]; }
@@ -83,6 +81,19 @@ struct Network {
             if (stage.weights.regularized() || stage.biases.regularized()) return true;
         return scale.regularized();
     }
+};
+
+// Where a training stands, beside its arrays: how far each stream of masks is, and the steps that each parameter has seen.
+struct Stream {
+    std::uint64_t key = 0, step = 0;  // step: training forwards done
+};
+struct Counts {
+    struct Steps {
+        std::int64_t weights = 0, biases = 0;
+    };
+    std::vector<Stream> streams;  // of the dropout behind the inputs, then of each stage's
+    std::vector<Steps> stages;
+    std::int64_t scale = 0;
 };
 
 // Whether the product that gives the gradient of this stage's output can go on through the activation's derivative.

@@ -62,18 +62,39 @@ template <class T> struct Plan<T>::Stretch {
 };
 
 template <class T>
-Plan<T>::Plan(const Network& network, EngineKind engine, const Samples& samples, const Samples& validation, std::int64_t epochs, Nonfinite nonfinite, bool drops_last)
-    : net_(network), samples_(samples), validation_(validation), on_nonfinite_(nonfinite), drops_last_(drops_last), has_accuracy_(network.metric != Metric::none),
-      regularized_(network.regularized()) {
-    epochs_ = epochs;
+Plan<T>::Plan(const Network& network, EngineKind engine) : net_(network), has_accuracy_(network.metric != Metric::none), regularized_(network.regularized()) {
     const EngineKind kind = engine == EngineKind::automatic ? choose_engine(network, lanes<T>) : engine;
     engine_ = kind == EngineKind::nano ? make_nano_engine<T>(network) : make_panels_engine<T>(network);
     const Names& names = net_.rule_entry().parameters;
     for (int i = 0; i < names.count; ++i)
         if (names.name[i] == std::string("epsilon")) epsilon_ = i;
     for (StepRules& each : rules_) each.stages.resize(net_.stages.size());
+    counts_.streams.resize(1 + net_.stages.size());
+    counts_.stages.resize(net_.stages.size());
     alike_ = all_alike();
+    begin({});
+}
+
+template <class T> void Plan<T>::begin(const Work& work) {
+    work_ = work;
+    epochs_ = work.epochs;
+    epoch_ = 1;
+    step_ = 0;
+    stopped_ = nonfinite_ = inputs_in_place_ = false;
     last_step_ = {NAN, NAN, NAN, NAN};
+    epoch_sums_ = {};
+    epoch_penalty_ = epoch_seconds_ = 0;
+    unclocked_epochs_ = 0;
+    steps_at_clock_ = steps_passed_ = 0;
+    forget_epochs();
+}
+
+template <class T> void Plan<T>::set_counts(const Counts& counts) {
+    if (counts.streams.size() != 1 + net_.stages.size() || counts.stages.size() != net_.stages.size())
+        throw std::invalid_argument("counts: expected one of each stage, and the stream of the inputs' dropout");
+    counts_ = counts;
+    steps_taken_ = forwards_ = forwards_of_steps_ = 0;
+    alike_ = all_alike();
 }
 
 template <class T> Batch Plan<T>::batch(const Samples& samples, Index step, const std::int64_t* order, bool training) const {
@@ -90,7 +111,15 @@ template <class T> Batch Plan<T>::batch(const Samples& samples, Index step, cons
     result.weights = samples.weights;
     result.training = training;
     result.same_as_before = training && inputs_in_place_ && !order && steps_per_epoch() == 1;
-    result.step = steps_taken_;
+    result.step_first = result.first;
+    result.step_rows = result.rows;
+    result.streams = counts_.streams.data();
+    result.forwards = forwards_;
+    if (training && net_.accumulate > 1) {
+        result.step_first = (step - step % net_.accumulate) * net_.batch_size;
+        const Index end = std::min(samples.count, steps_per_epoch() * net_.batch_size);
+        result.step_rows = std::min(net_.accumulate * net_.batch_size, end - result.step_first);
+    }
     return result;
 }
 
@@ -117,25 +146,26 @@ template <class T> Sums Plan<T>::sums_of(const Batch& batch) const {
 // Whether all parameters take the same step, but for weight decay.
 template <class T> bool Plan<T>::all_alike() const {
     const Parameter& first = net_.stages.front().weights;
-    const auto like_first = [&](const Parameter& other) {
+    const std::int64_t first_steps = counts_.stages.front().weights;
+    const auto like_first = [&](const Parameter& other, std::int64_t steps) {
         return other.present && other.learns && !other.regularized() && other.rate_factor == first.rate_factor &&
-               other.epsilon_factor == first.epsilon_factor && other.steps == first.steps;
+               other.epsilon_factor == first.epsilon_factor && steps == first_steps;
     };
-    for (const Stage& stage : net_.stages)
-        if (!like_first(stage.weights) || !like_first(stage.biases)) return false;
+    for (std::size_t s = 0; s < net_.stages.size(); ++s)
+        if (!like_first(net_.stages[s].weights, counts_.stages[s].weights) || !like_first(net_.stages[s].biases, counts_.stages[s].biases)) return false;
     return true;
 }
 
-template <class T> void Plan<T>::prepare_rule(const Parameter& parameter, double decay, UpdateRule& result) const {
+template <class T> void Plan<T>::prepare_rule(const Parameter& parameter, std::int64_t steps, double decay, UpdateRule& result) const {
     double settings[most_names];
     for (std::size_t i = 0; i < schedule.parameters.size(); ++i) settings[i] = schedule.parameters[i];
     if (epsilon_ >= 0) settings[epsilon_] *= parameter.epsilon_factor;
-    const double step = static_cast<double>(parameter.steps) + static_cast<double>(steps_taken_ + 1);
+    const double step = static_cast<double>(steps) + static_cast<double>(steps_taken_ + 1);
     result.rule = net_.rule;
     net_.rule_entry().prepare(settings, rate_ * parameter.rate_factor, step, result.constants);
     result.decay = decay * parameter.decay_factor;
-    result.l1 = net_.clips ? 0 : parameter.l1;  // with clipping they are in the gradient already
-    result.l2 = net_.clips ? 0 : parameter.l2;
+    result.l1 = net_.keeps_gradients ? 0 : parameter.l1;  // kept gradients have them already
+    result.l2 = net_.keeps_gradients ? 0 : parameter.l2;
 }
 
 // Those of the step that comes next. rate = learning_rate / (1 + decay * iterations), written as the notebooks' classes do.
@@ -148,18 +178,19 @@ template <class T> void Plan<T>::prepare_rules(const Stretch& stretch) {
     const double decay = rate_ * (stretch.factors.weight_decay ? schedule.weight_decay * stretch.factors.weight_decay[at] : schedule.weight_decay);
     StepRules& rules = rules_[steps_taken_ % 2];
     rules.same_for_all = alike_ && decay == 0;
-    if (net_.scale_learns()) prepare_rule(net_.scale, decay, rules.scale);
+    if (net_.scale_learns()) prepare_rule(net_.scale, counts_.scale, decay, rules.scale);
     for (std::size_t s = 0; s < net_.stages.size(); ++s) {
-        prepare_rule(net_.stages[s].weights, decay, rules.stages[s].weights);
+        prepare_rule(net_.stages[s].weights, counts_.stages[s].weights, decay, rules.stages[s].weights);
         if (rules.same_for_all) return;
-        prepare_rule(net_.stages[s].biases, decay, rules.stages[s].biases);
+        prepare_rule(net_.stages[s].biases, counts_.stages[s].biases, decay, rules.stages[s].biases);
     }
 }
 
-// One step, the same turns in every worker. What worker 0 changes in finish_step is read by the others only after the
-// last barrier, or (here, at the top) before the first. Returns false where a loss that is not finite ends the training.
+// One batch, and with the last one of a step its update, the same turns in every worker. What worker 0 changes in
+// finish_batch is read by the others only after the last barrier, or (here, at the top) before the first. Returns false
+// where a loss that is not finite ends the training.
 template <class T> bool Plan<T>::one_step(Stretch& stretch, Worker worker) {
-    Batch now = batch(samples_, static_cast<Index>(step_), stretch.order, true);
+    Batch now = batch(work_.samples, static_cast<Index>(step_), stretch.order, true);
     if (stretch.factors.dropped) now.drop_factors = stretch.factors.dropped + stretch.taken * static_cast<Index>(net_.stages.size() + 1);
     if (now.weights && now.total_weight() == 0) {
         stretch.barrier.wait(worker);
@@ -168,28 +199,35 @@ template <class T> bool Plan<T>::one_step(Stretch& stretch, Worker worker) {
         return true;
     }
     const StepRules& rules = rules_[steps_taken_ % 2];
-    const StepLimits limits = {schedule.clip_norm, penalty_factor(now)};
+    const double clip_norm = schedule.clip_norm;
+    const Turn now_turn = turn(now);
     const bool reports_penalty = regularized_ && (net_.batch_objective || stretch.done + 1 == stretch.max_steps || step_ + 1 == static_cast<std::int64_t>(steps_per_epoch()));
     engine_->pass(now, worker, stretch.barrier);
     const Sums sums = sums_of(now);
     if (reports_penalty) {
-        if (worker.index == 0) last_step_.regularization_loss = limits.penalty_factor * engine_->penalty();
+        if (worker.index == 0) last_step_.regularization_loss = now_turn.penalty_factor * engine_->penalty();
         stretch.barrier.wait(worker);
     }
     const double loss = sums.loss + (reports_penalty ? last_step_.regularization_loss : 0);
-    if (on_nonfinite_ == Nonfinite::stop && !std::isfinite(loss)) {
+    if (work_.nonfinite == Nonfinite::stop && !std::isfinite(loss)) {
         stretch.barrier.wait(worker);
         if (worker.index == 0) nonfinite_ = stopped_ = true;
         return false;
     }
-    engine_->update(rules, limits, now.rows, worker, stretch.barrier);
-    if (worker.index == 0) finish_step(stretch, sums, reports_penalty);
+    if (net_.keeps_gradients) {
+        engine_->keep(now.rows, now_turn, worker);
+        if (now_turn.last) engine_->spend(rules, clip_norm, worker, stretch.barrier);
+    } else {
+        engine_->update(rules, now_turn.penalty_factor, now.rows, worker);
+    }
+    if (worker.index == 0) finish_batch(stretch, sums, reports_penalty, now_turn.last);
     stretch.barrier.wait(worker);
     return true;
 }
 
-template <class T> void Plan<T>::finish_step(Stretch& stretch, const Sums& sums, bool knows_penalty) {
+template <class T> void Plan<T>::finish_batch(Stretch& stretch, const Sums& sums, bool knows_penalty, bool makes_step) {
     last_step_.data_loss = sums.mean_loss();
+    last_step_.accuracy = has_accuracy_ ? sums.accuracy() : NAN;
     if (!regularized_) last_step_.regularization_loss = 0;
     else if (!knows_penalty) last_step_.regularization_loss = NAN;
     if (net_.batch_objective) {
@@ -198,14 +236,17 @@ template <class T> void Plan<T>::finish_step(Stretch& stretch, const Sums& sums,
     } else {
         epoch_sums_.add(sums);
     }
-    last_step_.accuracy = has_accuracy_ ? sums.accuracy() : NAN;
     last_step_.rate = rate_;
     inputs_in_place_ = true;
-    ++schedule.iterations;
-    ++steps_taken_;
-    ++stretch.taken;
-    if (!rules_stay_) prepare_rules(stretch);
-    if (stretch.factors.any() && stretch.taken == stretch.factors.steps) stretch.over = true;
+    ++forwards_;
+    if (makes_step) {
+        ++schedule.iterations;
+        ++steps_taken_;
+        forwards_of_steps_ = forwards_;
+        ++stretch.taken;
+        if (!rules_stay_) prepare_rules(stretch);
+        if (stretch.factors.any() && stretch.taken == stretch.factors.steps) stretch.over = true;
+    }
     count_step(stretch);
 }
 
@@ -262,14 +303,14 @@ template <class T> void Plan<T>::spread_seconds(Clock::time_point now) {
 // Runs the validation and closes the epoch, all workers together.
 template <class T> void Plan<T>::finish_epoch(Stretch& stretch, Worker worker) {
     Sums validation;
-    for (Index step = 0; step * net_.batch_size < validation_.count; ++step) {
-        const Batch now = batch(validation_, step, nullptr, false);
+    for (Index step = 0; step * net_.batch_size < work_.validation.count; ++step) {
+        const Batch now = batch(work_.validation, step, nullptr, false);
         engine_->pass(now, worker, stretch.barrier);
         if (worker.index == 0) validation.add(sums_of(now));
         stretch.barrier.wait(worker);
     }
     if (worker.index == 0) {
-        const bool validated = validation_.count > 0;
+        const bool validated = work_.validation.count > 0;
         if (validated) inputs_in_place_ = false;
         finished_.data_loss.push_back(epoch_sums_.mean_loss());
         finished_.seconds.push_back(0);
@@ -367,7 +408,7 @@ template <class T> void Plan<T>::reserve_finished() {
     const auto reserve = [this](bool used, std::vector<double>& column) {
         if (used) column.reserve(finished_capacity_);
     };
-    const bool validates = validation_.count > 0;
+    const bool validates = work_.validation.count > 0;
     reserve(true, finished_.data_loss);
     reserve(true, finished_.seconds);
     reserve(regularized_, finished_.regularization_loss);
@@ -398,6 +439,25 @@ template <class T> std::int64_t Plan<T>::run(std::int64_t max_steps, double seco
     while (!done() && stretch.done < max_steps && !(factors.any() && stretch.taken >= factors.steps) && !(order && epoch_ != epoch) && finished_.count < finished_capacity_ && Clock::now() < stretch.end);
     spread_seconds(Clock::now());
     return stretch.done;
+}
+
+template <class T> double Plan<T>::gradients(const NetworkArrays<T>& gradients, const double* dropped) {
+    Batch now = batch(work_.samples, 0, nullptr, true);
+    now.drop_factors = dropped;
+    const int threads = engine_->uses_threads() && waits_for_team() ? runtime::threads_for_training() : 1;
+    engine_->reserve(threads);
+    runtime::run_team(threads, [&](Worker worker) {
+        const runtime::FloatingPointState state(runtime::Subnormals::flush);
+        Barrier alone;  // the team's end is the barrier
+        engine_->pass(now, worker, alone);
+    });
+    runtime::run_team(threads, [&](Worker worker) {
+        const runtime::FloatingPointState state(runtime::Subnormals::flush);
+        engine_->keep(now.rows, {true, true, penalty_factor(now)}, worker);
+        engine_->give(gradients, worker);
+    });
+    ++forwards_;
+    return sums_of(now).mean_loss() + penalty_factor(now) * engine_->penalty();
 }
 
 template class Plan<float>;

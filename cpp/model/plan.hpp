@@ -1,6 +1,7 @@
-// A plan: a network with its engine and its samples, and all steps of all epochs over them, in stretches.
+// A plan: a network with its engine, and all steps of all epochs over samples, in stretches.
 //
-// A stretch is one run of whole steps, ended by a number of steps, by the clock, by the end of the training or by a
+// A plan is made once for a structure, and begins as often as there is something to train: with other samples, parameters
+// and counts, in the same memory. A stretch is one run of whole steps, ended by a number of steps, by the clock, by the end of the training or by a
 // loss that is not finite. Between stretches Python has its say; the plan's memory lives on.
 #pragma once
 
@@ -44,6 +45,14 @@ struct Factors {
 
 enum class Nonfinite { stop, ignore };
 
+// What a plan is to do when it begins.
+struct Work {
+    Samples samples, validation;
+    std::int64_t epochs = 1;
+    Nonfinite nonfinite = Nonfinite::stop;
+    bool drops_last = false;  // an epoch leaves out the samples behind its last whole batch
+};
+
 // What the epochs finished since they were last taken reported, column by column. A column is used only where its values
 // differ from epoch to epoch: a million tiny epochs a second would spend their time writing it down.
 struct Epochs {
@@ -79,6 +88,10 @@ class PlanBase {
     // passed over: they count as steps done, but take none.
     virtual std::int64_t run(std::int64_t max_steps, double seconds, const std::int64_t* order, const Factors& factors) = 0;
     virtual std::size_t bytes() const = 0;
+    // Forgets the samples before, and where it stood.
+    virtual void begin(const Work& work) = 0;
+    // Where the training stands now; steps and forwards are counted from here.
+    virtual void set_counts(const Counts& counts) = 0;
 
     bool done() const { return stopped_ || epoch_ > epochs_; }
     void stop() { stopped_ = true; }
@@ -90,13 +103,16 @@ class PlanBase {
     // Its regularisation loss is NaN where nobody asked for it: it is known of the last step of an epoch or of a stretch.
     StepRow last_step() const { return last_step_; }
     std::uint64_t steps_taken() const { return steps_taken_; }
+    // Training forwards of whole steps.
+    std::uint64_t forwards() const { return forwards_of_steps_; }
     // To be taken before the schedule changes; `forget_epochs` keeps the memory for the next ones.
     const Epochs& epochs() const { return finished_; }
     void forget_epochs();
 
   protected:
-    std::int64_t epochs_ = 0, epoch_ = 1, step_ = 0;  // step of the epoch in progress, from 0
-    std::uint64_t steps_taken_ = 0;  // updates made
+    std::int64_t epochs_ = 0, epoch_ = 1, step_ = 0;  // batch of the epoch in progress, from 0
+    std::uint64_t steps_taken_ = 0;  // updates made since the counts were set
+    std::uint64_t forwards_ = 0, forwards_of_steps_ = 0;
     bool stopped_ = false, nonfinite_ = false;
     StepRow last_step_ = {};
     Epochs finished_;
@@ -105,9 +121,10 @@ class PlanBase {
 
 template <class T> class Plan final : public PlanBase {
   public:
-    // With `drops_last` an epoch leaves out the samples behind its last whole batch.
-    Plan(const Network& network, EngineKind engine, const Samples& samples, const Samples& validation, std::int64_t epochs, Nonfinite nonfinite, bool drops_last);
+    Plan(const Network& network, EngineKind engine);
 
+    void begin(const Work& work) override;
+    void set_counts(const Counts& counts) override;
     std::int64_t run(std::int64_t max_steps, double seconds, const std::int64_t* order, const Factors& factors) override;
     std::size_t bytes() const override { return engine_->bytes(); }
     void load(const NetworkArrays<T>& arrays) {
@@ -115,6 +132,9 @@ template <class T> class Plan final : public PlanBase {
         inputs_in_place_ = false;
     }
     void store(const NetworkArrays<T>& arrays) const { engine_->store(arrays); }
+    // One forward and back over the first batch: returns its loss, penalties included, and gives the gradients of that away.
+    // Needs a network that keeps gradients. `dropped`: as in Factors, of this step.
+    double gradients(const NetworkArrays<T>& gradients, const double* dropped);
 
   private:
     struct Stretch;
@@ -123,7 +143,7 @@ template <class T> class Plan final : public PlanBase {
     void work_in_team(Stretch& stretch, runtime::Worker worker);
     void work(Stretch& stretch, runtime::Worker worker);
     bool one_step(Stretch& stretch, runtime::Worker worker);
-    void finish_step(Stretch& stretch, const Sums& sums, bool knows_penalty);
+    void finish_batch(Stretch& stretch, const Sums& sums, bool knows_penalty, bool makes_step);
     void pass_over(Stretch& stretch);
     void count_step(Stretch& stretch);
     void read_clock(Stretch& stretch);
@@ -134,15 +154,19 @@ template <class T> class Plan final : public PlanBase {
     Sums sums_of(const Batch& batch) const;
     double penalty_factor(const Batch& batch) const { return net_.batch_objective ? 1 / batch.total_weight() : 1; }
     void prepare_rules(const Stretch& stretch);
-    void prepare_rule(const Parameter& parameter, double decay, UpdateRule& result) const;
+    void prepare_rule(const Parameter& parameter, std::int64_t steps, double decay, UpdateRule& result) const;
     bool all_alike() const;
-    Index steps_per_epoch() const { return (samples_.count + (drops_last_ ? 0 : net_.batch_size - 1)) / net_.batch_size; }
+    Index steps_per_epoch() const { return (work_.samples.count + (work_.drops_last ? 0 : net_.batch_size - 1)) / net_.batch_size; }
+    // The place of the batch in progress among those of its step.
+    Turn turn(const Batch& batch) const {
+        const std::int64_t place = step_ % net_.accumulate;
+        return {place == 0, place + 1 == net_.accumulate || step_ + 1 == static_cast<std::int64_t>(steps_per_epoch()), penalty_factor(batch)};
+    }
 
     const Network net_;
     std::unique_ptr<Engine<T>> engine_;
-    const Samples samples_, validation_;
-    const Nonfinite on_nonfinite_;
-    const bool drops_last_;
+    Work work_;
+    Counts counts_;
     int epsilon_ = -1;  // its place among the rule's parameters
     StepRules rules_[2];  // of this step and of the next one: worker 0 is ahead of the others
     double rate_ = 0;     // of the step that comes next, without a parameter's factor

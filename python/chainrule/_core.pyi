@@ -11,21 +11,28 @@ class ConversionNeeded(TypeError):
 class Plan:
     """A compiled training plan; `chainrule.training.network` describes the network."""
 
-    def __init__(
-        self,
-        network: Any,
-        samples: Any,
-        validation: Any,
-        epochs: int,
-        stop_on_nonfinite: bool,
-        drops_last: bool,
-    ) -> None: ...
+    def __init__(self, network: Any) -> None: ...
+    def begin(
+        self, samples: Any, validation: Any, epochs: int, stop_on_nonfinite: bool, drops_last: bool
+    ) -> None:
+        """Begin a training of other samples in the same memory."""
+
+    def end(self) -> None:
+        """Let the samples go."""
+
+    def gradients(self, flat: Any, dropped: Any) -> float:
+        """Write the gradients of the first batch, penalties included, into one array; return
+        the loss. `dropped`: factors of the dropped shares, or None."""
+
     def load(self, stages: tuple[Any, ...], scale: Any) -> None:
         """Read parameters and optimizer arrays."""
 
     def run(self, max_steps: int, seconds: float, order: Any, factors: Any) -> int:
         """Run whole steps until max_steps are done, the factors used up or the seconds gone
         by; return their number."""
+
+    def set_counts(self, counts: Any) -> None:
+        """Where the training stands; steps_taken and forwards count from here."""
 
     def set_schedule(
         self,
@@ -58,6 +65,8 @@ class Plan:
     def done(self) -> bool: ...
     @property
     def epoch(self) -> int: ...
+    @property
+    def forwards(self) -> int: ...
     @property
     def iterations(self) -> int: ...
     @property

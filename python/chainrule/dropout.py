@@ -118,14 +118,24 @@ class Layer_Dropout(Layer):
         kept: Array = 1 - (1 - self.rate) * self.dropped_factors(t)
         return kept
 
-    def _kept_share(self) -> float:
+    def dropped_factor_in_use(self) -> float:
+        """Return what the schedule multiplies the dropped share by now, at `training_share`.
+
+        Raises
+        ------
+        ValueError
+            There is a schedule and no `training_share`; or as `dropped_factors`.
+        """
+        if self.schedule is None:
+            return 1.0
         with labelled(label_of(self)):
             if self.training_share is None:
                 raise ValueError(
                     "training_share: expected the share of the training done, from 0 to 1, for "
                     "the schedule, got none; train sets it, a loop of your own must"
                 )
-            return float(self.kept_shares(np.array([self.training_share], dtype=np.float64))[0])
+            share = np.array([self.training_share], dtype=np.float64)
+            return float(self.dropped_factors(share)[0])
 
     def forward(self, inputs: Any, training: bool = True) -> Array:
         """Compute, keep and return the output, a fresh array.
@@ -152,7 +162,9 @@ class Layer_Dropout(Layer):
             self.inputs = inputs
             self.output = output
             return output
-        keep = self.rate if self.schedule is None else self._kept_share()
+        keep = self.rate
+        if self.schedule is not None:
+            keep = 1 - (1 - self.rate) * self.dropped_factor_in_use()
         try:
             output, mask = _dropout_forward(inputs, keep, self.key, self.step)
         except (TypeError, ValueError):

@@ -14,12 +14,13 @@ from . import _core
 from .activations import Activation_Softmax
 from .arrays import as_count
 from .catalogue import own_class
+from .flat_model import FlatModel
 from .frames import check_names
 from .history import History
 from .losses import Activation_Softmax_Loss_CategoricalCrossentropy
 from .neighbours import link
 from .shapes import as_rows
-from .stack import Stack, check_part
+from .stack import check_part
 from .summary import summary_text
 from .training import preflight
 from .training.busy import parameter_lock
@@ -35,10 +36,11 @@ from .training.weights import checked_weights
 
 __all__ = ["Model"]
 
-OF_THE_MOMENT = ("_owner", "_parameter_locks", "_predictor")  # left out of pickles and copies
+# left out of pickles and copies
+OF_THE_MOMENT = ("_owner", "_parameter_locks", "_predictor", "_plans")
 
 
-class Model(Stack):
+class Model(FlatModel):
     """A stack of layers with a loss, an optimizer and, if wanted, an accuracy.
 
     A model may be changed (`train`, `add`, `set`, `forward`, ...) by one thread at a time; in
@@ -113,24 +115,6 @@ class Model(Stack):
             self.softmax_classifier_output = None
         elif self.softmax_classifier_output is None:
             self.softmax_classifier_output = Activation_Softmax_Loss_CategoricalCrossentropy()
-
-    def _prepare(self, parts: tuple[str, ...]) -> None:
-        """Finalize where it was forgotten; refuse to go on without these parts."""
-        self._check_parts(parts)
-        if parts or not self._same_layers():
-            self._look()
-
-    def _prepare_beside(self, parts: tuple[str, ...] = ()) -> None:
-        """Do so beside other threads that use the model."""
-        self._check_parts(parts)
-        if not self._same_layers():
-            with parameter_lock(self):
-                self._look()
-
-    def _check_parts(self, parts: tuple[str, ...]) -> None:
-        for part in parts:
-            if getattr(self, part) is None:
-                raise ValueError(f"Model: {part}: expected one, got none; call set({part}=...)")
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()  # one step: another thread may predict meanwhile
@@ -278,6 +262,7 @@ class Model(Stack):
         class_weight: Any = None,
         best_epoch: str | None = None,
         drop_last: bool = False,
+        accumulate: int = 1,
     ) -> History:
         """Train for some epochs and return their `History`.
 
@@ -327,6 +312,9 @@ class Model(Stack):
             "loss" and "accuracy" are short for the two.
         drop_last : bool
             Leave a last batch that is smaller out.
+        accumulate : int
+            Batches whose gradients make one step: that of their samples as one batch. At the end
+            of an epoch those that are left.
 
         Raises
         ------
@@ -364,6 +352,7 @@ class Model(Stack):
                 class_weight=class_weight,
                 best_epoch=best_epoch,
                 drop_last=drop_last,
+                accumulate=accumulate,
                 check_finite_data=check_finite,
                 on_nonfinite=on_nonfinite,
                 clip_norm=clip_norm,
@@ -453,6 +442,15 @@ class Model(Stack):
         with self._used_by("load_parameters"):
             self._prepare(parts=())
             saving.load_parameters(self, path)
+
+    def release(self) -> None:
+        """Give back the memory that trainings and predictions keep for the next ones.
+
+        They make it again when they need it: nothing else changes.
+        """
+        with self._used_by("release", alone=True):
+            self._predictor = None
+            self.__dict__.pop("_plans", None)
 
     @property
     def plan(self) -> str:

@@ -156,21 +156,17 @@ def drop_arrays(layer: Any) -> None:
 # --- arrays and steps ---------------------------------------------------------------------------
 
 
-def state_arrays(
-    optimizer: Any, layer: Any, slot: Slot, kinds: tuple[str, ...] | None = None
-) -> list[Array]:
+def state_arrays(layer: Any, slot: Slot, kinds: tuple[str, ...]) -> list[Array]:
     """Return a parameter's state arrays as plain arrays of its dtype, put on the layer.
 
     Made where they are missing, and then their steps count from 0; replaced by a plain copy where
-    they are of another dtype or layout or read-only. `kinds` are those of the optimizer's rule
-    unless given.
+    they are of another dtype or layout or read-only. `kinds` are those of the optimizer's rule.
 
     Raises
     ------
     TypeError, ValueError
         An array of another shape, or no array of numbers; then nothing has changed.
     """
-    kinds = optimizer.states if kinds is None else kinds
     held = getattr(layer, slot.name)
     check_states(layer, slot, kinds)
     forget_steps(layer, slot, kinds)

@@ -128,6 +128,24 @@ class Stack:
         if hasattr(self.loss, "remember_trainable_layers"):
             self.loss.remember_trainable_layers(self.trainable_layers)
 
+    def _prepare(self, parts: tuple[str, ...]) -> None:
+        """Finalize where it was forgotten; refuse to go on without these parts."""
+        self._check_parts(parts)
+        if parts or not self._same_layers():
+            self._look()
+
+    def _prepare_beside(self, parts: tuple[str, ...] = ()) -> None:
+        """Do so beside other threads that use the model."""
+        self._check_parts(parts)
+        if not self._same_layers():
+            with parameter_lock(self):
+                self._look()
+
+    def _check_parts(self, parts: tuple[str, ...]) -> None:
+        for part in parts:
+            if getattr(self, part) is None:
+                raise ValueError(f"Model: {part}: expected one, got none; call set({part}=...)")
+
     def _find_learners(self) -> None:
         learners = [layer for layer in self.layers if may_learn(layer)]
         if self._learners_seen is None:

@@ -5,9 +5,8 @@ this package ``import sklearn`` means scikit-learn, which only this package impo
 
 base.py is what both share: `fit`, `partial_fit`, outputs. settings.py checks the parameters,
 inputs.py the samples, labels.py turns classes into targets and back, heads.py chooses last layer
-and loss, construction.py builds the model and the optimizer. epochs.py trains it by stochastic
-steps, with the rules of stopping.py; quasi_newton.py does so by L-BFGS; steps.py is the short way of
-`partial_fit`.
+and loss, construction.py builds the model and the optimizer. epochs.py trains it step by step, with
+the rules of stopping.py; quasi_newton.py does so by L-BFGS; steps.py is `partial_fit`'s short way.
 """
 
 try:

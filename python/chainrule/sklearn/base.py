@@ -1,4 +1,4 @@
-"""What the classifier and the regressor share: fits, outputs, and the attributes of scikit-learn."""
+"""What classifier and regressor share: fits, outputs, and the attributes of scikit-learn."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .construction import fits, new_model, new_optimizer, set_up
 from .epochs import Fit, all_finite
 from .heads import Head
 from .inputs import FLOATS, blocks, checked_samples, dense, training_samples
-from .scikit_callbacks import CallbackSupportMixin, Reporter
+from .scikit_callbacks import Reporter, Supporting
 from .settings import check_parameters, hidden_sizes
 from .steps import keep_steps, step_quickly
 from .validation import Samples, split
@@ -33,7 +33,7 @@ ROWS = 65536  # of samples whose outputs are held at a time
 OF_THE_MOMENT = ("_trusted", "_steps")  # left out of pickles and copies
 
 
-class BasePerceptron(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
+class BasePerceptron(Supporting, BaseEstimator):  # type: ignore[misc]
     """Base of the estimators; a subclass says what targets are and what outputs mean.
 
     Attributes

@@ -7,24 +7,16 @@ from typing import Any
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_sample_weight
-from sklearn.utils.metaestimators import available_if
 
 from ..arrays import Array
 from ..model import Model
+from .availability import probabilistic_only, stochastic_only
 from .base import ROWS, BasePerceptron
 from .docstrings import documented
 from .heads import Head, classifier_head
 from .inputs import blocks
 from .labels import Labels
-from .scikit_callbacks import with_callbacks
-from .stochastic import is_stochastic
-
-
-def has_probabilities(estimator: Any) -> bool:
-    """Tell so; an AttributeError says why there are none."""
-    if getattr(estimator, "out_activation_", "") == "identity":
-        raise AttributeError(f"{estimator.loss!r} gives no probabilities")
-    return True
+from .scikit_callbacks import told
 
 
 @documented
@@ -125,7 +117,7 @@ class MLPClassifier(ClassifierMixin, BasePerceptron):  # type: ignore[misc]
         self.callbacks = callbacks
         self.n_threads = n_threads
 
-    @with_callbacks
+    @told
     def fit(
         self,
         X: Any,
@@ -158,8 +150,8 @@ class MLPClassifier(ClassifierMixin, BasePerceptron):  # type: ignore[misc]
         self._train(X, y, sample_weight, (X_val, y_val, sample_weight_val), False)
         return self
 
-    @available_if(is_stochastic)
-    @with_callbacks
+    @stochastic_only
+    @told
     def partial_fit(
         self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None
     ) -> MLPClassifier:
@@ -224,7 +216,7 @@ class MLPClassifier(ClassifierMixin, BasePerceptron):  # type: ignore[misc]
         """Return the outputs of one decision a label: 1 for two classes, m for m labels."""
         return len(self.classes_) if self._labels.kind == "multilabel" else 1
 
-    @available_if(has_probabilities)
+    @probabilistic_only
     def predict_proba(self, X: Any) -> Array:
         """Return the probability of each class (n, K), in the order of `classes_`.
 
@@ -243,7 +235,7 @@ class MLPClassifier(ClassifierMixin, BasePerceptron):  # type: ignore[misc]
         np.subtract(1, both[:, 1], out=both[:, 0])
         return both
 
-    @available_if(has_probabilities)
+    @probabilistic_only
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithm of `predict_proba`, minus infinity for 0.
 
@@ -253,7 +245,8 @@ class MLPClassifier(ClassifierMixin, BasePerceptron):  # type: ignore[misc]
         """
         probabilities = self.predict_proba(X)
         with np.errstate(divide="ignore"):
-            return np.log(probabilities, out=probabilities)
+            np.log(probabilities, out=probabilities)
+        return probabilities
 
     @classmethod
     def from_model(cls, model: Model, classes: Any = None) -> MLPClassifier:
@@ -298,7 +291,7 @@ class MLPClassifier(ClassifierMixin, BasePerceptron):  # type: ignore[misc]
         if self._incremental and "classes_" not in self.__dict__:
             if classes is None:
                 raise ValueError(
-                    "classes must be passed on the first call to partial_fit: the labels of all calls"
+                    "classes must be passed on the first call to partial_fit: all labels to come"
                 )
             self._labels = Labels.of_classes(y, classes)
             self.classes_ = self._labels.classes
@@ -306,7 +299,9 @@ class MLPClassifier(ClassifierMixin, BasePerceptron):  # type: ignore[misc]
             self._labels = Labels(y)
             self.classes_ = self._labels.classes
         elif classes is not None and not np.array_equal(self.classes_, np.unique(classes)):
-            raise ValueError(f"classes: expected those of the first call, {self.classes_}, got {classes}")
+            raise ValueError(
+                f"classes: expected those of the first call, {self.classes_}, got {classes}"
+            )
         if not (first and not self._incremental):
             self._labels.check(y, self.warm_start and not self._incremental)
         return y
@@ -322,15 +317,17 @@ class MLPClassifier(ClassifierMixin, BasePerceptron):  # type: ignore[misc]
             return places.astype(dtype)
         if self._head.n_outputs == 1:
             return places.astype(dtype).reshape(-1, 1)
-        return (places[:, None] == np.arange(self._head.n_outputs)).astype(dtype)
+        indicators = places[:, None] == np.arange(self._head.n_outputs)
+        targets: Array = indicators.astype(dtype)
+        return targets
 
     def _class_factors(self, y: Any) -> Array | None:
         if self.class_weight is None:
             return None
         if self._incremental and isinstance(self.class_weight, str):
             raise ValueError(
-                "class_weight: expected a dict for partial_fit, which does not see all samples, got "
-                f"{self.class_weight!r}"
+                "class_weight: expected a dict for partial_fit, which does not see all samples, "
+                f"got {self.class_weight!r}"
             )
         factors: Array = compute_sample_weight(self.class_weight, y)
         return factors

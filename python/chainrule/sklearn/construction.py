@@ -35,7 +35,8 @@ def per_layer(value: Any, n_hidden: int, name: str) -> list[Any]:
         return [value] * n_hidden
     if len(value) != n_hidden:
         raise ValueError(
-            f"{name}: expected one value, or one for each of {n_hidden} hidden layers, got {value!r}"
+            f"{name}: expected one value, or one a hidden layer, of which there are {n_hidden}, "
+            f"got {value!r}"
         )
     return list(value)
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-PARAMETERS = '''hidden_layer_sizes : int or sequence of int
+PARAMETERS = """hidden_layer_sizes : int or sequence of int
         Neurons of each hidden layer; ``()`` for none.
     activation : str, class or object, or one a hidden layer
         "identity", "logistic", "tanh", "relu", any other name of the core's ("gelu", "silu",
         "mish", "selu", "leaky_relu", ...), or an activation.
-    solver : {{"adam", "sgd", "lbfgs"}}
+    solver : {"adam", "sgd", "lbfgs"}
         "lbfgs" is scipy's, on the gradient of all samples at once.
     alpha : float
         L2 penalty ``alpha / 2 * sum w^2``, divided by the sum of each batch's weights.
     batch_size : int or "auto"
         Samples of a batch, the last may be smaller; ``min(200, n)`` if "auto".
-    learning_rate : {{"constant", "invscaling", "adaptive"}}
-        For "sgd": ``learning_rate_init``; that over ``(t_ + 1) ** power_t`` after each epoch; a fifth
-        of it where epochs bring nothing.
+    learning_rate : {"constant", "invscaling", "adaptive"}
+        For "sgd": ``learning_rate_init``; that over ``(t_ + 1) ** power_t`` after each epoch; a
+        fifth of it where epochs bring nothing.
     learning_rate_init, power_t : float
     max_iter : int
         Epochs, or iterations of "lbfgs".
@@ -34,8 +34,8 @@ PARAMETERS = '''hidden_layer_sizes : int or sequence of int
     momentum, nesterovs_momentum : float, bool
         For "sgd".
     early_stopping : bool, str or callable
-        Stop by the score of samples held back, and keep the parameters of the best epoch: accuracy or
-        R2, a scorer's name ("roc_auc", "neg_log_loss", ...) or a scorer.
+        Stop by the score of samples held back, and keep the parameters of the best epoch: accuracy
+        or R2, a scorer's name ("roc_auc", "neg_log_loss", ...) or a scorer.
     validation_fraction : float
         The share held back.
     beta_1, beta_2, epsilon : float
@@ -52,14 +52,14 @@ PARAMETERS = '''hidden_layer_sizes : int or sequence of int
         Multiplies the rate over the fit's steps; see `chainrule.schedules`.
     clip_norm : float, optional
         Largest global norm of a step's gradients.
-    dtype : {{"auto", "float32", "float64"}}
+    dtype : {"auto", "float32", "float64"}
         "auto" trains in the dtype of the samples.
     callbacks : sequence
         See `chainrule.Callback`.
     n_threads : int, optional
-        At most so many threads in a fit; results do not depend on it.'''
+        At most so many threads in a fit; results do not depend on it."""
 
-ATTRIBUTES = '''model_ : Model
+ATTRIBUTES = """model_ : Model
         The net: ``model_.save(path)``, ``gradcheck(model_, X, y)``, ...
     coefs_, intercepts_ : list of ndarray
         Weights (d, m) and biases (m,) of each layer; changes in place act on predictions.
@@ -72,12 +72,13 @@ ATTRIBUTES = '''model_ : Model
     n_iter_, t_ : int
         Epochs of the last fit; samples seen by all.
     n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
-        As in scikit-learn.'''
+        As in scikit-learn."""
 
-NOTES = '''The same seed gives the same first weights, orders and split as scikit-learn's class, and so,
-    but for rounding, the same net. float32 samples make a float32 net. Sparse matrices are made dense:
-    all at once for a fit, some rows at a time for predictions. Probabilities count as at least 1e-7 in
-    the categorical loss. With `warm_start` the optimizer goes on, where scikit-learn's begins anew.'''
+NOTES = """The same seed gives the same first weights, orders and split as scikit-learn's class, and
+    so, but for rounding, the same net. float32 samples make a float32 net. Sparse matrices are made
+    dense: all at once for a fit, some rows at a time for predictions. Probabilities count as at
+    least 1e-7 in the categorical loss. With `warm_start` the optimizer goes on, where
+    scikit-learn's begins anew."""
 
 Class = TypeVar("Class", bound=type)
 
@@ -86,7 +87,7 @@ def documented(kind: Class) -> Class:
     """Put the shared text into a class's docstring; without one (``python -OO``) do nothing."""
     if kind.__doc__ is not None:
         kind.__doc__ = kind.__doc__.format(
-            parameters=PARAMETERS.replace("{{", "{").replace("}}", "}"),
+            parameters=PARAMETERS,
             attributes=ATTRIBUTES,
             notes=NOTES,
         )

@@ -1,7 +1,7 @@
 """A fit by stochastic steps: the estimator's epochs, run by a plan or by the classes.
 
-A request and a runner are those of `Model.train`; the loop is the estimators' own, since what is due
-between epochs is scikit-learn's: loss curves, rules of convergence, a rate that changes.
+A request and a runner are those of `Model.train`; the loop is the estimators' own, since what is
+due between epochs is scikit-learn's: loss curves, rules of convergence, a rate that changes.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def batch_size_for(estimator: Any, n: int) -> int:
 
 
 class Epochs:
-    """What the epochs of a fit recorded: the last one at hand, a history that is brought up late."""
+    """What the epochs of a fit recorded: the last one at hand, a history brought up late."""
 
     def __init__(self) -> None:
         self.history = History()
@@ -155,6 +155,7 @@ class Fit:
                 warnings.warn(f"{type(estimator).__name__}: {INTERRUPTED}", stacklevel=4)
             finally:
                 runner.write_back()
+                runner.close()
                 self.epochs.flush()
             rule.finish()
         if runner.nonfinite is not None:
@@ -180,7 +181,7 @@ class Fit:
     def run_epochs(
         self, runner: Runner, rule: Any, reporter: Reporter, interrupts: Interrupts
     ) -> None:
-        """Run whole epochs until the last, the rule's end, a callback's or one that is not finite."""
+        """Run whole epochs until the last, the rule's end, a callback's or a loss that is NaN."""
         estimator, steps = self.estimator, self.request.steps
         while not runner.done:
             runner.run(steps - runner.step, STRETCH)
@@ -219,7 +220,7 @@ class Fit:
         return over
 
     def mean_remainder(self) -> float:
-        """Return the mean over the epoch's batches, by their samples, of what the loss leaves out."""
+        """Return the mean over the epoch's batches, by their samples, of what the loss lacks."""
         values, weight = self.remainder, self.samples.weight
         assert values is not None
         if weight is None:
@@ -264,8 +265,8 @@ def record_epoch(estimator: Any, optimizer: Any, rule: Any, loss: float, n: int)
 def nonfinite_error(epoch: int, step: int) -> ValueError:
     """Return what a fit raises whose loss has grown beyond all bounds."""
     return ValueError(
-        f"Solver produced non-finite parameter weights: epoch {epoch}, step {step}; expected samples "
-        "of a moderate size, scale them first"
+        f"Solver produced non-finite parameter weights: epoch {epoch}, step {step}; "
+        "expected samples of a moderate size, scale them first"
     )
 
 

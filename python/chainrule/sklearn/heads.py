@@ -107,7 +107,9 @@ def classifier_head(loss: Any, labels: Labels) -> Head:
     own = own_class(chosen)
     if own is Loss_CategoricalCrossentropy:
         if labels.kind == "multilabel":
-            raise ValueError("loss: expected one for several labels a sample, got a categorical one")
+            raise ValueError(
+                "loss: expected one for several labels a sample, got a categorical one"
+            )
         return categorical(max(n_classes, 2), chosen)
     if own is Loss_BinaryCrossentropy:
         if multiclass:

@@ -33,7 +33,8 @@ def training_samples(estimator: Any, X: Any, y: Any, *, reset: bool, numeric: bo
 
 def dense(X: Any) -> Array:
     """Return a sparse matrix as an array; the net reads dense rows."""
-    return X.toarray() if hasattr(X, "toarray") else X
+    array: Array = X.toarray() if hasattr(X, "toarray") else X
+    return array
 
 
 def is_plain(X: Any, n_features: int) -> bool:

@@ -61,15 +61,18 @@ class Labels:
         """Return each label's place in `classes` (n,), or the indicators (n, m); y was checked."""
         if self.kind == "multilabel":
             dense = y.toarray() if hasattr(y, "toarray") else y
-            return np.asarray(dense) != 0
-        return np.searchsorted(self.classes, y)
+            indicators: Array = np.asarray(dense) != 0
+            return indicators
+        places: Array = np.searchsorted(self.classes, y)
+        return places
 
     def place(self, label: Any) -> int | None:
-        """Return the place of one label; None for one that is not known, or where there are many."""
+        """Return the place of one label; None for an unknown one, and for several a sample."""
         return None if self.kind == "multilabel" else self._keys.get(label)
 
     def of_places(self, places: Array) -> Array:
         """Return the labels at the places, or the indicators themselves."""
         if self.kind == "multilabel":
             return places.astype(np.int64)
-        return self.classes[places]
+        labels: Array = self.classes[places]
+        return labels

@@ -6,15 +6,14 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.utils.metaestimators import available_if
 
 from ..arrays import Array
 from ..model import Model
+from .availability import stochastic_only
 from .base import BasePerceptron
 from .docstrings import documented
 from .heads import Head, regressor_head
-from .scikit_callbacks import with_callbacks
-from .stochastic import is_stochastic
+from .scikit_callbacks import told
 
 
 @documented
@@ -40,6 +39,8 @@ class MLPRegressor(RegressorMixin, BasePerceptron):  # type: ignore[misc]
     With several outputs the gradient is that of the loss, the mean over outputs; scikit-learn's is
     larger by their number.
     """
+
+    _n_columns: int
 
     def __init__(
         self,
@@ -108,7 +109,7 @@ class MLPRegressor(RegressorMixin, BasePerceptron):  # type: ignore[misc]
         self.callbacks = callbacks
         self.n_threads = n_threads
 
-    @with_callbacks
+    @told
     def fit(
         self,
         X: Any,
@@ -140,8 +141,8 @@ class MLPRegressor(RegressorMixin, BasePerceptron):  # type: ignore[misc]
         self._train(X, y, sample_weight, (X_val, y_val, sample_weight_val), False)
         return self
 
-    @available_if(is_stochastic)
-    @with_callbacks
+    @stochastic_only
+    @told
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
         """Do one epoch over the samples; the optimizer goes on where it was.
 

@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, cast
 
 try:
-    from sklearn.callback import CallbackSupportMixin, with_callbacks
-except ImportError:
+    from sklearn import callback as scikit
+except ImportError:  # before 1.9
+    scikit = None
 
-    class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Stands where scikit-learn has no callbacks."""
+__all__ = ["Reporter", "Supporting", "told"]
 
-    def with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the method itself."""
-        return method
+Supporting: Any = object if scikit is None else scikit.CallbackSupportMixin
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def told(method: Method) -> Method:
+    """Let a fit close the callbacks that it has opened, however it ends."""
+    return method if scikit is None else cast(Method, scikit.with_callbacks(method))
 
 
 class Reporter:

@@ -88,7 +88,8 @@ def by_labels(estimator: Any, validation: Validation, write_back: Any) -> Callab
 
     def score() -> float:
         write_back()
-        same = np.asarray(estimator.predict(validation.X) == validation.y)
+        predicted: Array = estimator.predict(validation.X)
+        same: Any = predicted == validation.y
         if same.ndim == 2:
             same = same.all(axis=1)
         return float(np.average(same, weights=validation.weight))

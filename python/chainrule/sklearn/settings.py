@@ -80,9 +80,9 @@ def patience(value: Any, name: str) -> None:
 def batch_size(value: Any, name: str) -> None:
     """Refuse anything but "auto" and an int of at least 1."""
     if isinstance(value, str):
-        return one_of("auto")(value, name)
-    as_count(value, name, 1)
-    return None
+        one_of("auto")(value, name)
+    else:
+        as_count(value, name, 1)
 
 
 def verbosity(value: Any, name: str) -> None:
@@ -94,9 +94,7 @@ def verbosity(value: Any, name: str) -> None:
 def early_stopping(value: Any, name: str) -> None:
     """Refuse anything but a bool, a scorer's name and a scorer."""
     if not isinstance(value, bool | np.bool_ | str) and not callable(value):
-        raise TypeError(
-            f"{name}: expected True, False, a scorer's name or a scorer, got {value!r}"
-        )
+        raise TypeError(f"{name}: expected True, False, a scorer's name or a scorer, got {value!r}")
 
 
 def loss(value: Any, name: str) -> None:

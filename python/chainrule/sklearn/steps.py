@@ -2,8 +2,8 @@
 
 Rows and targets are copied to buffers that the plan gathers from. Parameters and the optimizer's
 arrays are read from the layers before each step and written back after it, so that nothing can tell
-the two ways apart. What is not plain (frames, weights, several batches, callbacks, printing) goes the
-long way, and so does all that would have to be refused.
+the two ways apart. What is not plain (frames, weights, several batches, callbacks, printing) goes
+the long way, and so does all that would have to be refused.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ LOSS = 0  # the first column of a history
 PLAIN = frozenset((bool, int, float, str))
 # Parameters that a kept plan was made with, or that send calls the long way
 WATCHED = (
-    "alpha", "batch_size", "callbacks", "class_weight", "clip_norm", "early_stopping", "learning_rate",
-    "loss", "n_iter_no_change", "n_threads", "optimizer", "random_state", "schedule", "shuffle",
-    "solver", "tol", "verbose", "warm_start",
+    "alpha", "batch_size", "callbacks", "class_weight", "clip_norm", "early_stopping",
+    "learning_rate", "loss", "n_iter_no_change", "n_threads", "optimizer", "random_state",
+    "schedule", "shuffle", "solver", "tol", "verbose", "warm_start",
 )  # fmt: skip
 
 
@@ -180,7 +180,7 @@ def step_quickly(estimator: Any, X: Any, y: Any) -> bool:
         return False
     kept = estimator.__dict__.get("_steps")
     if kept is None or not kept.serves(estimator, X):
-        # the settings may be new: the long way checks them, and the plan serves from the next call on
+        # settings may be new: the long way checks them, and a plan serves from the next call on
         estimator._steps = None
         return False
     if kept.runner is None:

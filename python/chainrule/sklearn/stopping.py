@@ -1,8 +1,8 @@
 """When a fit has converged: rules over the losses or the validation scores of its epochs.
 
 An epoch counts as one without improvement where its loss is above ``best - tol``, or its score
-below ``best + tol``; after more than `n_iter_no_change` of them in a row the fit stops, or, with the
-adaptive rate, goes on at a fifth of the rate until that is below 1e-6.
+below ``best + tol``; after more than `n_iter_no_change` of them in a row the fit stops, or, with
+the adaptive rate, goes on at a fifth of the rate until that is below 1e-6.
 """
 
 from __future__ import annotations

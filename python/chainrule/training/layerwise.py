@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Array
 from ..base_optimizer import Optimizer
 from ..history import History
 from ..layers import Layer_Dropout
@@ -25,7 +26,7 @@ from .busy import parameter_lock
 from .evaluation import evaluate
 from .meter import Meter
 from .passes import backward_pass, forward_pass, learning, lowest_learning
-from .request import Objective, StepRecord, TrainingRequest, Weights
+from .request import StepRecord, TrainingRequest
 
 
 def clip_gradients(layers: list[Any], clip_norm: float) -> None:
@@ -44,13 +45,6 @@ def clip_gradients(layers: list[Any], clip_norm: float) -> None:
             setattr(layer, name, gradient * gradient.dtype.type(clip_norm / norm))
 
 
-def penalty_share(objective: Objective, y: Any, weight: Weights | None) -> float:
-    """Return what a batch multiplies the strengths of the penalties with."""
-    if not objective.of_batch:
-        return 1.0
-    return 1.0 / float(len(y) if weight is None else weight.sum())
-
-
 @contextmanager
 def penalties_times(layers: list[Any], share: float) -> Iterator[None]:
     """Multiply the strengths of the layers' penalties for the length of the block."""
@@ -66,7 +60,7 @@ def penalties_times(layers: list[Any], share: float) -> Iterator[None]:
 
 
 def strengths_of(layers: list[Any]) -> list[tuple[Any, str]]:
-    """Return the attributes that hold a penalty's strength, one that is not 0."""
+    """Return the attributes that hold the strength of a penalty, where it is not 0."""
     names = [
         (layer, f"{slot.prefix}_regularizer_{kind}")
         for layer in layers
@@ -88,11 +82,11 @@ class LayerwiseRunner:
         self.nonfinite: tuple[int, int] | None = None
         self._meter = Meter(model)
         self._order: NDArray[np.int64] | None = None
-        self._objective = request.objective
-        self._batches = np.zeros(3)
+        self._batches = np.zeros(3)  # samples, and sums over batches for an objective of theirs
         self._rows: list[tuple[float, ...]] = []
         self._record = StepRecord(math.nan, math.nan, math.nan, math.nan)
         self._seconds = 0.0
+        self._sums: dict[tuple[int, str], Array] = {}  # of gradients that make one step together
 
     def run(self, max_steps: int, seconds: float) -> int:
         """Run whole steps until `max_steps`, `seconds` or the end; return their number."""
@@ -136,32 +130,54 @@ class LayerwiseRunner:
         """Do one step; False where the loss is not finite, and then nothing was updated."""
         model = self.model
         X, y, weight = self.request.batch(self.step, self._order)
-        if weight is not None and not weight.any():
+        total = self.request.weight_of_step(self.step, self._order)
+        if total == 0:
             return True  # no sample counts: no step
         self._set_dropped_shares()
         output = forward_pass(model.layers, X, True)
-        factor = self._objective.loss_factor
-        share = penalty_share(self._objective, y, weight)
-        data_loss = factor * self._meter.add_loss(output, y, weight)
+        objective = self.request.objective
+        share = 1.0 / total if objective.of_batch else 1.0
+        data_loss = objective.loss_factor * self._meter.add_loss(output, y, weight)
         penalty = share * self._meter.penalty()
         if not math.isfinite(data_loss + penalty) and self.request.on_nonfinite != "ignore":
             self.nonfinite = (self.epoch, self.step)
+            passes = self.step % self.request.accumulate + 1
             for layer in model.layers:
                 if isinstance(layer, Layer_Dropout):
-                    layer.step -= 1  # as if the step had not begun
+                    layer.step -= passes  # as if the step had not begun
             return False
         accuracy = self._meter.add_accuracy(output, y)
         if not self._all_known:
             self._find_learners()
+        factor = objective.loss_factor
         with penalties_times(self._learners, share):
             backward_pass(model.layers, model.loss, output, y, weight, self._lowest, factor)
-        self._add_batch(len(y), data_loss, penalty)
-        if self.request.clip_norm is not None:
-            clip_gradients(self._learners, self.request.clip_norm)
-        self._update()
+        self._batches += (len(y), len(y) * data_loss, len(y) * penalty)
+        if self.request.accumulate > 1:
+            self._add_up((float(len(y)) if weight is None else float(weight.sum())) / total)
+        last = self.step + 1
+        if last % self.request.accumulate == 0 or last == self.request.steps:
+            if self.request.clip_norm is not None:
+                clip_gradients(self._learners, self.request.clip_norm)
+            self._update()
         rate = float(getattr(model.optimizer, "current_learning_rate", math.nan))
         self._record = StepRecord(accuracy, data_loss, penalty, rate)
         return True
+
+    def _add_up(self, share: float) -> None:
+        """Add this batch's gradients, times its share of the step's weight; set the sums so far.
+
+        The shares of a step add up to 1, and so does the penalties' part, which is in each.
+        """
+        if self.step % self.request.accumulate == 0:
+            self._sums = {}
+        for layer in self._learners:
+            for slot in slots_of(layer):
+                gradient = np.asarray(getattr(layer, slot.gradient))
+                part = gradient.astype(np.float64) * share
+                key = (id(layer), slot.name)
+                self._sums[key] = part + self._sums.get(key, 0.0)
+                setattr(layer, slot.gradient, self._sums[key].astype(gradient.dtype))
 
     def _set_dropped_shares(self) -> None:
         """Tell dropout layers with a schedule which share of the training is done."""
@@ -171,8 +187,9 @@ class LayerwiseRunner:
         if isinstance(optimizer, Optimizer):
             share = float(shares_of(optimizer, optimizer.iterations, 1)[0])
         else:
-            done = (self.epoch - 1) * self.request.steps + self.step
-            share = done / (self.request.epochs * self.request.steps)
+            updates = self.request.updates
+            done = (self.epoch - 1) * updates + self.step // self.request.accumulate
+            share = done / (self.request.epochs * updates)
         for layer in self._dropouts:
             layer.training_share = share
 
@@ -188,9 +205,9 @@ class LayerwiseRunner:
 
     def _validate(self) -> tuple[float, float, float, float, float]:
         """Close the epoch's sums; return loss parts, accuracy, and the validation's."""
-        meter, factor = self._meter, self._objective.loss_factor
+        meter, factor = self._meter, self.request.objective.loss_factor
         losses = factor * meter.data_loss(), meter.penalty()
-        if self._objective.of_batch:
+        if self.request.objective.of_batch:
             rows, *sums = self._batches.tolist()
             losses = (sums[0] / rows, sums[1] / rows) if rows else (math.nan, math.nan)
         training = (*losses, meter.mean_accuracy())
@@ -199,10 +216,6 @@ class LayerwiseRunner:
         size = self.request.validation_batch_size
         validated = evaluate(self.model, *self.request.validation, size)
         return (*training, factor * validated.loss, validated.accuracy)
-
-    def _add_batch(self, rows: int, data_loss: float, penalty: float) -> None:
-        """Add a batch to the sums that an objective of batches reports."""
-        self._batches += (rows, rows * data_loss, rows * penalty)
 
     def _end_epoch(self, values: tuple[float, float, float, float, float]) -> None:
         data_loss, penalty, accuracy, *validation = values
@@ -235,6 +248,10 @@ class LayerwiseRunner:
 
     def read_rate(self) -> None:
         """Nothing to do: the optimizer's settings are read in each step."""
+
+    def close(self) -> None:
+        """Forget the sums of gradients."""
+        self._sums = {}
 
     def stop(self) -> None:
         """End the training after the steps done."""

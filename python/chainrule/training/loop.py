@@ -30,7 +30,7 @@ STRETCH = 0.02  # seconds a runner may go without Python
 
 def runner_for(model: Any, request: TrainingRequest) -> Runner:
     """Return the compiled plan's runner where there can be one, else the layer-wise one."""
-    begin_steps(model, request.epochs * request.steps)
+    begin_steps(model, request.epochs * request.updates)
     if request.mixes_targets:  # a plan has targets of one form
         return LayerwiseRunner(model, request)
     try:
@@ -92,7 +92,10 @@ class Loop:
             if self.request.epochs > 0 and not self.model.stop_training:
                 with beginning.undone_by_errors():
                     runner = runner_for(self.model, self.request)
-                self._run_epochs(runner, interrupts)
+                try:
+                    self._run_epochs(runner, interrupts)
+                finally:
+                    runner.close()
             self._call("on_train_end", interrupts)
         return self.history
 
@@ -202,9 +205,11 @@ class Loop:
                 hook(len(self.history), dict(logs))
         if self.model.stop_training:
             runner.stop()
-        left = self.request.epochs * self.request.steps - self.count
+        left = self.request.epochs - len(self.history)
         if left > 0 and not runner.done:
-            begin_steps(self.model, left)  # a callback may have put another optimizer there
+            begin_steps(
+                self.model, left * self.request.updates
+            )  # a callback may have put another optimizer there
         runner.read_back()
 
     def _logs(self) -> dict[str, float]:

@@ -27,6 +27,8 @@ from ..scale import Layer_Scale
 from .passes import learning
 from .request import Objective, TrainingRequest
 
+STATELESS = "sgd"  # a rule that keeps no arrays
+
 
 class NoPlan(Exception):
     """Why a model is trained layer by layer."""
@@ -36,15 +38,13 @@ class NoPlan(Exception):
 
 
 class Dropout(NamedTuple):
-    """Kept share, key of the stream and training forwards before the plan."""
+    """The kept share."""
 
     keep: float
-    key: int
-    step: int
 
 
 class Parameter(NamedTuple):
-    """How an array learns: penalties, factors of rate, decay and epsilon, steps before the plan."""
+    """How an array learns: penalties, and factors of rate, decay and epsilon."""
 
     learns: bool
     l1: float
@@ -52,7 +52,6 @@ class Parameter(NamedTuple):
     rate_factor: float
     decay_factor: float
     epsilon_factor: float
-    steps: int
 
 
 class Stage(NamedTuple):
@@ -68,7 +67,10 @@ class Stage(NamedTuple):
 
 
 class Network(NamedTuple):
-    """Everything that the core is told of a training but for its data."""
+    """The structure of a training: everything that the core is told of it but for values.
+
+    Values are the samples, the arrays, the rate and its kind, and where the training stands.
+    """
 
     dtype: str
     stages: tuple[Stage, ...]
@@ -81,10 +83,23 @@ class Network(NamedTuple):
     batch_size: int
     labels: bool
     rule: str
-    clips: bool
+    keeps_gradients: bool
+    accumulate: int
     loss_factor: float
     batch_objective: bool
     engine: str
+
+
+class Counts(NamedTuple):
+    """Where a training stands, beside its arrays.
+
+    Key and training forwards of the dropout behind the inputs and of each stage's; the steps that
+    the factors of columns, and each stage's weights and biases, have seen.
+    """
+
+    streams: tuple[tuple[int, int], ...]
+    scale: int
+    stages: tuple[tuple[int, int], ...]
 
 
 # --- which layer is which -------------------------------------------------------------------------
@@ -168,11 +183,11 @@ def network_of(
     layers: Layers,
     request: TrainingRequest | None = None,
     batch_size: int = 1,
-    steps: int = 0,
+    gives_gradients: bool = False,
 ) -> Network:
     """Return the network, its loss and its optimizer as the core takes them.
 
-    With `steps` as they were so many steps ago, if nothing else has changed since.
+    One that gives gradients away needs no optimizer, and counts no accuracy.
 
     Raises
     ------
@@ -184,44 +199,46 @@ def network_of(
     learners = {id(layer) for layer in learning(model.trainable_layers)}
     last = layers.stages[-1].activation
     loss, loss_parameters = loss_of(model.loss, last)
-    if own_class(model.optimizer) is None:
+    if own_class(model.optimizer) is None and not gives_gradients:
         raise NoPlan(f"the optimizer, {type(model.optimizer).__name__}, has methods of its own")
-    precision, labels, clips = 0.0, False, False
+    precision, labels, keeps_gradients, accumulate = 0.0, False, False, 1
     objective = Objective()
-    metric = metric_of(model, last)
+    metric = "none" if gives_gradients else metric_of(model, last)
     if request is not None:
         check_samples(layers, metric, request)
-        batch_size, clips = request.batch_size, request.clip_norm is not None
+        batch_size, accumulate = request.batch_size, request.accumulate
+        keeps_gradients = gives_gradients or request.clip_norm is not None or accumulate > 1
         precision = request.precision or 0.0
         labels = request.y.ndim == 1
         objective = request.objective
     scale = None
     if layers.scale is not None:
-        scale = parameter_of(layers.scale, slots_of(layers.scale)[0], learners, steps)
+        scale = parameter_of(layers.scale, slots_of(layers.scale)[0], learners)
     return Network(
         dtype=layers.stages[0].dense.dtype.name,
-        stages=tuple(stage_of(stage, learners, steps) for stage in layers.stages),
+        stages=tuple(stage_of(stage, learners) for stage in layers.stages),
         scale=scale,
-        input_dropout=dropout_of(layers.input_dropout, steps),
+        input_dropout=dropout_of(layers.input_dropout),
         loss=loss,
         loss_parameters=loss_parameters,
         metric=metric,
         precision=precision,
         batch_size=batch_size,
         labels=labels,
-        rule=model.optimizer.rule,
-        clips=clips,
+        rule=STATELESS if gives_gradients else model.optimizer.rule,
+        keeps_gradients=keeps_gradients,
+        accumulate=accumulate,
         loss_factor=objective.loss_factor,
         batch_objective=objective.of_batch,
         engine=os.environ.get("CHAINRULE_ENGINE") or "automatic",
     )
 
 
-def stage_of(layers: StageLayers, learners: set[int], steps: int) -> Stage:
+def stage_of(layers: StageLayers, learners: set[int]) -> Stage:
     """Return a stage of the network."""
     dense, activation = layers.dense, layers.activation
     slots = slots_of(dense)
-    found = [parameter_of(dense, slot, learners, steps) for slot in slots]
+    found = [parameter_of(dense, slot, learners) for slot in slots]
     parameters = () if activation is None else activation.parameters()
     n_inputs, n_neurons = dense.weights.shape
     return Stage(
@@ -229,13 +246,13 @@ def stage_of(layers: StageLayers, learners: set[int], steps: int) -> Stage:
         n_neurons,
         activation="linear" if activation is None else activation.name_in_core(),
         activation_parameters=tuple(finite(each, "a setting") for each in parameters),
-        dropout=dropout_of(layers.dropout, steps),
+        dropout=dropout_of(layers.dropout),
         weights=found[0],
         biases=found[1] if len(found) > 1 else None,
     )
 
 
-def parameter_of(layer: Any, slot: Slot, learners: set[int], steps: int) -> Parameter:
+def parameter_of(layer: Any, slot: Slot, learners: set[int]) -> Parameter:
     """Return how one of the layer's arrays learns; frozen, it has no penalty."""
     learns = id(layer) in learners
     l1, l2 = slot.strengths(layer) if learns else (0.0, 0.0)
@@ -247,12 +264,11 @@ def parameter_of(layer: Any, slot: Slot, learners: set[int], steps: int) -> Para
         rate_factor=finite(slot.factor(layer, "learning_rate_factor"), what),
         decay_factor=finite(slot.decay_factor(layer), what),
         epsilon_factor=finite(slot.factor(layer, "epsilon_factor"), what),
-        steps=steps_of(layer, slot) - (steps if learns else 0),
     )
 
 
-def dropout_of(layer: Layer_Dropout | None, steps: int) -> Dropout | None:
-    """Return a dropout as it was `steps` ago; NoPlan where the layer itself would refuse."""
+def dropout_of(layer: Layer_Dropout | None) -> Dropout | None:
+    """Return a dropout; NoPlan where the layer itself would refuse."""
     if layer is None:
         return None
     counts = (layer.key, layer.step)
@@ -260,7 +276,7 @@ def dropout_of(layer: Layer_Dropout | None, steps: int) -> Dropout | None:
         raise NoPlan("a dropout's key or step is not an int from 0 to 2**64 - 1")
     if not 0 < finite(layer.rate, "a dropout's rate") <= 1:
         raise NoPlan("a dropout's rate is not in (0, 1]")
-    return Dropout(float(layer.rate), layer.key, layer.step - steps)
+    return Dropout(float(layer.rate))
 
 
 def loss_of(loss: Any, last: Any) -> tuple[str, tuple[float, ...]]:
@@ -333,6 +349,35 @@ def check_targets(metric: str, y: Array, n_outputs: int) -> None:
         raise NoPlan("the accuracy of one class needs labels")
     if metric in ("binary", "binary_logits", "signs", "regression") and y.ndim == 1:
         raise NoPlan("the accuracy needs targets, not labels")
+
+
+# --- where the training stands --------------------------------------------------------------------
+
+
+def described(layers: Layers, network: Network) -> list[tuple[Any, Slot, Parameter]]:
+    """Return each parameter of the network: its layer, its slot and what the core was told."""
+    found = []
+    if layers.scale is not None and network.scale is not None:
+        found.append((layers.scale, slots_of(layers.scale)[0], network.scale))
+    for stage, told in zip(layers.stages, network.stages, strict=True):
+        parameters = [told.weights, *([told.biases] if told.biases is not None else [])]
+        pairs = zip(slots_of(stage.dense), parameters, strict=True)
+        found += [(stage.dense, slot, parameter) for slot, parameter in pairs]
+    return found
+
+
+def counts_of(layers: Layers) -> Counts:
+    """Return how far the streams of dropout are, and the parameters' own steps."""
+    stages = []
+    for stage in layers.stages:
+        steps = [steps_of(stage.dense, slot) for slot in slots_of(stage.dense)]
+        stages.append((steps[0], steps[1] if len(steps) > 1 else 0))
+    scale = layers.scale
+    return Counts(
+        tuple((0, 0) if each is None else (each.key, each.step) for each in layers.dropouts),
+        0 if scale is None else steps_of(scale, slots_of(scale)[0]),
+        tuple(stages),
+    )
 
 
 # --- what users see of it -------------------------------------------------------------------------

@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core
 from ..arrays import Array
 from ..history import History
 from ..multipliers import decay_multipliers, rate_multipliers, shares_of
-from ..optimizer_state import set_steps, state_arrays
-from ..parameters import Slot, slots_of
+from ..optimizer_state import set_steps, state_arrays, steps_of
 from .busy import parameter_lock
-from .network import Layers, Network, NoPlan, Parameter, layers_of, network_of
+from .kept import put_back, taken_plan
+from .network import Layers, Network, NoPlan, counts_of, described, layers_of, network_of
 from .request import StepRecord, TrainingRequest
 
 AHEAD = 4096  # steps whose schedules are handed over at a time
@@ -48,10 +47,10 @@ class PlanRunner:
         model._batch_size = request.batch_size
 
     def _make_plan(self) -> None:
-        """Make a plan for the epochs that are left."""
+        """Begin a plan for the epochs that are left."""
         request = self.request
-        self._plan = _core.Plan(
-            self._network,
+        self._plan = taken_plan(self.model, self._network)
+        self._plan.begin(
             self._samples,
             self._validation,
             epochs=min(request.epochs - self._epochs_before, 2**62),
@@ -62,9 +61,17 @@ class PlanRunner:
 
     def _load(self) -> None:
         """Hand the parameters, the optimizer's arrays and its settings to the core."""
-        self._arrays = arrays_of(self.model.optimizer, self._layers, self._network)
+        optimizer, layers = self.model.optimizer, self._layers
+        self._arrays = arrays_of(optimizer.states, layers, self._network)
         self._plan.load(*self._arrays)
-        self._set_schedule(int(self.model.optimizer.iterations))
+        self._plan.set_counts(counts_of(layers))
+        self._forwards = [(each, each.step) for each in layers.dropouts if each is not None]
+        self._steps = [
+            (layer, slot, steps_of(layer, slot))
+            for layer, slot, parameter in described(layers, self._network)
+            if parameter.learns
+        ]
+        self._set_schedule(int(optimizer.iterations))
 
     def read_rate(self) -> None:
         """Read the optimizer's rate, decay and constants again, between epochs; nothing else."""
@@ -89,15 +96,17 @@ class PlanRunner:
     def load_again(self) -> None:
         """Hand parameters, the optimizer's arrays and its settings to the core once more.
 
-        The arrays are looked up anew only where a layer holds others than before.
+        The arrays are looked up anew only where a layer holds others than before, or the optimizer
+        has done steps elsewhere.
         """
-        if not self._held:
-            self._held = places_of(self._layers, self._network, self.model.optimizer)
-        if any(state.get(name) is not array for state, name, array in self._held):
-            self._held = []
-            return self._load()
+        optimizer = self.model.optimizer
+        same = self._held and optimizer.iterations == self._plan.iterations
+        if not same or any(state.get(name) is not array for state, name, array in self._held):
+            self._load()
+            self._held = places_of(optimizer.states, self._layers, self._network)
+            return
         self._plan.load(*self._arrays)
-        return self._set_schedule(int(self.model.optimizer.iterations))
+        self._set_schedule(int(optimizer.iterations))
 
     @property
     def done(self) -> bool:
@@ -149,7 +158,8 @@ class PlanRunner:
 
     def take_epochs(self) -> tuple[int, Any]:
         """Return the epochs finished since the last call: their number and the columns."""
-        return self._plan.take_epochs()
+        count, columns = self._plan.take_epochs()
+        return count, columns
 
     def report_epochs(self, history: History) -> None:
         """Add the epochs finished since the last call."""
@@ -165,19 +175,15 @@ class PlanRunner:
         self._written_back = True
         with parameter_lock(self.model):
             self._plan.store(*self._arrays)
-        optimizer, taken = self.model.optimizer, self._plan.steps_taken
+        optimizer = self.model.optimizer
         optimizer.iterations = self._plan.iterations
         rate = self._plan.step_record()[3]
         if not math.isnan(rate):
             optimizer.current_learning_rate = rate
-        network = self._network
-        entries = [network.input_dropout, *(stage.dropout for stage in network.stages)]
-        for layer, entry in zip(self._layers.dropouts, entries, strict=True):
-            if layer is not None and entry is not None:
-                layer.step = entry.step + taken
-        for layer, slot, parameter in described(self._layers, network):
-            if parameter.learns:
-                set_steps(layer, slot, parameter.steps + taken)
+        for layer, forwards in self._forwards:
+            layer.step = forwards + self._plan.forwards
+        for layer, slot, steps in self._steps:
+            set_steps(layer, slot, steps + self._plan.steps_taken)
 
     def read_back(self) -> None:
         """Read everything again from the Python objects, at the end of an epoch.
@@ -192,24 +198,29 @@ class PlanRunner:
         """
         if self.done:
             return
-        taken = self._plan.steps_taken
         try:
             self._layers = layers_of(self.model)
-            if self._network == network_of(self.model, self._layers, self.request, steps=taken):
-                self._load()
-                return
-            self._network = network_of(self.model, self._layers, self.request)
+            network = network_of(self.model, self._layers, self.request)
         except NoPlan as reason:
             raise RuntimeError(
                 "Model: train: expected callbacks to leave a model that can go on as a compiled "
                 f"plan, got one that cannot: {reason}"
             ) from None
+        if network == self._network:
+            self._load()
+            return
         self._epochs_before += self._plan.epoch - 1
+        self.close()
+        self._network = network
         self._make_plan()
 
     def stop(self) -> None:
         """End the training after the steps done."""
         self._plan.stop()
+
+    def close(self) -> None:
+        """Give the plan back to the model, without the samples."""
+        put_back(self.model, self._network, self._plan)
 
 
 def plain(array: Array) -> Array:
@@ -230,41 +241,29 @@ def dropped_shares(dropouts: list[Any], t: Array) -> Array:
     return factors
 
 
-def described(layers: Layers, network: Network) -> list[tuple[Any, Slot, Parameter]]:
-    """Return each parameter of the network: its layer, its slot and what the core was told."""
-    found = []
-    if layers.scale is not None and network.scale is not None:
-        found.append((layers.scale, slots_of(layers.scale)[0], network.scale))
-    for stage, told in zip(layers.stages, network.stages, strict=True):
-        parameters = [told.weights, *([told.biases] if told.biases is not None else [])]
-        pairs = zip(slots_of(stage.dense), parameters, strict=True)
-        found += [(stage.dense, slot, parameter) for slot, parameter in pairs]
-    return found
-
-
 def places_of(
-    layers: Layers, network: Network, optimizer: Any
+    states: tuple[str, ...], layers: Layers, network: Network
 ) -> list[tuple[dict[str, Any], str, Array]]:
     """Return where each array of `arrays_of` stands: a layer's attributes, its name, itself."""
     places = []
     for layer, slot, parameter in described(layers, network):
-        names = [slot.name, *(slot.state(kind) for kind in optimizer.states if parameter.learns)]
+        names = [slot.name, *(slot.state(kind) for kind in states if parameter.learns)]
         places += [(vars(layer), name, getattr(layer, name)) for name in names]
     return places
 
 
 def arrays_of(
-    optimizer: Any, layers: Layers, network: Network
+    states: tuple[str, ...], layers: Layers, network: Network
 ) -> tuple[tuple[tuple[Arrays, Arrays], ...], Arrays]:
     """Return the arrays that the core reads and writes: (weights, biases) a stage, and the scale.
 
-    Each is a parameter with the optimizer's arrays beside it, which are made where missing; one
-    that does not learn stands alone.
+    Each is a parameter with the optimizer's arrays of these kinds beside it, which are made where
+    missing; one that does not learn stands alone.
     """
     found: dict[int, list[Arrays]] = {}
     for layer, slot, parameter in described(layers, network):
-        states = state_arrays(optimizer, layer, slot) if parameter.learns else []
-        found.setdefault(id(layer), []).append((getattr(layer, slot.name), *states))
+        arrays = state_arrays(layer, slot, states) if parameter.learns else []
+        found.setdefault(id(layer), []).append((getattr(layer, slot.name), *arrays))
     stages = []
     for stage in layers.stages:
         weights, *biases = found[id(stage.dense)]

@@ -126,7 +126,14 @@ def checked_best_epoch(best_epoch: Any, model: Any, validated: bool, callbacks: 
 
 
 def checked_settings(
-    *, epochs: Any, shuffle: Any, rng: Any, on_nonfinite: Any, clip_norm: Any, drop_last: Any
+    *,
+    epochs: Any,
+    shuffle: Any,
+    rng: Any,
+    on_nonfinite: Any,
+    clip_norm: Any,
+    drop_last: Any,
+    accumulate: Any,
 ) -> dict[str, Any]:
     """Return what of a request needs no samples."""
     n_epochs = as_count(epochs, "epochs", 0)
@@ -144,6 +151,7 @@ def checked_settings(
         "on_nonfinite": on_nonfinite,
         "clip_norm": clip,
         "drop_last": checked_flag(drop_last, "drop_last"),
+        "accumulate": as_count(accumulate, "accumulate", 1),
     }
 
 

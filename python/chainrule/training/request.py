@@ -41,6 +41,9 @@ class Objective(NamedTuple):
     of_batch: bool = False
 
 
+PLAIN = Objective()
+
+
 @dataclass
 class TrainingRequest:
     """What a runner needs to know.
@@ -53,6 +56,8 @@ class TrainingRequest:
         `batch_size` is at most n; the last batch may be smaller.
     drop_last : bool
         Leave a smaller last batch out.
+    accumulate : int
+        Batches whose gradients make one step; at the end of an epoch those that are left.
     shuffle : bool
     rng : numpy.random.Generator or None
         The one that `train` was given.
@@ -82,6 +87,7 @@ class TrainingRequest:
     epochs: int
     batch_size: int
     drop_last: bool = False
+    accumulate: int = 1
     shuffle: bool = False
     rng: np.random.Generator | None = None
     generator: np.random.Generator | None = None
@@ -92,7 +98,7 @@ class TrainingRequest:
     on_nonfinite: str = "raise"
     clip_norm: float | None = None
     best_epoch: str | None = None
-    objective: Objective = Objective()
+    objective: Objective = PLAIN
     feature_names: tuple[str, ...] | None = None
     dtype: np.dtype[Any] | None = None
     precision: float | None = None
@@ -107,6 +113,11 @@ class TrainingRequest:
         """Batches per epoch."""
         return self.n // self.batch_size if self.drop_last else -(-self.n // self.batch_size)
 
+    @property
+    def updates(self) -> int:
+        """The optimizer's steps per epoch."""
+        return -(-self.steps // self.accumulate)
+
     def next_order(self) -> NDArray[np.int64] | None:
         """Draw the next epoch's order of samples; None means as they are."""
         if self.generator is None:
@@ -114,11 +125,21 @@ class TrainingRequest:
         return self.generator.permutation(self.n).astype(np.int64, copy=False)
 
     def batch(self, step: int, order: NDArray[np.int64] | None) -> Batch:
-        """Gather step's samples."""
-        rows: Any = slice(step * self.batch_size, (step + 1) * self.batch_size)
-        if order is not None:
-            rows = order[rows]
+        """Gather a batch's samples."""
+        rows = self._rows(step, 1, order)
         return batch_of((self.X, self.y, self.sample_weight), rows, self.dtype)
+
+    def weight_of_step(self, step: int, order: NDArray[np.int64] | None) -> float:
+        """Return the weight of all samples of the update that a batch is part of; each is 1."""
+        rows = self._rows(step - step % self.accumulate, self.accumulate, order)
+        if self.sample_weight is None:
+            return float(len(self.y[rows]))
+        return float(self.sample_weight[rows].sum())
+
+    def _rows(self, step: int, count: int, order: NDArray[np.int64] | None) -> Any:
+        stop = min((step + count) * self.batch_size, self.steps * self.batch_size)
+        rows = slice(step * self.batch_size, stop)
+        return rows if order is None else order[rows]
 
 
 def batch_of(
@@ -190,3 +211,6 @@ class Runner(Protocol):
 
     def stop(self) -> None:
         """End the training after the steps done."""
+
+    def close(self) -> None:
+        """Nothing more will be asked of it."""
