@@ -26,6 +26,7 @@ from .checking import gradcheck, numerical_gradient
 from .errors import ModelFileError
 from .history import History
 from .layers import Layer_Dense, Layer_Dropout, Layer_Input, Layer_Scale
+from .lazy import __getattr__ as __getattr__
 from .losses import (
     Activation_Sigmoid_Loss_BinaryCrossentropy,
     Activation_Softmax_Loss_CategoricalCrossentropy,
@@ -116,12 +117,3 @@ __all__ = [
     "set_num_threads",
     "show_config",
 ]
-
-
-def __getattr__(name: str) -> object:
-    """Import `chainrule.sklearn` where it is first asked for: it needs scikit-learn."""
-    if name == "sklearn":
-        import importlib
-
-        return importlib.import_module(".sklearn", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -38,7 +38,6 @@ class Loss_BinaryCrossentropy(CompiledLoss):
 
     core_name = "binary_crossentropy"
     settings: ClassVar[Settings] = {"from_logits": is_flag, "joined": is_flag}
-    joins: ClassVar[Mapping[str, str]] = {"sigmoid": "sigmoid_crossentropy"}
     missing_layer = "add Activation_Sigmoid(), or take logits: from_logits=True"
     from_logits: bool = False
     joined: bool = False
@@ -52,9 +51,10 @@ class Loss_BinaryCrossentropy(CompiledLoss):
                 "is linear, got True"
             )
 
-    def joint_with(self, last_layer: Any) -> str | None:
-        """Return the name of the compiled loss that includes a last sigmoid, where it is joined."""
-        return super().joint_with(last_layer) if self.joined else None
+    @property
+    def joins(self) -> Mapping[str, str]:  # type: ignore[override]
+        """The compiled loss that includes a last sigmoid, where they are joined."""
+        return {"sigmoid": "sigmoid_crossentropy"} if self.joined else {}
 
     def name_in_core(self) -> str:
         """Return ``"binary_crossentropy"`` or ``"binary_crossentropy_logits"``."""

@@ -117,9 +117,10 @@ def first_of(activation: Any) -> Any:
 
 
 def new_optimizer(estimator: Any) -> Optimizer:
-    """Return a fresh optimizer: that of the solver, or a copy of the one that was given."""
+    """Return a fresh optimizer: the solver's, or a copy of the one given, without its steps."""
     if estimator.optimizer is not None:
         made: Optimizer = copy.deepcopy(estimator.optimizer)
+        made.token, made.iterations, made.schedule_start = None, 0, None
     elif estimator.solver == "sgd":
         made = Optimizer_SGD(1.0)
     else:

@@ -155,11 +155,12 @@ class Fit:
                 warnings.warn(f"{type(estimator).__name__}: {INTERRUPTED}", stacklevel=4)
             finally:
                 runner.write_back()
+                diverged = runner.nonfinite
                 runner.close()
                 self.epochs.flush()
             rule.finish()
-        if runner.nonfinite is not None:
-            raise nonfinite_error(*runner.nonfinite)
+        if diverged is not None:
+            raise nonfinite_error(*diverged)
 
     def rule(self, runner: Runner) -> Any:
         """Return the rule of convergence."""
