@@ -139,7 +139,7 @@ METHODS: dict[str, dict[str, str]] = {
             "(X, y, *, epochs=1, batch_size=None, print_every=None, validation_data=None, "
             "shuffle=False, rng=None, progress=None, callbacks=(), sample_weight=None, "
             "check_finite=True, on_nonfinite='raise', clip_norm=None, validation_split=None, "
-            "class_weight=None, best_epoch=None, drop_last=False)"
+            "class_weight=None, best_epoch=None, drop_last=False, accumulate=1)"
         ),
     },
     "Callback": {

@@ -88,7 +88,7 @@ struct Description {
 };
 
 Description description_of(const py::object& object) {
-    Fields fields(object, 16, "network");
+    Fields fields(object, 15, "network");
     Description result;
     model::Network& network = result.network;
     const std::string dtype = fields.next_as<std::string>();
@@ -100,7 +100,6 @@ Description description_of(const py::object& object) {
     network.loss = model::part_named<Loss>(model::catalogue().losses, "loss", fields.next_as<std::string>());
     network.loss_parameters = fields.next_as<std::vector<double>>();
     network.metric = model::part_named<Metric>(model::catalogue().metrics, "metric", fields.next_as<std::string>());
-    network.precision = fields.next_as<double>();
     network.batch_size = fields.next_as<Index>();
     network.labels = fields.next_as<bool>();
     network.rule = model::part_named<Rule>(model::catalogue().rules, "rule", fields.next_as<std::string>());
@@ -243,13 +242,14 @@ class PyPlan {
         plan_ = description_.is_double ? make(double()) : make(float());
     }
 
-    void begin(const py::object& samples, const py::object& validation, std::int64_t epochs, bool stop_on_nonfinite, bool drops_last) {
+    void begin(const py::object& samples, const py::object& validation, std::int64_t epochs, bool stop_on_nonfinite, bool drops_last, double precision) {
         model::Work work;
         work.samples = samples_of(samples, description_.network);
         work.validation = samples_of(validation, description_.network);
         work.epochs = epochs;
         work.nonfinite = stop_on_nonfinite ? model::Nonfinite::stop : model::Nonfinite::ignore;
         work.drops_last = drops_last;
+        work.precision = precision;
         if (work.samples.count < (drops_last ? description_.network.batch_size : 1)) throw std::invalid_argument("samples: expected at least one batch");
         plan_->begin(work);
         samples_ = samples;
@@ -378,7 +378,7 @@ void bind_plan(py::module_& module) {
     py::class_<PyPlan>(module, "Plan", "A compiled training plan; `chainrule.training.network` describes the network.")
         .def(py::init<const py::object&>(), py::arg("network"))
         .def("begin", &PyPlan::begin, py::arg("samples"), py::arg("validation"), py::arg("epochs"), py::arg("stop_on_nonfinite"), py::arg("drops_last"),
-             "Begin a training of other samples in the same memory.")
+             py::arg("precision"), "Begin a training of other samples in the same memory.")
         .def("end", &PyPlan::end, "Let the samples go.")
         .def("set_counts", [](PyPlan& self, const py::object& counts) { self.plan().set_counts(counts_of(counts)); }, py::arg("counts"),
              "Where the training stands; steps_taken and forwards count from here.")
@@ -396,6 +396,7 @@ void bind_plan(py::module_& module) {
         .def_property_readonly("done", [](const PyPlan& self) { return self.plan().done(); })
         .def_property_readonly("epoch", [](const PyPlan& self) { return self.plan().epoch(); })
         .def_property_readonly("step", [](const PyPlan& self) { return self.plan().step(); })
+        .def_property_readonly("validating", [](const PyPlan& self) { return self.plan().validating(); })
         .def_property_readonly("steps_taken", [](const PyPlan& self) { return self.plan().steps_taken(); })
         .def_property_readonly("forwards", [](const PyPlan& self) { return self.plan().forwards(); })
         .def_property_readonly("iterations", [](const PyPlan& self) { return self.plan().schedule.iterations; })

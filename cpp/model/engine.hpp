@@ -60,6 +60,7 @@ struct Batch {
     Index step_first, step_rows;  // the samples of its step: its own, or those of all batches that make one
     const Stream* streams;       // of the masks
     std::uint64_t forwards;      // done since the streams were counted
+    double precision;            // of the regression metric
     const double* drop_factors;  // of the dropped shares in this step: inputs, then the stages; null: as they are
 
     // Which of the user's rows is sample r of the batch.
@@ -80,7 +81,7 @@ struct Batch {
 };
 
 // A batch's place among those of its step. With the last one the penalties' part joins the gradients, times a factor.
-struct Turn {
+struct InStep {
     bool first, last;
     double penalty_factor;
 };
@@ -106,7 +107,7 @@ template <class T> class Engine {
     // or, where the network keeps gradients, all are kept, added to those of the batches before in this step, and spent or
     // given away when the step has all. The caller keeps the team together after each.
     virtual void update(const StepRules& rules, double penalty_factor, Index rows, runtime::Worker worker) = 0;
-    virtual void keep(Index rows, Turn turn, runtime::Worker worker) = 0;
+    virtual void keep(Index rows, InStep place, runtime::Worker worker) = 0;
     // Scaled first where their norm is larger than clip_norm; 0: never.
     virtual void spend(const StepRules& rules, double clip_norm, runtime::Worker worker, runtime::Barrier& barrier) = 0;
     virtual void give(const NetworkArrays<T>& gradients, runtime::Worker worker) = 0;

@@ -57,7 +57,7 @@ template <class T> class NanoEngine final : public Engine<T> {
     void store(const NetworkArrays<T>& arrays) const override;
     void pass(const Batch& batch, Worker worker, Barrier& barrier) override;
     void update(const StepRules& rules, double penalty_factor, Index rows, Worker worker) override;
-    void keep(Index rows, Turn turn, Worker worker) override;
+    void keep(Index rows, InStep place, Worker worker) override;
     void spend(const StepRules& rules, double clip_norm, Worker worker, Barrier& barrier) override;
     void give(const NetworkArrays<T>& gradients, Worker worker) override;
     double penalty() const override;
@@ -225,7 +225,6 @@ template <class T> void NanoEngine<T>::plan_jobs() {
     loss_.target_cols = net_.n_targets();
     loss_.targets = {targets_, stride_, lanes<T>};
     loss_.parameters = net_.loss_parameters.data();
-    loss_.precision = net_.precision;
     loss_.scratch = scratch_;
     loss_.padded = true;
 }
@@ -362,6 +361,7 @@ template <class T> void NanoEngine<T>::loss(const Batch& batch, Samples samples)
     else loss_.targets.data = targets_ + samples.first;
     loss_.sample_losses = this->sample_losses_ + samples.first;
     loss_.hits = this->hits_ + samples.first;
+    loss_.precision = batch.precision;
     loss_.dvalues = batch.training ? rows(stages_.back().dvalues, 0) : Grid<T>{nullptr, 0, 0};
     loss_.scale = static_cast<T>(net_.loss_factor / static_cast<double>(batch.step_rows));
     loss_.sample_scale = batch.weights ? sample_scale_ + samples.first : nullptr;
@@ -467,19 +467,19 @@ template <class T> void NanoEngine<T>::clip(double clip_norm) {
     for (Index i = 0; i < inputs; ++i) dscale_[i] *= factor;
 }
 
-template <class T> void NanoEngine<T>::keep(Index, Turn turn, Worker) {
-    const auto add = [turn](Index count, T* gradient, T* sum, T* lost) {
-        if (turn.first) {
+template <class T> void NanoEngine<T>::keep(Index, InStep place, Worker) {
+    const auto add = [place](Index count, T* gradient, T* sum, T* lost) {
+        if (place.first) {
             std::copy_n(gradient, count, sum);
             std::fill_n(lost, count, T(0));
             return;
         }
         add_up(count, gradient, sum, lost);
-        if (turn.last) std::copy_n(sum, count, gradient);
+        if (place.last) std::copy_n(sum, count, gradient);
     };
     if (sum_) add(count_, gradient_, sum_, lost_);
     if (sum_ && dscaled_) add(net_.n_inputs(), dscale_, scale_sum_, scale_lost_);
-    if (turn.last) regularize_gradients(turn.penalty_factor);
+    if (place.last) regularize_gradients(place.penalty_factor);
 }
 
 template <class T> void NanoEngine<T>::spend(const StepRules& rules, double clip_norm, Worker worker, Barrier&) {

@@ -238,7 +238,7 @@ template <class T> void PanelsEngine<T>::loss(const Batch& batch, Index row, Ind
     if (batch.training) job.dvalues = last.dvalues.grid(row);
     job.scale = static_cast<T>(net_.loss_factor / static_cast<double>(batch.step_rows));
     if (batch.weights) job.sample_scale = sample_scale_ + row;
-    job.precision = net_.precision;
+    job.precision = batch.precision;
     job.scratch = scratch;
     job.padded = true;
     kernel_.losses[net_.loss](job);

@@ -101,7 +101,7 @@ template <class T> class PanelsEngine final : public Engine<T> {
     void store(const NetworkArrays<T>& arrays) const override;
     void pass(const Batch& batch, Worker worker, Barrier& barrier) override;
     void update(const StepRules& rules, double penalty_factor, Index samples, Worker worker) override;
-    void keep(Index samples, Turn turn, Worker worker) override;
+    void keep(Index samples, InStep place, Worker worker) override;
     void spend(const StepRules& rules, double clip_norm, Worker worker, Barrier& barrier) override;
     void give(const NetworkArrays<T>& gradients, Worker worker) override;
     double penalty() const override;
@@ -131,7 +131,7 @@ template <class T> class PanelsEngine final : public Engine<T> {
     Index kept_at(const Tile& tile, const Strip& strip) const {
         return tile.panel * stages_[tile.stage].panel + strip.first_row<T>() * (strip.biases() ? 1 : tile.vectors) * lanes<T>;
     }
-    void keep_scale(Turn turn, Range mine);
+    void keep_scale(InStep place, Range mine);
     static bool few(const Batch& batch) { return batch.rows <= few_samples; }
     bool skinny() const { return net_.batch_size <= few_samples; }
     void fetch_strip(const Tile& tile, const Strip& strip) const;

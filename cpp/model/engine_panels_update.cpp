@@ -173,38 +173,38 @@ template <class T> void PanelsEngine<T>::update(const StepRules& rules, double p
 
 // --- gradients that are kept ----------------------------------------------------------------------------------------
 
-template <class T> void PanelsEngine<T>::keep(Index samples, Turn turn, Worker worker) {
+template <class T> void PanelsEngine<T>::keep(Index samples, InStep place, Worker worker) {
     alignas(line_bytes) T gradient[lanes<T> * most_vectors * lanes<T>];
     for_each_tile(worker, [&](const Tile& tile) {
         for_each_strip(tile, 1, [&](const Strip& strip) {
             const StageMemory<T>& memory = stages_[tile.stage];
             const Index at = kept_at(tile, strip), count = strip.rows * tile.vectors * lanes<T>;
-            T* const place = memory.gradient + at;
-            strip_gradient(tile, strip, samples, turn.first ? place : gradient, scratch_of(worker));
-            if (!turn.first) add_up(count, gradient, place, memory.lost + at);
+            T* const kept = memory.gradient + at;
+            strip_gradient(tile, strip, samples, place.first ? kept : gradient, scratch_of(worker));
+            if (!place.first) add_up(count, gradient, kept, memory.lost + at);
             else if (memory.lost) std::fill_n(memory.lost + at, count, T(0));
-            if (!turn.last) return;
-            strip_regularize(turn.penalty_factor, tile, strip, place);
-            strip_squares(tile, strip, place);
+            if (!place.last) return;
+            strip_regularize(place.penalty_factor, tile, strip, kept);
+            strip_squares(tile, strip, kept);
         });
     });
     const Range columns = dscaled_.data ? scale_share(worker) : Range{0, 0};
     if (columns.first == columns.last) return;
     scale_gradient(columns, samples);
-    keep_scale(turn, columns);
+    keep_scale(place, columns);
 }
 
-template <class T> void PanelsEngine<T>::keep_scale(Turn turn, Range mine) {
+template <class T> void PanelsEngine<T>::keep_scale(InStep place, Range mine) {
     const Index first = mine.first, count = mine.last - first;
-    if (dscale_sum_ && turn.first) {
+    if (dscale_sum_ && place.first) {
         std::copy_n(dscale_ + first, count, dscale_sum_ + first);
         std::fill_n(dscale_lost_ + first, count, T(0));
     } else if (dscale_sum_) {
         add_up(count, dscale_ + first, dscale_sum_ + first, dscale_lost_ + first);
     }
-    if (!turn.last) return;
+    if (!place.last) return;
     if (dscale_sum_) std::copy_n(dscale_sum_ + first, count, dscale_ + first);
-    kernel_.regularize(count, static_cast<T>(turn.penalty_factor * net_.scale.l1), static_cast<T>(turn.penalty_factor * net_.scale.l2), scale_ + first, dscale_ + first);
+    kernel_.regularize(count, static_cast<T>(place.penalty_factor * net_.scale.l1), static_cast<T>(place.penalty_factor * net_.scale.l2), scale_ + first, dscale_ + first);
     for (Index c = first; c < mine.last; c += lanes<T>)
         squares_[static_cast<std::size_t>(scale_squares_ + c / lanes<T>)] = kernel_.sum_of_squares(std::min(net_.n_inputs() - c, lanes<T>), dscale_ + c);
 }
@@ -254,11 +254,11 @@ template <class T> void PanelsEngine<T>::give(const NetworkArrays<T>& gradients,
 template void PanelsEngine<float>::plan_tiles();
 template void PanelsEngine<double>::plan_tiles();
 template void PanelsEngine<float>::update(const StepRules&, double, Index, Worker);
-template void PanelsEngine<float>::keep(Index, Turn, Worker);
+template void PanelsEngine<float>::keep(Index, InStep, Worker);
 template void PanelsEngine<float>::spend(const StepRules&, double, Worker, Barrier&);
 template void PanelsEngine<float>::give(const NetworkArrays<float>&, Worker);
 template void PanelsEngine<double>::update(const StepRules&, double, Index, Worker);
-template void PanelsEngine<double>::keep(Index, Turn, Worker);
+template void PanelsEngine<double>::keep(Index, InStep, Worker);
 template void PanelsEngine<double>::spend(const StepRules&, double, Worker, Barrier&);
 template void PanelsEngine<double>::give(const NetworkArrays<double>&, Worker);
 

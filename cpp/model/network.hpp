@@ -48,7 +48,6 @@ struct Network {
     Loss loss{};
     std::vector<double> loss_parameters;
     Metric metric = Metric::none;
-    double precision = 0;     // of the regression metric
     Index batch_size = 1;
     bool labels = false;      // targets are class labels
     Rule rule{};

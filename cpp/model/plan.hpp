@@ -2,19 +2,19 @@
 //
 // A plan is made once for a structure, and begins as often as there is something to train: with other samples, parameters
 // and counts, in the same memory. A stretch is one run of whole steps, ended by a number of steps, by the clock, by the end of the training or by a
-// loss that is not finite. Between stretches Python has its say; the plan's memory lives on.
+// loss that is not finite. Between stretches Python has its say; the plan's memory lives on. Who does the steps is the crew's
+// matter (runtime/crew), what is reported of them the record's.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <vector>
 
 #include "model/engine.hpp"
+#include "model/record.hpp"
+#include "runtime/crew.hpp"
 
 namespace chainrule::model {
-
-using runtime::Clock;
 
 // Samples in the user's arrays, borrowed for the length of a call.
 struct Samples {
@@ -51,33 +51,7 @@ struct Work {
     std::int64_t epochs = 1;
     Nonfinite nonfinite = Nonfinite::stop;
     bool drops_last = false;  // an epoch leaves out the samples behind its last whole batch
-};
-
-// What the epochs finished since they were last taken reported, column by column. A column is used only where its values
-// differ from epoch to epoch: a million tiny epochs a second would spend their time writing it down.
-struct Epochs {
-    std::size_t count = 0;
-    std::vector<double> data_loss, seconds;
-    std::vector<double> regularization_loss;  // 0 without regularisation
-    std::vector<double> accuracy;             // not computed without a metric
-    std::vector<double> rate;                 // that of the last step without decay
-    std::vector<double> validation_loss, validation_accuracy;
-};
-struct StepRow {
-    double accuracy, data_loss, regularization_loss, rate;
-};
-
-// Sums over batches; the accumulators of the notebooks.
-struct Sums {
-    double loss = 0, weight = 0, hits = 0, rows = 0;
-    void add(const Sums& other) {
-        loss += other.loss;
-        weight += other.weight;
-        hits += other.hits;
-        rows += other.rows;
-    }
-    double mean_loss() const { return loss / weight; }
-    double accuracy() const { return hits / rows; }
+    double precision = 0;     // of the regression metric
 };
 
 class PlanBase {
@@ -85,10 +59,11 @@ class PlanBase {
     virtual ~PlanBase() = default;
     // Runs until `max_steps` are done or `seconds` have gone by; returns the steps done. `order`, if not null, is the
     // order of the samples in the epoch in progress: the stretch then ends with the epoch. Batches whose weights sum to 0 are
-    // passed over: they count as steps done, but take none.
+    // passed over: they count as steps done, but take none. Only the clock ends a stretch between an epoch's last step and the
+    // end of its validation; the next one goes on there, even with no steps to do.
     virtual std::int64_t run(std::int64_t max_steps, double seconds, const std::int64_t* order, const Factors& factors) = 0;
     virtual std::size_t bytes() const = 0;
-    // Forgets the samples before, and where it stood.
+    // Forgets the samples before, and how far it was.
     virtual void begin(const Work& work) = 0;
     // Where the training stands now; steps and forwards are counted from here.
     virtual void set_counts(const Counts& counts) = 0;
@@ -99,24 +74,23 @@ class PlanBase {
     Schedule schedule = {};
     std::int64_t epoch() const { return epoch_; }
     std::int64_t step() const { return step_; }
+    bool validating() const { return validating_; }  // all steps of the epoch in progress are done
     bool nonfinite() const { return nonfinite_; }
     // Its regularisation loss is NaN where nobody asked for it: it is known of the last step of an epoch or of a stretch.
-    StepRow last_step() const { return last_step_; }
+    StepRow last_step() const { return record_.last_step; }
     std::uint64_t steps_taken() const { return steps_taken_; }
     // Training forwards of whole steps.
     std::uint64_t forwards() const { return forwards_of_steps_; }
-    // To be taken before the schedule changes; `forget_epochs` keeps the memory for the next ones.
-    const Epochs& epochs() const { return finished_; }
-    void forget_epochs();
+    // To be taken before the schedule changes.
+    const Epochs& epochs() const { return record_.epochs(); }
+    void forget_epochs() { record_.forget_epochs(); }
 
   protected:
     std::int64_t epochs_ = 0, epoch_ = 1, step_ = 0;  // batch of the epoch in progress, from 0
     std::uint64_t steps_taken_ = 0;  // updates made since the counts were set
     std::uint64_t forwards_ = 0, forwards_of_steps_ = 0;
-    bool stopped_ = false, nonfinite_ = false;
-    StepRow last_step_ = {};
-    Epochs finished_;
-    std::size_t finished_capacity_ = 0;
+    bool stopped_ = false, nonfinite_ = false, validating_ = false;
+    Record record_;
 };
 
 template <class T> class Plan final : public PlanBase {
@@ -137,31 +111,37 @@ template <class T> class Plan final : public PlanBase {
     double gradients(const NetworkArrays<T>& gradients, const double* dropped);
 
   private:
-    struct Stretch;
-    bool waits_for_team() const;
-    void run_crew(Stretch& stretch, int threads);
-    void work_in_team(Stretch& stretch, runtime::Worker worker);
-    void work(Stretch& stretch, runtime::Worker worker);
+    // What one call of `run` was asked for and has done. Worker 0 writes; the others read, behind a barrier, what was written
+    // before it.
+    struct Stretch {
+        std::int64_t max_steps;
+        const std::int64_t* order;
+        Factors factors;
+        std::int64_t done = 0;
+        Index taken = 0;  // steps that were not passed over
+    };
+    void turn(Stretch& stretch, runtime::Worker worker);
     bool one_step(Stretch& stretch, runtime::Worker worker);
     void finish_batch(Stretch& stretch, const Sums& sums, bool knows_penalty, bool makes_step);
     void pass_over(Stretch& stretch);
     void count_step(Stretch& stretch);
-    void read_clock(Stretch& stretch);
-    void spread_seconds(Clock::time_point now);
-    void finish_epoch(Stretch& stretch, runtime::Worker worker);
-    void reserve_finished();
+    void validate(const Stretch& stretch, runtime::Worker worker);
+    void close_epoch(const Stretch& stretch);
+    void count_turn(runtime::Turn kind);
+    void end_where_due(const Stretch& stretch);
     Batch batch(const Samples& samples, Index step, const std::int64_t* order, bool training) const;
     Sums sums_of(const Batch& batch) const;
-    double penalty_factor(const Batch& batch) const { return net_.batch_objective ? 1 / batch.total_weight() : 1; }
     void prepare_rules(const Stretch& stretch);
     void prepare_rule(const Parameter& parameter, std::int64_t steps, double decay, UpdateRule& result) const;
     bool all_alike() const;
     Index steps_per_epoch() const { return (work_.samples.count + (work_.drops_last ? 0 : net_.batch_size - 1)) / net_.batch_size; }
     // The place of the batch in progress among those of its step.
-    Turn turn(const Batch& batch) const {
+    InStep in_step(const Batch& batch) const {
         const std::int64_t place = step_ % net_.accumulate;
         return {place == 0, place + 1 == net_.accumulate || step_ + 1 == static_cast<std::int64_t>(steps_per_epoch()), penalty_factor(batch)};
     }
+    double penalty_factor(const Batch& batch) const { return net_.batch_objective ? 1 / batch.total_weight() : 1; }
+    bool waits_for_team() const;
 
     const Network net_;
     std::unique_ptr<Engine<T>> engine_;
@@ -170,18 +150,12 @@ template <class T> class Plan final : public PlanBase {
     int epsilon_ = -1;  // its place among the rule's parameters
     StepRules rules_[2];  // of this step and of the next one: worker 0 is ahead of the others
     double rate_ = 0;     // of the step that comes next, without a parameter's factor
-    bool alike_ = false, rate_changes_ = false, rules_stay_ = false;
+    bool alike_ = false, rules_stay_ = false;
     bool inputs_in_place_ = false;  // the engine holds the only batch there is
     bool has_accuracy_;
     bool regularized_ = false;
-    Sums epoch_sums_;
-    double epoch_penalty_ = 0;  // of its batches, times their samples; for a batch's objective
-    double epoch_seconds_ = 0;  // of the epoch in progress, up to last_clock_
-    Clock::time_point last_clock_ = {};
-    std::uint64_t steps_at_clock_ = 0, steps_passed_ = 0;  // passed: taken or passed over
-    double alone_each_ = 0;  // seconds a step of one thread; 0: not known yet
-    runtime::TeamTrials trials_;
-    std::size_t unclocked_epochs_ = 0;  // of finished_, not yet given their seconds
+    Index validated_ = 0;  // batches of the validation in progress
+    runtime::Crew crew_;
 };
 
 }  // namespace chainrule::model

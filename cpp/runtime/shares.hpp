@@ -3,14 +3,12 @@
 #pragma once
 
 #include <atomic>
-#include <chrono>
 #include <vector>
 
 #include "kernels/kernels.hpp"
+#include "runtime/clock.hpp"
 
 namespace chainrule::runtime {
-
-using Clock = std::chrono::steady_clock;
 
 // One of a team and its share of the work: of all there is, the part [from, to) of 1.
 struct Worker {

@@ -13,7 +13,13 @@ class Plan:
 
     def __init__(self, network: Any) -> None: ...
     def begin(
-        self, samples: Any, validation: Any, epochs: int, stop_on_nonfinite: bool, drops_last: bool
+        self,
+        samples: Any,
+        validation: Any,
+        epochs: int,
+        stop_on_nonfinite: bool,
+        drops_last: bool,
+        precision: float,
     ) -> None:
         """Begin a training of other samples in the same memory."""
 
@@ -75,6 +81,8 @@ class Plan:
     def step(self) -> int: ...
     @property
     def steps_taken(self) -> int: ...
+    @property
+    def validating(self) -> bool: ...
 
 class PackedNet:
     """A model's layers with copies of their parameters; any number of threads may use it

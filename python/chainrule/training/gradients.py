@@ -57,7 +57,9 @@ def by_plan(
     plan = taken_plan(model, network)
     try:
         samples = (plain(request.X), plain(request.y), request.sample_weight)
-        plan.begin(samples, None, epochs=1, stop_on_nonfinite=False, drops_last=False)
+        plan.begin(
+            samples, None, epochs=1, stop_on_nonfinite=False, drops_last=False, precision=0.0
+        )
         plan.load(*arrays_of((), layers, network))
         plan.set_counts(counts_of(layers))
         loss = plan.gradients(flat, shares_in_use(layers))

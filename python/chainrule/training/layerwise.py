@@ -73,6 +73,8 @@ def strengths_of(layers: list[Any]) -> list[tuple[Any, str]]:
 class LayerwiseRunner:
     """Runs a training request step by step through the Python classes; see `Runner`."""
 
+    validating = False  # a validation is run at once
+
     def __init__(self, model: Any, request: TrainingRequest) -> None:
         self.model = model
         self.request = request

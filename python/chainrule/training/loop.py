@@ -106,12 +106,13 @@ class Loop:
                     getattr(callback, hook)()
 
     def _run_epochs(self, runner: Runner, interrupts: Interrupts) -> None:
-        total = self.request.epochs * self.request.steps
+        total = due = self.request.epochs * self.request.steps
         bar = Bar(total, self.request.steps, self.progress)
         try:
             while not runner.done:
-                self._announce(bar)
-                due = self._next_due(total)
+                if not runner.validating:
+                    self._announce(bar)
+                    due = self._next_due(total)
                 self.count += self._run_to(due, runner)
                 runner.report_epochs(self.history)
                 if runner.nonfinite is None or self.request.on_nonfinite == "stop":
@@ -119,7 +120,7 @@ class Loop:
                 if runner.nonfinite is not None:
                     break
                 bar.update(self.count, runner)
-                if self.count == due:
+                if self.count == due and not runner.validating:
                     self._report(runner, bar, interrupts)
                 interrupts.answer()
         finally:

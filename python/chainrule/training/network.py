@@ -79,7 +79,6 @@ class Network(NamedTuple):
     loss: str
     loss_parameters: tuple[float, ...]
     metric: str
-    precision: float
     batch_size: int
     labels: bool
     rule: str
@@ -201,14 +200,13 @@ def network_of(
     loss, loss_parameters = loss_of(model.loss, last)
     if own_class(model.optimizer) is None and not gives_gradients:
         raise NoPlan(f"the optimizer, {type(model.optimizer).__name__}, has methods of its own")
-    precision, labels, keeps_gradients, accumulate = 0.0, False, False, 1
+    labels, keeps_gradients, accumulate = False, False, 1
     objective = Objective()
     metric = "none" if gives_gradients else metric_of(model, last)
     if request is not None:
         check_samples(layers, metric, request)
         batch_size, accumulate = request.batch_size, request.accumulate
         keeps_gradients = gives_gradients or request.clip_norm is not None or accumulate > 1
-        precision = request.precision or 0.0
         labels = request.y.ndim == 1
         objective = request.objective
     scale = None
@@ -222,7 +220,6 @@ def network_of(
         loss=loss,
         loss_parameters=loss_parameters,
         metric=metric,
-        precision=precision,
         batch_size=batch_size,
         labels=labels,
         rule=STATELESS if gives_gradients else model.optimizer.rule,

@@ -56,6 +56,7 @@ class PlanRunner:
             epochs=min(request.epochs - self._epochs_before, 2**62),
             stop_on_nonfinite=request.on_nonfinite != "ignore",
             drops_last=request.drop_last,
+            precision=request.precision or 0.0,
         )
         self._load()
 
@@ -122,6 +123,11 @@ class PlanRunner:
     def step(self) -> int:
         """Steps done in this epoch."""
         return self._plan.step
+
+    @property
+    def validating(self) -> bool:
+        """The last steps of the epoch are done, its validation is not."""
+        return self._plan.validating
 
     @property
     def nonfinite(self) -> tuple[int, int] | None:

@@ -178,6 +178,10 @@ class Runner(Protocol):
         """Steps done in this epoch."""
 
     @property
+    def validating(self) -> bool:
+        """Whether the last call of `run` ended within a validation; the next one goes on there."""
+
+    @property
     def nonfinite(self) -> tuple[int, int] | None:
         """Epoch (from 1) and step (from 0) of a loss that was not finite; not updated."""
 
