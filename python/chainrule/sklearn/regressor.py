@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import RegressorMixin
 
 from ..arrays import Array
+from ..losses import Loss_Quantile
 from ..model import Model
 from .availability import stochastic_only
 from .base import BasePerceptron
@@ -188,6 +189,8 @@ class MLPRegressor(RegressorMixin, BasePerceptron):  # type: ignore[misc]
         last = model.layers[-1]
         estimator: MLPRegressor = cls._around(model, Head.of_model(model, last))
         estimator.loss = model.loss
+        quantiles = isinstance(model.loss, Loss_Quantile)
+        estimator._n_columns = 1 if quantiles else estimator.n_outputs_
         return estimator
 
     def _see_targets(self, y: Any, first: bool) -> Any:
