@@ -17,8 +17,10 @@ import pytest
 import chainrule
 
 FOLDER = Path(__file__).parents[1] / "examples"
-NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
-WITHOUT_PICTURE = ("dense_layer_by_hand", "own_layer")
+ESTIMATORS = sorted(path.stem for path in FOLDER.glob("estimators_*.py"))
+WITHOUT = [] if importlib.util.find_spec("sklearn") else ESTIMATORS
+NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in WITHOUT)
+WITHOUT_PICTURE = ("dense_layer_by_hand", "own_layer", *ESTIMATORS)
 
 
 def example(name: str) -> Any:

@@ -16,7 +16,12 @@ except ImportError:  # before 1.9
 
 __all__ = ["Reporter", "Supporting", "told"]
 
-Supporting: Any = object if scikit is None else scikit.CallbackSupportMixin
+
+class NoCallbacks:
+    """Stands where scikit-learn has no callbacks."""
+
+
+Supporting: Any = NoCallbacks if scikit is None else scikit.CallbackSupportMixin
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
