@@ -192,6 +192,41 @@ def test_a_fit_without_warm_start_begins_anew() -> None:
     assert len(estimator.loss_curve_) == 6
 
 
+def test_a_warm_start_refuses_other_sizes() -> None:
+    X, y = values()
+    estimator = regressor(warm_start=True).fit(X, y)
+    estimator.set_params(hidden_layer_sizes=(9, 5))
+    with pytest.raises(ValueError, match=r"hidden_layer_sizes: expected \[9, 4\], .* got \[9, 5\]"):
+        estimator.fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "weight", "parameters"),
+    [
+        (np.zeros((9, 2)), np.arange(9), None, {"activation": "step"}),
+        (np.zeros((9, 2)), np.arange(9), None, {"loss": "poisson", "dropout": 2}),
+        (np.zeros((9, 2)), -np.arange(9), None, {"loss": "poisson"}),
+        (np.zeros((9, 2)), np.zeros((9, 3)), -np.ones(9), {}),
+        (np.zeros((9, 2)), np.zeros((9, 3)), np.zeros(9), {}),
+        (np.zeros((9, 2)), np.zeros(9), None, {"early_stopping": True}),
+        (np.zeros((9, 2)), [np.nan] * 9, None, {}),
+    ],
+)
+def test_a_fit_that_is_refused_leaves_the_one_before(
+    X: Any, y: Any, weight: Any, parameters: dict[str, Any]
+) -> None:
+    samples, targets = values()
+    estimator = regressor().fit(samples, targets)
+    expected = estimator.predict(samples)
+    state = set(vars(estimator))
+    estimator.set_params(**parameters)
+    with pytest.raises((TypeError, ValueError)):
+        estimator.fit(X, y, sample_weight=weight)
+    assert set(vars(estimator)) == state
+    assert estimator.n_features_in_ == 5
+    np.testing.assert_array_equal(estimator.predict(samples), expected)
+
+
 # --- stopping -------------------------------------------------------------------------------------
 
 
@@ -250,6 +285,36 @@ def test_scores_of_the_plan_are_those_of_predictions(weighted: bool) -> None:
         estimator.fit(X[:90], y[:90], X_val=X[90:], y_val=y[90:], sample_weight_val=weight)
         score = estimator.score(X[90:], y[90:], weight)
         assert estimator.best_validation_score_ == pytest.approx(score, abs=1e-12)
+
+
+def test_numpys_booleans_are_booleans() -> None:
+    X, y = classes()
+    off = classifier(early_stopping=np.False_, shuffle=np.True_).fit(X, y)
+    assert off.validation_scores_ is None
+    assert same(copies(off), copies(classifier().fit(X, y)))
+    assert len(classifier(early_stopping=np.True_).fit(X, y).validation_scores_) == 6
+
+
+def test_the_net_counts_what_score_counts() -> None:
+    for k in (2, 3):
+        X, y = classes(k=k)
+        estimator = classifier(max_iter=30).fit(X, y)
+        _, accuracy = estimator.model_.evaluate(X, estimator._targets(y, X.dtype), quiet=True)
+        assert accuracy == estimator.score(X, y)
+
+
+def test_a_fit_keeps_to_its_threads() -> None:
+    X, y = values()
+    seen: list[int] = []
+
+    class Counter(chainrule.Callback):
+        def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+            seen.append(chainrule.get_num_threads())
+
+    before = chainrule.get_num_threads()
+    regressor(n_threads=1, callbacks=[Counter()], max_iter=1).fit(X, y)
+    assert seen == [1]
+    assert chainrule.get_num_threads() == before
 
 
 def test_too_few_samples_to_hold_back_are_refused() -> None:

@@ -19,15 +19,18 @@ from sklearn.utils.validation import (
 from ..arrays import Array
 from ..layers import Layer_Dense
 from ..model import Model
+from ..training.weights import checked_weights
 from . import quasi_newton, stopping
 from .construction import fits, new_model, new_optimizer, set_up
 from .epochs import Fit, all_finite
 from .heads import Head
 from .inputs import FLOATS, blocks, checked_samples, dense, training_samples
 from .scikit_callbacks import Reporter, Supporting
-from .settings import check_parameters, hidden_sizes
+from .settings import check_parameters, hidden_sizes, stops_early
 from .steps import keep_steps, step_quickly
 from .validation import Samples, split
+
+Held = tuple[Any, Any, Any]  # X_val, y_val, sample_weight_val
 
 ROWS = 65536  # of samples whose outputs are held at a time
 OF_THE_MOMENT = ("_trusted", "_steps")  # left out of pickles and copies
@@ -66,59 +69,78 @@ class BasePerceptron(Supporting, BaseEstimator):  # type: ignore[misc]
 
     # --- fitting ----------------------------------------------------------------------------------
 
-    def _train(
-        self, X: Any, y: Any, sample_weight: Any, held: tuple[Any, Any, Any], incremental: bool
-    ) -> None:
-        """Do what `fit` and `partial_fit` share."""
-        check_parameters(self)
-        sizes = hidden_sizes(self.hidden_layer_sizes)
-        fitted = "model_" in self.__dict__
-        first = not fitted or (not self.warm_start and not incremental)
-        self._incremental = incremental
-        if incremental and self.early_stopping is not False:
-            raise ValueError(
-                "early_stopping: expected False for partial_fit, which does one epoch, got "
-                f"{self.early_stopping!r}"
-            )
+    def _train(self, X: Any, y: Any, sample_weight: Any, held: Held, incremental: bool) -> None:
+        """Do what `fit` and `partial_fit` share; what is refused changes nothing."""
+        before = dict(self.__dict__)
+        try:
+            samples, validation, rng = self._prepare(X, y, sample_weight, held, incremental)
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
         raw = {"X": X, "y": y}
-        X, y = training_samples(self, X, y, reset=first, numeric=not self._classifies)
-        if len(np.shape(y)) == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        y = self._see_targets(dense(y), first)
-        weight = None
         if sample_weight is not None:
-            weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
             raw["metadata"] = {"sample_weight": sample_weight}
-        rng = check_random_state(self.random_state)
-        head = self._head_for(y) if first else self._head
-        dtype = self._dtype(X, first)
-        samples = Samples(X, y, self._targets_for(head, y, dtype), weight)
-        validation = self._given(held, head, dtype)
-        if first:
-            self._begin(new_model(self, X.shape[1], sizes, head, dtype, rng), head, len(sizes))
-        self._attach_optimizer(first, incremental)
-        reporter = Reporter(self, raw, 1 if incremental else self.max_iter)
-        if self.solver == "lbfgs":
-            weight = combined(weight, self._class_factors(y))
-            quasi_newton.minimise(self, head, samples._replace(weight=weight))
-        else:
-            if self.early_stopping is not False and validation is None:
-                stratify = self._classifies and self.n_outputs_ == 1
-                samples, validation = split(samples, self.validation_fraction, rng, stratify)
-            factors = self._class_factors(samples.y)
-            samples = samples._replace(weight=combined(samples.weight, factors))
-            if validation is not None and not hasattr(self, "validation_loss_curve_"):
-                self.validation_loss_curve_: list[float] = []
-            epochs = 1 if incremental else int(self.max_iter)
+        reporter = Reporter(self, raw, 1 if incremental else int(self.max_iter))
+        try:
             with threads(self.n_threads):
-                Fit(self, head, samples, validation, epochs, rng).run(reporter)
-        self.__dict__.pop("_trusted", None)
+                if self.solver == "lbfgs":
+                    quasi_newton.minimise(self, self._head, samples)
+                else:
+                    epochs = 1 if incremental else int(self.max_iter)
+                    Fit(self, self._head, samples, validation, epochs, rng).run(reporter)
+        finally:
+            self.__dict__.pop("_trusted", None)
         if not all_finite(self._arrays()):
             raise ValueError(
                 "Solver produced non-finite parameter weights; expected samples of a moderate "
                 "size, scale them first"
             )
         reporter.finish(self)
+
+    def _prepare(
+        self, X: Any, y: Any, sample_weight: Any, held: Held, incremental: bool
+    ) -> tuple[Samples, Samples | None, np.random.RandomState]:
+        """Check everything, begin a net or go on with one; return what is trained on."""
+        check_parameters(self)
+        sizes = hidden_sizes(self.hidden_layer_sizes)
+        first = "model_" not in self.__dict__ or (not self.warm_start and not incremental)
+        self._incremental = incremental
+        if incremental and stops_early(self):
+            raise ValueError(
+                "early_stopping: expected False for partial_fit, which does one epoch, got "
+                f"{self.early_stopping!r}"
+            )
+        X, y = training_samples(self, X, y, reset=first, numeric=not self._classifies)
+        y = self._see_targets(one_column(dense(y)), first)
+        rng = check_random_state(self.random_state)
+        if first:
+            self._head = self._head_for(y)
+        else:
+            self._check_sizes(sizes)
+        dtype = self._dtype(X, first)
+        samples = Samples(X, y, self._targets(y, dtype), weights_of(sample_weight, X))
+        validation = self._given(held, dtype)
+        if first:
+            model = new_model(self, X.shape[1], sizes, self._head, dtype, rng)
+            self._begin(model, self._head, len(sizes))
+        self._attach_optimizer(first, incremental)
+        if stops_early(self) and validation is None and self.solver != "lbfgs":
+            stratify = self._classifies and self.n_outputs_ == 1
+            samples, validation = split(samples, self.validation_fraction, rng, stratify)
+        if validation is not None and "validation_loss_curve_" not in self.__dict__:
+            self.validation_loss_curve_: list[float] = []
+        weight = combined(samples.weight, self._class_factors(samples.y))
+        return samples._replace(weight=weight), validation, rng
+
+    def _check_sizes(self, sizes: list[int]) -> None:
+        """Refuse to go on with a net of other hidden layers than the parameters say."""
+        found = [layer.n_neurons for layer in self._dense_layers()[:-1]]
+        if sizes != found:
+            raise ValueError(
+                f"hidden_layer_sizes: expected {found}, as the net that the fit goes on with has, "
+                f"got {sizes}"
+            )
 
     def _dtype(self, X: Array, first: bool) -> np.dtype[Any]:
         """Return the net's dtype: that of the samples with "auto"."""
@@ -127,11 +149,7 @@ class BasePerceptron(Supporting, BaseEstimator):  # type: ignore[misc]
             return found
         return X.dtype if self.dtype == "auto" else np.dtype(self.dtype)
 
-    def _targets_for(self, head: Head, y: Any, dtype: np.dtype[Any]) -> Array:
-        self._head = head
-        return self._targets(y, dtype)
-
-    def _given(self, held: tuple[Any, Any, Any], head: Head, dtype: Any) -> Samples | None:
+    def _given(self, held: Held, dtype: Any) -> Samples | None:
         """Return the validation samples that `fit` was given, checked; None without any."""
         X, y, weight = held
         if X is None and y is None and weight is None:
@@ -148,13 +166,8 @@ class BasePerceptron(Supporting, BaseEstimator):  # type: ignore[misc]
             dtype=FLOATS,
             reset=False,
         )
-        X, y = dense(X), dense(y)
-        if len(np.shape(y)) == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        y = self._see_targets(y, False)
-        if weight is not None:
-            weight = _check_sample_weight(weight, X, dtype=np.float64)
-        return Samples(X, y, self._targets(y, dtype), weight)
+        X, y = dense(X), self._see_targets(one_column(dense(y)), False)
+        return Samples(X, y, self._targets(y, dtype), weights_of(weight, X))
 
     def _begin(self, model: Model, head: Head, n_hidden: int) -> None:
         """Take a new net, and set the attributes of a first fit."""
@@ -276,6 +289,24 @@ class BasePerceptron(Supporting, BaseEstimator):  # type: ignore[misc]
             estimator.feature_names_in_ = np.array(model.feature_names, dtype=object)
             model.feature_names = None
         return estimator
+
+
+def one_column(y: Any) -> Any:
+    """Return a column (n, 1) as (n,), with scikit-learn's warning."""
+    return column_or_1d(y, warn=True) if len(np.shape(y)) == 2 and y.shape[1] == 1 else y
+
+
+def weights_of(weight: Any, X: Array) -> Array | None:
+    """Return weights (n,) in double; None where there are none.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Another number of them, NaN or infinity, one below 0, or nothing but 0.
+    """
+    if weight is None:
+        return None
+    return checked_weights(_check_sample_weight(weight, X, dtype=np.float64), len(X))
 
 
 def combined(weight: Array | None, factors: Array | None) -> Array | None:

@@ -30,7 +30,8 @@ PARAMETERS = """hidden_layer_sizes : int or sequence of int
     verbose : bool or int
         Print a line for each epoch.
     warm_start : bool
-        A further `fit` goes on from the parameters, and the optimizer from its arrays.
+        A further `fit` goes on with the net as it is, and the optimizer with its arrays; rates,
+        momentum and alpha may be new, sizes must be the same, activations and loss stay.
     momentum, nesterovs_momentum : float, bool
         For "sgd".
     early_stopping : bool, str or callable

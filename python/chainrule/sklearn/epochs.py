@@ -24,7 +24,8 @@ from . import stopping
 from .construction import set_alpha
 from .heads import Head, poisson_remainder
 from .scikit_callbacks import Reporter
-from .scoring import VALIDATION_LOSS, accuracy_for, scorer_for
+from .scoring import VALIDATION_LOSS, counts_hits, scorer_for, usual_accuracy
+from .settings import stops_early
 from .validation import Orders, Samples
 
 LOSS = COLUMNS.index("loss")
@@ -132,9 +133,8 @@ class Fit:
         """
         estimator, model = self.estimator, self.model
         set_alpha(model, estimator.alpha)
-        model.accuracy = None
-        if estimator._classifies:
-            model.accuracy = accuracy_for(estimator, self.validation)
+        counted = counts_hits(estimator, self.validation)
+        model.accuracy = usual_accuracy(estimator) if counted else None
         estimator.n_iter_ = 0
         with model._used_by("train", alone=True):
             model._prepare(parts=("loss", "optimizer"))
@@ -159,12 +159,13 @@ class Fit:
                 runner.close()
                 self.epochs.flush()
             rule.finish()
+            model.accuracy = usual_accuracy(estimator)
         if diverged is not None:
             raise nonfinite_error(*diverged)
 
     def rule(self, runner: Runner) -> Any:
         """Return the rule of convergence."""
-        if self.estimator.early_stopping is False or self.validation is None:
+        if self.validation is None or not stops_early(self.estimator):
             return stopping.LossRule(self.estimator)
         self.estimator._trusted = self.validation.X
         score = scorer_for(

@@ -14,6 +14,7 @@ from ..history import COLUMNS
 from ..losses import Loss_MeanSquaredError
 from ..metrics import Accuracy_Categorical
 from .heads import Head
+from .settings import stops_early
 from .validation import Validation
 
 VALIDATION_LOSS = COLUMNS.index("validation_loss")
@@ -31,7 +32,7 @@ def scorer_for(
     if not isinstance(estimator.early_stopping, bool | np.bool_):
         return by_scorer(estimator, validation, write_back)
     if estimator._classifies:
-        if estimator.model_.accuracy is not None and validation.weight is None:
+        if estimator.model_.accuracy is not None:
             return lambda: float(epochs.last(VALIDATION_ACCURACY))
         return by_labels(estimator, validation, write_back)
     if isinstance(head.loss, Loss_MeanSquaredError) and validation.targets.shape[1] == 1:
@@ -41,17 +42,19 @@ def scorer_for(
     return by_values(estimator, validation, write_back)
 
 
-def accuracy_for(estimator: Any, validation: Validation | None) -> Accuracy_Categorical | None:
-    """Return the accuracy that the plan counts where it is what a classifier is scored by."""
-    labels = estimator._labels
-    counted = validation is not None and estimator.early_stopping is True
-    if not counted or validation is None or validation.weight is not None:
+def usual_accuracy(estimator: Any) -> Accuracy_Categorical | None:
+    """Return the accuracy of a classifier's net that counts what `score` counts; else None."""
+    if not estimator._classifies or estimator._labels.kind == "multilabel":
         return None
-    if labels.kind == "multilabel" or estimator.out_activation_ == "identity":
-        return None
-    if estimator.out_activation_ == "softmax" and validation.targets.ndim != 1:
-        return None
-    return Accuracy_Categorical(binary=estimator.out_activation_ == "logistic")
+    if estimator.out_activation_ == "logistic":
+        return Accuracy_Categorical(binary=True)
+    return Accuracy_Categorical() if estimator._head.labels else None
+
+
+def counts_hits(estimator: Any, validation: Validation | None) -> bool:
+    """Tell whether the plan's own count of hits is what an early stop goes by."""
+    by_default = isinstance(estimator.early_stopping, bool | np.bool_) and stops_early(estimator)
+    return by_default and validation is not None and validation.weight is None
 
 
 def spread(y: Array, weight: Array | None) -> float:

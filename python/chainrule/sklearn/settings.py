@@ -174,8 +174,9 @@ def check_parameters(estimator: Any) -> None:
     TypeError, ValueError
         Naming the parameter, what was expected and what came.
     """
-    for name in estimator._get_param_names():
-        CHECKS[name](getattr(estimator, name), name)
+    for name, check in CHECKS.items():
+        if name in estimator.__dict__:
+            check(getattr(estimator, name), name)
     if estimator.solver == "lbfgs":
         check_quasi_newton(estimator)
 
@@ -187,6 +188,12 @@ def check_quasi_newton(estimator: Any) -> None:
     for name in ("optimizer", "schedule", "clip_norm"):
         if getattr(estimator, name) is not None:
             raise ValueError(f"{name}: expected None with solver='lbfgs', got one")
+
+
+def stops_early(estimator: Any) -> bool:
+    """Tell whether a fit is stopped by a validation score."""
+    value = estimator.early_stopping
+    return bool(value) if isinstance(value, bool | np.bool_) else True
 
 
 def hidden_sizes(sizes: Any) -> list[int]:

@@ -21,6 +21,8 @@ from ..training.request import Objective, TrainingRequest
 from .construction import fits, set_alpha
 from .epochs import nonfinite_error, record_epoch
 from .inputs import is_plain
+from .scoring import usual_accuracy
+from .settings import stops_early
 from .stopping import LossRule
 
 MOST_ROWS = 64
@@ -92,6 +94,7 @@ class KeptSteps:
             dtype=dtype,
         )
         runner = runner_for(self.model, request)
+        self.model.accuracy = usual_accuracy(estimator)
         if not isinstance(runner, PlanRunner):
             return None
         runner.gather_always()
@@ -148,7 +151,7 @@ def is_simple(estimator: Any, rows: int) -> bool:
         one_batch
         and (alone or rows == 1)
         and estimator.solver != "lbfgs"
-        and estimator.early_stopping is False
+        and not stops_early(estimator)
         and getattr(estimator, "class_weight", None) is None
         and not estimator.callbacks
         and not estimator.verbose

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from .settings import stops_early
+
 LEAST_RATE = 1e-6
 ADAPTIVE = 5.0
 
@@ -81,7 +83,7 @@ def begin(estimator: Any) -> None:
     """Set the attributes that the rules go on from, at a first fit."""
     estimator.loss_curve_ = []
     estimator._idle_epochs = 0
-    scored = estimator.early_stopping is not False
+    scored = stops_early(estimator)
     estimator.validation_scores_ = [] if scored else None
     estimator.best_validation_score_ = -math.inf if scored else None
     estimator.best_loss_ = None if scored else math.inf
@@ -89,10 +91,11 @@ def begin(estimator: Any) -> None:
 
 def continue_with(estimator: Any) -> None:
     """Give a later fit what its rule needs, where `early_stopping` was changed in between."""
-    if estimator.early_stopping is not False and estimator.validation_scores_ is None:
+    scored = stops_early(estimator)
+    if scored and estimator.validation_scores_ is None:
         estimator.validation_scores_, estimator.best_validation_score_ = [], -math.inf
         estimator.best_loss_ = None
-    if estimator.early_stopping is False and estimator.best_loss_ is None:
+    if not scored and estimator.best_loss_ is None:
         estimator.best_loss_ = math.inf
         estimator.validation_scores_ = estimator.best_validation_score_ = None
 
@@ -101,7 +104,7 @@ def is_over(estimator: Any, optimizer: Any) -> bool:
     """Tell whether the fit stops here; an adaptive rate is reduced instead, if it can be."""
     if estimator._idle_epochs <= estimator.n_iter_no_change:
         return False
-    what = "loss" if estimator.early_stopping is False else "validation score"
+    what = "validation score" if stops_early(estimator) else "loss"
     text = (
         f"{estimator.n_iter_no_change} epochs without an improvement of the {what} "
         f"by {estimator.tol:g}:"
