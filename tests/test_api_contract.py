@@ -70,6 +70,8 @@ CONSTRUCTORS = {
     "Accuracy_AUC": "()",
     "Accuracy_R2": "()",
     "Model": "()",
+    "Variable": "(value, name='')",
+    "no_grad": "()",
     "History": "()",
     "Callback": "()",
     "EarlyStopping": (
@@ -189,6 +191,7 @@ def test_functions() -> None:
 def test_public_names_are_exactly_these() -> None:
     functions = {
         "available_targets",
+        "check_gradient",
         "cpu_target",
         "get_num_threads",
         "gradcheck",

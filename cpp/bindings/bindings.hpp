@@ -12,6 +12,7 @@ void bind_catalogue(pybind11::module_& module);
 void bind_rules(pybind11::module_& module);
 void bind_runtime(pybind11::module_& module);
 void bind_plan(pybind11::module_& module);
+void bind_short_way(pybind11::module_& module);
 void bind_predictor(pybind11::module_& module);
 
 }  // namespace chainrule::bindings

@@ -24,5 +24,6 @@ PYBIND11_MODULE(_core, module) {
     chainrule::bindings::bind_losses(module);
     chainrule::bindings::bind_rules(module);
     chainrule::bindings::bind_plan(module);
+    chainrule::bindings::bind_short_way(module);
     chainrule::bindings::bind_predictor(module);
 }

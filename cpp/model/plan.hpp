@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "model/engine.hpp"
+#include "model/monitor.hpp"
 #include "model/record.hpp"
 #include "runtime/crew.hpp"
 
@@ -52,6 +53,7 @@ struct Work {
     Nonfinite nonfinite = Nonfinite::stop;
     bool drops_last = false;  // an epoch leaves out the samples behind its last whole batch
     double precision = 0;     // of the regression metric
+    std::vector<Monitor> monitors = {};  // at most one keeps parameters
 };
 
 class PlanBase {
@@ -84,6 +86,7 @@ class PlanBase {
     // To be taken before the schedule changes.
     const Epochs& epochs() const { return record_.epochs(); }
     void forget_epochs() { record_.forget_epochs(); }
+    const std::vector<Monitor>& monitors() const { return monitors_; }
 
   protected:
     std::int64_t epochs_ = 0, epoch_ = 1, step_ = 0;  // batch of the epoch in progress, from 0
@@ -91,6 +94,7 @@ class PlanBase {
     std::uint64_t forwards_ = 0, forwards_of_steps_ = 0;
     bool stopped_ = false, nonfinite_ = false, validating_ = false;
     Record record_;
+    std::vector<Monitor> monitors_;
 };
 
 template <class T> class Plan final : public PlanBase {
@@ -106,6 +110,8 @@ template <class T> class Plan final : public PlanBase {
         inputs_in_place_ = false;
     }
     void store(const NetworkArrays<T>& arrays) const { engine_->store(arrays); }
+    // The parameters of the monitored best epoch.
+    void store_best(const NetworkArrays<T>& arrays) { engine_->store_best(arrays); }
     // One forward and back over the first batch: returns its loss, penalties included, and gives the gradients of that away.
     // Needs a network that keeps gradients. `dropped`: as in Factors, of this step.
     double gradients(const NetworkArrays<T>& gradients, const double* dropped);
@@ -127,6 +133,7 @@ template <class T> class Plan final : public PlanBase {
     void count_step(Stretch& stretch);
     void validate(const Stretch& stretch, runtime::Worker worker);
     void close_epoch(const Stretch& stretch);
+    void look_at_monitors();
     void count_turn(runtime::Turn kind);
     void end_where_due(const Stretch& stretch);
     Batch batch(const Samples& samples, Index step, const std::int64_t* order, bool training) const;
@@ -154,6 +161,7 @@ template <class T> class Plan final : public PlanBase {
     bool inputs_in_place_ = false;  // the engine holds the only batch there is
     bool has_accuracy_;
     bool regularized_ = false;
+    bool fetches_ahead_ = false;  // the samples outgrow a core's cache
     Index validated_ = 0;  // batches of the validation in progress
     runtime::Crew crew_;
 };

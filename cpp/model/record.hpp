@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "model/monitor.hpp"
 #include "runtime/clock.hpp"
 
 namespace chainrule::model {
@@ -66,6 +67,8 @@ class Record {
     double mean_penalty() const { return penalties_ / sums_.rows; }
     void add_validation(const Sums& sums) { validation_.add(sums); }
     void close_epoch(double regularization_loss);
+    // Of the epoch that was closed last; NaN where it was not computed.
+    double last(Monitored value) const;
 
     // The clock. A step may be one that was passed over; `step` are those of the epoch in progress, of `steps_each`.
     void start_clock() { last_clock_ = Clock::now(); }

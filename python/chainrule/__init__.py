@@ -5,6 +5,8 @@ notebooks, computed by a compiled core. Two ways share one mathematics: the clas
 layer (``layer.forward``, ``layer.backward``), and the compiled plan (`Model.train`).
 """
 
+from typing import TYPE_CHECKING
+
 from . import datasets, schedules
 from .activations import (
     Activation_ELU,
@@ -22,11 +24,10 @@ from .activations import (
     Activation_Tanh,
 )
 from .callbacks import Callback, LearningRateSchedule
-from .checking import gradcheck, numerical_gradient
+from .checking import check_gradient, gradcheck, numerical_gradient
 from .errors import ModelFileError
 from .history import History
 from .layers import Layer_Dense, Layer_Dropout, Layer_Input, Layer_Scale
-from .lazy import __getattr__ as __getattr__
 from .losses import (
     Activation_Sigmoid_Loss_BinaryCrossentropy,
     Activation_Softmax_Loss_CategoricalCrossentropy,
@@ -56,6 +57,12 @@ from .runtime import (
     show_config,
 )
 from .scores import Accuracy_AUC, Accuracy_R2
+
+if TYPE_CHECKING:
+    from .autograd import Variable, no_grad
+else:
+    from .lazy import __dir__ as __dir__
+    from .lazy import __getattr__ as __getattr__
 
 __all__ = [
     "Accuracy",
@@ -105,13 +112,16 @@ __all__ = [
     "Optimizer_RMSprop",
     "Optimizer_SGD",
     "ReduceLearningRateOnPlateau",
+    "Variable",
     "__version__",
     "available_targets",
+    "check_gradient",
     "cpu_target",
     "datasets",
     "get_num_threads",
     "gradcheck",
     "mlp",
+    "no_grad",
     "numerical_gradient",
     "schedules",
     "set_num_threads",

@@ -20,6 +20,7 @@ class Plan:
         stop_on_nonfinite: bool,
         drops_last: bool,
         precision: float,
+        monitors: Any,
     ) -> None:
         """Begin a training of other samples in the same memory."""
 
@@ -32,6 +33,10 @@ class Plan:
 
     def load(self, stages: tuple[Any, ...], scale: Any) -> None:
         """Read parameters and optimizer arrays."""
+
+    def monitors(self) -> tuple[Any, ...]:
+        """Best epoch, best value and epoch of the last act of each monitor; epochs from 1, 0:
+        none."""
 
     def run(self, max_steps: int, seconds: float, order: Any, factors: Any) -> int:
         """Run whole steps until max_steps are done, the factors used up or the seconds gone
@@ -61,6 +66,9 @@ class Plan:
     def store(self, stages: tuple[Any, ...], scale: Any) -> None:
         """Write parameters and optimizer arrays, in place."""
 
+    def store_best(self, stages: tuple[Any, ...], scale: Any) -> None:
+        """Write the parameters of the epoch that a monitor kept; without states."""
+
     def take_epochs(self) -> NDArray[Any]:
         """Number of the epochs finished since the last call, and eight columns: an array, or
         one number that holds for all."""
@@ -76,6 +84,8 @@ class Plan:
     @property
     def iterations(self) -> int: ...
     @property
+    def learning_rate(self) -> float: ...
+    @property
     def nonfinite(self) -> bool: ...
     @property
     def step(self) -> int: ...
@@ -83,6 +93,20 @@ class Plan:
     def steps_taken(self) -> int: ...
     @property
     def validating(self) -> bool: ...
+
+class ShortWay:
+    """A plan for one step, and what its model was when the plan was made;
+    `chainrule.training.short_way` makes it."""
+
+    def __init__(
+        self,
+        plan: Any,
+        parts: tuple[Any, ...],
+        trainable: Sequence[int],
+        parameters: tuple[Any, ...],
+        dropouts: tuple[Any, ...],
+        constants: Sequence[float],
+    ) -> None: ...
 
 class PackedNet:
     """A model's layers with copies of their parameters; any number of threads may use it
@@ -170,6 +194,12 @@ def dense_forward(
     inputs: NDArray[Any], weights: NDArray[Any], biases: NDArray[Any], /
 ) -> NDArray[Any]:
     """inputs (n, d) . weights (d, m) + biases (1, m) -> a new array (n, m)."""
+
+def dense_gradients(
+    inputs: NDArray[Any], dvalues: NDArray[Any], weights: NDArray[Any], /
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """dense_backward without dinputs: dweights (d, m) = inputs^T . dvalues, dbiases (1, m)
+    = sum of dvalues."""
 
 def dropout_forward(
     inputs: NDArray[Any], keep: float, key: int, step: int, start: int = 0, /
@@ -322,6 +352,23 @@ def selu_forward(inputs: NDArray[Any], /) -> NDArray[Any]:
 
 def set_num_threads(count: int) -> None:
     """Largest number of threads a call may use, from the next call on."""
+
+def short_step(
+    way: Any,
+    layers: Any,
+    trainable: Any,
+    loss: Any,
+    optimizer: Any,
+    accuracy: Any,
+    X: Any,
+    y: Any,
+    weights: Any,
+    precision: float,
+    /,
+) -> Any:
+    """One step on a batch: accuracy, data loss, regularisation loss and rate; None where
+    nothing was done, since a part is otherwise than remembered, an array not as the
+    core takes it, or the loss not finite."""
 
 def sigmoid_backward(dvalues: NDArray[Any], output: NDArray[Any], /) -> NDArray[Any]:
     """dvalues * output * (1 - output)."""

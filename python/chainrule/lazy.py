@@ -1,18 +1,27 @@
-"""Parts of the package that are imported where they are first asked for.
+"""Names that are imported when they are first asked for: `import chainrule` stays fast.
 
-`chainrule.sklearn` needs scikit-learn, which takes a second to import.
+Type checkers see plain imports of them in ``__init__.py``.
 """
 
 from __future__ import annotations
 
 import importlib
-from types import ModuleType
+import sys
+from typing import Any
 
-LATE = ("sklearn",)
+SUBMODULES = ("autograd", "sklearn")
+NAMES = {"Variable": "autograd", "no_grad": "autograd"}  # name -> the module that has it
 
 
-def __getattr__(name: str) -> ModuleType:
-    """Import and return a part of the package; it is an attribute of the package from then on."""
-    if name in LATE:
-        return importlib.import_module(f".{name}", __package__)
+def __getattr__(name: str) -> Any:
+    """Return the submodule `name` of the package, or a name of one, imported now."""
+    if name in SUBMODULES:
+        return importlib.import_module(f"{__package__}.{name}")
+    if name in NAMES:
+        return getattr(importlib.import_module(f"{__package__}.{NAMES[name]}"), name)
     raise AttributeError(f"module {__package__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Return the names in the package, those that are imported late included."""
+    return sorted({*vars(sys.modules[str(__package__)]), *SUBMODULES, *NAMES})

@@ -22,12 +22,13 @@ from .neighbours import link
 from .shapes import as_rows
 from .stack import check_part
 from .summary import summary_text
-from .training import preflight
+from .training import kept, preflight
 from .training.busy import parameter_lock
 from .training.ends import check_ends
 from .training.evaluation import evaluate
 from .training.loop import Loop
 from .training.network import plan_text
+from .training.one_step import asks_one_step, short_training, train_on_batch
 from .training.passes import backward_pass, forward_pass, joint_loss
 from .training.precision import recall_accuracy
 from .training.predicting import predict
@@ -37,7 +38,7 @@ from .training.weights import checked_weights
 __all__ = ["Model"]
 
 # left out of pickles and copies
-OF_THE_MOMENT = ("_owner", "_parameter_locks", "_predictor", "_plans")
+OF_THE_MOMENT = ("_owner", "_parameter_locks", "_predictor", "_plans", "_short_ways")
 
 
 class Model(FlatModel):
@@ -89,6 +90,8 @@ class Model(FlatModel):
         self.stop_training = False
         self._precision = self._batch_size = self._predictor = None
         self._parameter_locks: dict[object, Any] = {}
+        self._plans: dict[Any, Any] = {}
+        self._short_ways: dict[int, Any] = {}
 
     def set(self, *, loss: Any = None, optimizer: Any = None, accuracy: Any = None) -> None:
         """Set loss, optimizer, accuracy; what is not given stays. May be repeated.
@@ -148,7 +151,9 @@ class Model(FlatModel):
             self.input_layer.forward(inputs, training)
             return forward_pass(self.layers, inputs, training)
 
-    def backward(self, output: Any, y: Any, *, sample_weight: Any = None) -> None:
+    def backward(
+        self, output: Any, y: Any, *, sample_weight: Any = None, input_gradient: bool = False
+    ) -> None:
         """Run the loss and all layers backwards: each gets its gradients.
 
         A last activation and a loss that have a joint gradient use it: softmax and categorical
@@ -162,12 +167,15 @@ class Model(FlatModel):
             Targets.
         sample_weight : array_like (n,), optional
             Multiplies each sample's row of the loss's gradient by ``w n / sum w``.
+        input_gradient : bool
+            Compute the first layer's `dinputs` too, the gradient with respect to the samples. A
+            first layer that is a `Layer_Dense` or `Layer_Scale` has else none afterwards.
         """
         with self._used_by("backward"):
             self._prepare(parts=("loss",))
             check_ends(self)
             weight = checked_weights(sample_weight, len(output))
-            backward_pass(self.layers, self.loss, output, y, weight)
+            backward_pass(self.layers, self.loss, output, y, weight, input_gradient=input_gradient)
             if self.softmax_classifier_output is not None:
                 self.softmax_classifier_output.dinputs = self.layers[-1].dinputs
 
@@ -334,6 +342,14 @@ class Model(FlatModel):
         ReLU layer that gives nothing but 0, are told once in a RuntimeWarning.
         """
         with self._used_by("train", alone=True):
+            absent = [batch_size, print_every, validation_data, rng, clip_norm]
+            absent += [validation_split, class_weight, best_epoch]
+            if asks_one_step(
+                epochs, accumulate, absent, shuffle, drop_last, progress, callbacks, on_nonfinite
+            ):
+                history = short_training(self, X, y, sample_weight)
+                if history is not None:
+                    return history
             self._prepare(parts=("loss", "optimizer"))
             if print_every is not None:
                 print_every = as_count(print_every, "print_every", 1)
@@ -359,6 +375,36 @@ class Model(FlatModel):
                 callbacks=found,
             )
             return Loop(self, request, print_every, progress, found).run()
+
+    def train_on_batch(self, X: Any, y: Any, *, sample_weight: Any = None) -> float:
+        """Make one step on one batch and return its loss; for samples that come one by one.
+
+        Parameters and optimizer are as after ``train(X, y)``; there is no history, no callback
+        and no bar, and repeated calls of one batch size cost little more than the step itself.
+
+        Parameters
+        ----------
+        X : array_like (n, d)
+        y : array_like
+            Class labels (n,), targets (n, m), or (n,) for one regression output.
+        sample_weight : array_like (n,), optional
+
+        Returns
+        -------
+        float
+            Data loss and regularisation loss before the step.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Samples that do not fit; then nothing has changed.
+        FloatingPointError
+            The loss is not finite; the parameters are those before the step.
+        RuntimeError
+            The model is in use.
+        """
+        with self._used_by("train_on_batch", alone=True):
+            return train_on_batch(self, X, y, sample_weight)
 
     def save(self, path: Any) -> None:
         """Write the whole model, with its training state, to a file; see `load`.
@@ -450,7 +496,7 @@ class Model(FlatModel):
         """
         with self._used_by("release", alone=True):
             self._predictor = None
-            self.__dict__.pop("_plans", None)
+            kept.release(self)
 
     @property
     def plan(self) -> str:

@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from .arrays import Array, as_count, as_float_dtype, as_floats
+from .arrays import Array, as_count, as_float_dtype, as_floats, is_variable
 from .errors import label_of, labelled, no_forward_yet
 from .parameter_layer import FACTORS, WEIGHTS, ParameterLayer, as_rows
 from .parameters import assign_parameters, checked_parameters, default_dtype
+from .recorded import record_layer
 
 SUMMED_ROWS = 4096  # a guess: blocks small enough to stay in cache
 
@@ -91,6 +92,8 @@ class Layer_Scale(ParameterLayer):
         ValueError
             Another shape.
         """
+        if type(inputs) is not np.ndarray and is_variable(inputs):
+            return record_layer(Layer_Scale.forward, self, inputs)
         with labelled(label_of(self)):
             weights = as_floats(self.weights, "weights")
             rows = self._rows(inputs, weights)
@@ -111,6 +114,22 @@ class Layer_Scale(ParameterLayer):
         ValueError
             No `forward` came before, or another shape.
         """
+        weights = self._keep_gradient(dvalues)
+        with np.errstate(all="ignore"):
+            dinputs: Array = as_floats(dvalues, "dvalues", weights.dtype) * weights
+        self.dinputs = dinputs
+        return dinputs
+
+    def backward_parameters(self, dvalues: Any) -> None:
+        """Compute and keep `dweights` alone, as `backward` does; `dinputs` goes.
+
+        A model calls it where nothing in front of the layer needs `dinputs`.
+        """
+        self._keep_gradient(dvalues)
+        self.__dict__.pop("dinputs", None)
+
+    def _keep_gradient(self, dvalues: Any) -> Array:
+        """Keep `dweights`; return the weights as they were taken."""
         if "inputs" not in self.__dict__:
             raise no_forward_yet(self)
         with labelled(label_of(self)):
@@ -122,10 +141,8 @@ class Layer_Scale(ParameterLayer):
         with np.errstate(all="ignore"):
             dweights = sum_of_products(values, inputs)
             self._add_penalty(WEIGHTS, dweights)
-            dinputs: Array = values * weights
         self.dweights = dweights
-        self.dinputs = dinputs
-        return dinputs
+        return weights
 
     def get_parameters(self) -> tuple[Array]:
         """Return a copy of the weights, in a tuple."""

@@ -17,7 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from ..arrays import Array
 from ..history import COLUMNS, History
 from ..training.interrupts import Interrupts
-from ..training.loop import STRETCH, runner_for
+from ..training.loop import STRETCH, has_hook, runner_for
 from ..training.preflight import checked_callbacks
 from ..training.request import Objective, Runner, TrainingRequest
 from . import stopping
@@ -118,7 +118,7 @@ class Fit:
             dtype=samples.X.dtype,
         )
         self.callbacks = checked_callbacks(estimator.callbacks)
-        self.hooks = [each for each in self.callbacks if hasattr(each, "on_epoch_end")]
+        self.hooks = [each for each in self.callbacks if has_hook(each)]
         self.remainder = None
         if estimator.loss == "poisson" and not estimator._classifies:
             self.remainder = poisson_remainder(samples.targets)

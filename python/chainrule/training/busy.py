@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 
-@contextmanager
-def in_use(model: Any, operation: str, *, alone: bool = False) -> Iterator[None]:
+class in_use:
     """Mark the model as in use by this thread for the length of the block.
 
     The mark holds process and thread: a child forked in mid-training is not locked out, and
@@ -25,23 +22,31 @@ def in_use(model: Any, operation: str, *, alone: bool = False) -> Iterator[None]
     RuntimeError
         Another thread uses the model, or this one does and `operation` must be alone.
     """
-    state = model.__dict__
-    mark = (os.getpid(), threading.get_ident(), operation)
-    owner = state.setdefault("_owner", mark)  # one step: two threads cannot both win
-    if owner is not mark and owner[0] != mark[0]:
-        state["_owner"] = owner = mark
-    if owner is mark:
-        try:
-            yield
-        finally:
-            del state["_owner"]
-    elif owner[1] != mark[1] or alone:
-        raise RuntimeError(
-            f"Model: {operation}: expected a model that is not in use, got one whose "
-            f"{owner[2]} is running"
-        )
-    else:
-        yield
+
+    __slots__ = ("alone", "marked", "operation", "state")
+
+    def __init__(self, model: Any, operation: str, *, alone: bool = False) -> None:
+        self.state = model.__dict__
+        self.operation = operation
+        self.alone = alone
+        self.marked = False
+
+    def __enter__(self) -> None:
+        mark = (os.getpid(), threading.get_ident(), self.operation)
+        owner = self.state.setdefault("_owner", mark)  # one step: two threads cannot both win
+        if owner is not mark and owner[0] != mark[0]:
+            self.state["_owner"] = owner = mark
+        if owner is mark:
+            self.marked = True
+        elif owner[1] != mark[1] or self.alone:
+            raise RuntimeError(
+                f"Model: {self.operation}: expected a model that is not in use, got one whose "
+                f"{owner[2]} is running"
+            )
+
+    def __exit__(self, *error: object) -> None:
+        if self.marked:
+            del self.state["_owner"]
 
 
 _process = object()  # another one in a forked child, where nobody lets go of the parent's locks

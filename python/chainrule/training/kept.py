@@ -1,7 +1,8 @@
 """Plans that a model keeps: the structure of its last trainings and memory for them, no values.
 
 Making a plan takes longer than many a step. Parameters, the optimizer's arrays, settings and
-samples are read anew each time that a plan begins.
+samples are read anew each time that a plan begins. A plan that has served one batch also has a
+short way for the next ones of that size (see short_way.py).
 """
 
 from __future__ import annotations
@@ -20,8 +21,15 @@ def plans_of(model: Any) -> dict[Network, _core.Plan]:
     return plans
 
 
+def short_ways_of(model: Any) -> dict[int, tuple[Network, _core.ShortWay]]:
+    """Return the short ways that a model keeps, by the number of samples."""
+    ways: dict[int, Any] = model.__dict__.setdefault("_short_ways", {})
+    return ways
+
+
 def taken_plan(model: Any, network: Network) -> _core.Plan:
     """Return the model's plan of this structure, which is the caller's until it is put back."""
+    drop_short_way(model, network)
     plan = plans_of(model).pop(network, None)
     return _core.Plan(network) if plan is None else plan
 
@@ -32,4 +40,19 @@ def put_back(model: Any, network: Network, plan: _core.Plan) -> None:
     plans = plans_of(model)
     plans[network] = plan
     while len(plans) > MOST:
-        del plans[next(iter(plans))]
+        oldest = next(iter(plans))
+        drop_short_way(model, oldest)
+        del plans[oldest]
+
+
+def drop_short_way(model: Any, network: Network) -> None:
+    """Forget the short way of a structure."""
+    ways = short_ways_of(model)
+    if network.batch_size in ways and ways[network.batch_size][0] == network:
+        del ways[network.batch_size]
+
+
+def release(model: Any) -> None:
+    """Forget all plans and short ways."""
+    short_ways_of(model).clear()
+    plans_of(model).clear()

@@ -74,6 +74,7 @@ class LayerwiseRunner:
     """Runs a training request step by step through the Python classes; see `Runner`."""
 
     validating = False  # a validation is run at once
+    monitors = None
 
     def __init__(self, model: Any, request: TrainingRequest) -> None:
         self.model = model
@@ -153,7 +154,7 @@ class LayerwiseRunner:
             self._find_learners()
         factor = objective.loss_factor
         with penalties_times(self._learners, share):
-            backward_pass(model.layers, model.loss, output, y, weight, self._lowest, factor)
+            backward_pass(model.layers, model.loss, output, y, weight, self._lowest, factor=factor)
         self._batches += (len(y), len(y) * data_loss, len(y) * penalty)
         if self.request.accumulate > 1:
             self._add_up((float(len(y)) if weight is None else float(weight.sum())) / total)
@@ -250,6 +251,9 @@ class LayerwiseRunner:
 
     def read_rate(self) -> None:
         """Nothing to do: the optimizer's settings are read in each step."""
+
+    def take_best(self) -> None:
+        """Nothing to do: Python looks at the epochs."""
 
     def close(self) -> None:
         """Forget the sums of gradients."""

@@ -1,0 +1,395 @@
+// ShortWay: one step of a model by a plan that was made before, without a Python call.
+//
+// A plan fits as long as nothing but values has changed. A ShortWay remembers, of each part of the model, its class and its
+// plain settings as they were when the plan was made. A call looks whether they are so still, reads arrays, counts and the
+// rate from the parts, makes the step, and writes back. Where anything is otherwise, nothing is done, and the answer is None:
+// the long way then makes another plan, converts, or refuses in words.
+#include <cmath>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "bindings/bindings.hpp"
+#include "bindings/py_plan.hpp"
+#include "model/finite.hpp"
+
+namespace chainrule::bindings {
+namespace {
+
+using model::NetworkArrays;
+using model::ParameterArrays;
+
+// Attribute names that stay alive.
+struct Names {
+    PyObject *learning_rate = intern("learning_rate"), *decay = intern("decay"), *weight_decay = intern("weight_decay"), *iterations = intern("iterations"),
+             *rate = intern("current_learning_rate"), *steps = intern("optimizer_steps"), *key = intern("key"), *step = intern("step");
+    static PyObject* intern(const char* text) { return PyUnicode_InternFromString(text); }
+};
+const Names& names() {
+    static const Names one;
+    return one;
+}
+
+// What a call finds to be otherwise than remembered.
+struct Otherwise {};
+
+void require(bool holds) {
+    if (!holds) throw Otherwise{};
+}
+
+bool is_plain(PyObject* value) {
+    if (PyTuple_CheckExact(value)) {
+        for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(value); ++i)
+            if (!is_plain(PyTuple_GET_ITEM(value, i))) return false;
+        return true;
+    }
+    return value == Py_None || PyBool_Check(value) || PyLong_CheckExact(value) || PyFloat_CheckExact(value) || PyUnicode_CheckExact(value);
+}
+
+// The number that a class has until one of its attributes, or of its bases', changes; 0 where it has none now.
+unsigned version_of(PyTypeObject* type) {
+#if PY_VERSION_HEX < 0x030C0000
+    if (!PyType_HasFeature(type, Py_TPFLAGS_VALID_VERSION_TAG)) return 0;
+#endif
+    return type->tp_version_tag;
+}
+
+py::object attributes_of(PyObject* object) {
+    PyObject* const found = PyObject_GenericGetDict(object, nullptr);
+    if (!found) {
+        PyErr_Clear();
+        throw Otherwise{};
+    }
+    return py::reinterpret_steal<py::object>(found);
+}
+
+// A part of the model: its class, and its attributes but for those that change from step to step.
+class Part {
+  public:
+    Part(const py::object& object, const py::object& changing) : type_(py::type::of(object)), version_(version_of(Py_TYPE(object.ptr()))), changing_(changing) {
+        if (object.is_none()) return;
+        const py::dict attributes = attributes_of(object.ptr());
+        for (const auto& [name, value] : attributes) {
+            if (changes(name.ptr())) continue;
+            require(is_plain(value.ptr()));
+            settings_.push_back({py::reinterpret_borrow<py::object>(name), py::reinterpret_borrow<py::object>(value)});
+        }
+    }
+
+    // The attributes, where the object is as it was; it need not be the same one.
+    py::object look_at(PyObject* object) const {
+        require(Py_TYPE(object) == reinterpret_cast<PyTypeObject*>(type_.ptr()));
+        if (object == Py_None) return py::none();
+        require(version_ != 0 && version_of(Py_TYPE(object)) == version_);
+        py::object attributes = attributes_of(object);
+        std::size_t place = 0;
+        Py_ssize_t position = 0;
+        PyObject *name, *value;
+        while (PyDict_Next(attributes.ptr(), &position, &name, &value)) {
+            if (place < settings_.size() && name == settings_[place].name.ptr()) require(same(value, settings_[place++].value.ptr()));
+            else require(changes(name));
+        }
+        require(place == settings_.size());
+        return attributes;
+    }
+
+  private:
+    struct Setting {
+        py::object name, value;
+    };
+    static bool same(PyObject* one, PyObject* other) {
+        if (one == other) return true;
+        if (Py_TYPE(one) != Py_TYPE(other)) return false;
+        const int equal = PyObject_RichCompareBool(one, other, Py_EQ);  // of plain values: no error, no other code
+        return equal == 1;
+    }
+    bool changes(PyObject* name) const { return PySet_Contains(changing_.ptr(), name) == 1; }
+
+    py::object type_;
+    unsigned version_;
+    py::object changing_;
+    std::vector<Setting> settings_;
+};
+
+// Where a parameter is: the place of its layer among the parts, and the names of its array and of the rule's beside it.
+struct ParameterPlace {
+    std::size_t part = 0;
+    std::vector<py::object> names;  // none: not present
+};
+
+PyObject* item(const py::object& attributes, PyObject* name) {
+    PyObject* const value = PyDict_GetItemWithError(attributes.ptr(), name);
+    require(value);
+    return value;
+}
+
+double real(const py::object& attributes, PyObject* name) {
+    PyObject* const value = item(attributes, name);
+    require(PyFloat_CheckExact(value) || PyLong_CheckExact(value));
+    const double number = PyFloat_AsDouble(value);
+    if (number == -1 && PyErr_Occurred()) PyErr_Clear();
+    require(std::isfinite(number));
+    return number;
+}
+
+std::int64_t count(PyObject* value) {
+    require(PyLong_CheckExact(value));
+    int overflow;
+    const long long number = PyLong_AsLongLongAndOverflow(value, &overflow);
+    require(!overflow && number >= 0 && number < (1LL << 62));
+    return number;
+}
+
+std::uint64_t word(PyObject* value) {
+    require(PyLong_CheckExact(value));
+    const unsigned long long number = PyLong_AsUnsignedLongLong(value);
+    if (PyErr_Occurred()) {
+        PyErr_Clear();
+        throw Otherwise{};
+    }
+    return number;
+}
+
+void put(const py::object& attributes, PyObject* name, PyObject* value) {
+    const py::object owned = py::reinterpret_steal<py::object>(value);
+    if (!value || PyDict_SetItem(attributes.ptr(), name, value) != 0) throw py::error_already_set();
+}
+
+// Memory from one address to another, the last one out.
+struct Span {
+    const char *first = nullptr, *last = nullptr;
+    bool meets(const Span& other) const { return first < other.last && other.first < last; }
+    bool operator==(const Span& other) const { return first == other.first && last == other.last; }
+};
+
+Span span_of(PyObject* array) {
+    PyArrayObject* const object = reinterpret_cast<PyArrayObject*>(array);
+    const char* const first = PyArray_BYTES(object);
+    return {first, first + PyArray_NBYTES(object)};
+}
+
+class ShortWay {
+  public:
+    // parts: (object, frozenset of the names that change) of each layer, the loss, the optimizer and the accuracy.
+    // trainable: the places of the model's trainable layers. parameters: (part, (name, *names of states)) or None, of the scale
+    // and of each stage's weights and biases. dropouts: the part or None, behind the inputs and each stage.
+    ShortWay(const py::object& plan, const py::tuple& parts, const std::vector<std::size_t>& trainable, const py::tuple& parameters, const py::tuple& dropouts,
+             const std::vector<double>& constants)
+        : plan_object_(plan), plan_(plan.cast<PyPlan&>()), trainable_(trainable), constants_(constants) {
+        try {
+            for (const py::handle each : parts) {
+                const auto pair = each.cast<std::pair<py::object, py::object>>();
+                parts_.emplace_back(pair.first, pair.second);
+            }
+        } catch (const Otherwise&) {
+            throw std::invalid_argument("parts: expected settings that are numbers, text, bools, None, or tuples of them");
+        }
+        for (const py::handle each : parameters) parameters_.push_back(place_of(each));
+        for (const py::handle each : dropouts) dropouts_.push_back(each.is_none() ? -1 : each.cast<int>());
+        const model::Network& network = plan_.network();
+        if (parts_.size() < 4 || parameters_.size() != 1 + 2 * network.stages.size() || dropouts_.size() != 1 + network.stages.size() || network.keeps_gradients)
+            throw std::invalid_argument("short way: expected the parts, parameters and dropouts of the plan's network");
+    }
+
+    // (accuracy, data loss, regularisation loss, rate) of the step that was made; null where none was.
+    PyObject* step(PyObject* layers, PyObject* trainable, PyObject* const* others, PyObject* X, PyObject* y, PyObject* weights, double precision) {
+        try {
+            const std::vector<py::object> attributes = look(layers, trainable, others);
+            const model::Samples samples = samples_of(X, y, weights, plan_.network());
+            require(samples.count == plan_.network().batch_size && all_finite(samples));
+            return plan_.is_double() ? step_as<double>(attributes, samples, X, y, precision) : step_as<float>(attributes, samples, X, y, precision);
+        } catch (const Otherwise&) {
+        } catch (const ConversionNeeded&) {
+        } catch (const std::invalid_argument&) {
+        }
+        return nullptr;
+    }
+
+  private:
+    static ParameterPlace place_of(const py::handle& object) {
+        ParameterPlace place;
+        if (object.is_none()) return place;
+        const auto [part, found] = object.cast<std::pair<std::size_t, py::tuple>>();
+        place.part = part;
+        for (const py::handle each : found) place.names.push_back(py::reinterpret_borrow<py::object>(each));
+        return place;
+    }
+
+    // The attributes of all parts, where they are as they were.
+    std::vector<py::object> look(PyObject* layers, PyObject* trainable, PyObject* const* others) const {
+        const std::size_t count = parts_.size() - 3;
+        require(PyList_CheckExact(layers) && PyList_GET_SIZE(layers) == static_cast<Py_ssize_t>(count));
+        require(PyList_CheckExact(trainable) && PyList_GET_SIZE(trainable) == static_cast<Py_ssize_t>(trainable_.size()));
+        for (std::size_t i = 0; i < trainable_.size(); ++i)
+            require(PyList_GET_ITEM(trainable, static_cast<Py_ssize_t>(i)) == PyList_GET_ITEM(layers, static_cast<Py_ssize_t>(trainable_[i])));
+        std::vector<py::object> attributes;
+        attributes.reserve(parts_.size());
+        for (std::size_t i = 0; i < parts_.size(); ++i)
+            attributes.push_back(parts_[i].look_at(i < count ? PyList_GET_ITEM(layers, static_cast<Py_ssize_t>(i)) : others[i - count]));
+        return attributes;
+    }
+
+    bool all_finite(const model::Samples& samples) const {
+        const model::Network& network = plan_.network();
+        const bool inputs = model::all_within(samples.inputs, samples.input_numbers, samples.count * network.n_inputs(), plan_.is_double());
+        const bool targets = samples.labels || model::all_within(samples.targets, samples.target_numbers, samples.count * network.n_targets(), plan_.is_double());
+        double total = 0;
+        for (Index i = 0; samples.weights && i < samples.count; ++i) {
+            if (!(samples.weights[i] >= 0)) return false;
+            total += samples.weights[i];
+        }
+        return inputs && targets && (!samples.weights || (total > 0 && std::isfinite(total)));
+    }
+
+    template <class T> ParameterArrays<T> arrays_at(const ParameterPlace& place, const std::vector<py::object>& attributes, Index rows, Index columns) {
+        ParameterArrays<T> arrays;
+        for (std::size_t i = 0; i < place.names.size(); ++i) {
+            PyObject* const object = item(attributes[place.part], place.names[i].ptr());
+            const Array<T> array = writable<T>(object, "parameter");
+            require(PyArray_NDIM(array.object) == 2 && array.rows() == rows && array.columns() == columns);
+            (i ? arrays.states[i - 1] : arrays.values) = array.data;
+            spans_.push_back(span_of(object));
+            held_.push_back(py::reinterpret_borrow<py::object>(object));
+        }
+        return arrays;
+    }
+
+    template <class T> NetworkArrays<T> arrays(const std::vector<py::object>& attributes, PyObject* X, PyObject* y) {
+        const model::Network& network = plan_.network();
+        NetworkArrays<T> found;
+        spans_.clear();
+        held_.clear();
+        found.scale = arrays_at<T>(parameters_[0], attributes, 1, network.n_inputs());
+        for (std::size_t s = 0; s < network.stages.size(); ++s) {
+            const model::Stage& stage = network.stages[s];
+            const ParameterArrays<T> weights = arrays_at<T>(parameters_[1 + 2 * s], attributes, stage.n_inputs, stage.n_neurons);
+            found.stages.push_back({weights, arrays_at<T>(parameters_[2 + 2 * s], attributes, 1, stage.n_neurons)});
+        }
+        const Span inputs = span_of(X), targets = span_of(y);
+        for (const Span& span : spans_) require(!span.meets(inputs) && !span.meets(targets));
+        if (spans_ == spans_apart_) return found;
+        for (std::size_t i = 0; i < spans_.size(); ++i)
+            for (std::size_t k = 0; k < i; ++k) require(!spans_[i].meets(spans_[k]));
+        spans_apart_ = spans_;
+        return found;
+    }
+
+    model::Counts counts(const std::vector<py::object>& attributes) const {
+        model::Counts found;
+        for (const int part : dropouts_) {
+            model::Stream stream;
+            if (part >= 0) {
+                const py::object& layer = attributes[static_cast<std::size_t>(part)];
+                stream = {word(item(layer, names().key)), word(item(layer, names().step))};
+            }
+            found.streams.push_back(stream);
+        }
+        const auto steps = [&](const ParameterPlace& place) -> std::int64_t {
+            return place.names.empty() ? 0 : count(item(steps_of(place, attributes), place.names[0].ptr()));
+        };
+        found.scale = learns(0) ? steps(parameters_[0]) : 0;
+        for (std::size_t i = 1; i < parameters_.size(); i += 2) {
+            const std::int64_t weights = learns(i) ? steps(parameters_[i]) : 0;
+            found.stages.push_back({weights, learns(i) ? steps(parameters_[i + 1]) : 0});
+        }
+        return found;
+    }
+    static py::object steps_of(const ParameterPlace& place, const std::vector<py::object>& attributes) {
+        PyObject* const steps = item(attributes[place.part], names().steps);
+        require(PyDict_CheckExact(steps));
+        return py::reinterpret_borrow<py::object>(steps);
+    }
+    bool learns(std::size_t i) const {
+        const model::Network& network = plan_.network();
+        return i == 0 ? network.scale_learns() : network.stages[(i - 1) / 2].weights.learns;
+    }
+
+    template <class T> PyObject* step_as(const std::vector<py::object>& attributes, const model::Samples& samples, PyObject* X, PyObject* y, double precision) {
+        model::Plan<T>& plan = static_cast<model::Plan<T>&>(plan_.plan());
+        const NetworkArrays<T> found = arrays<T>(attributes, X, y);
+        const py::object& optimizer = attributes[attributes.size() - 2];
+        const model::Counts before = counts(attributes);
+        model::Schedule schedule;
+        schedule.learning_rate = real(optimizer, names().learning_rate);
+        schedule.decay = real(optimizer, names().decay);
+        schedule.weight_decay = real(optimizer, names().weight_decay);
+        schedule.iterations = count(item(optimizer, names().iterations));
+        schedule.parameters = constants_;
+        model::Work work;
+        work.samples = samples;
+        work.precision = precision;
+        bool made;
+        {
+            const Unlocked unlocked(model::step_flops(plan_.network()));
+            plan.begin(work);
+            plan.load(found);
+            plan.set_counts(before);
+            plan.schedule = schedule;
+            plan.run(1, INFINITY, nullptr, {});
+            made = !plan.nonfinite() && plan.steps_taken() == 1;
+            if (made) plan.store(found);
+        }
+        const model::StepRow row = plan.last_step();
+        plan.begin({});
+        plan.stop();
+        held_.clear();
+        require(made);
+        write_counts(attributes, before, row.rate);
+        return py::make_tuple(row.accuracy, row.data_loss, row.regularization_loss, row.rate).release().ptr();
+    }
+
+    void write_counts(const std::vector<py::object>& attributes, const model::Counts& before, double rate) const {
+        const py::object& optimizer = attributes[attributes.size() - 2];
+        put(optimizer, names().iterations, PyLong_FromLongLong(count(item(optimizer, names().iterations)) + 1));
+        put(optimizer, names().rate, PyFloat_FromDouble(rate));
+        for (std::size_t i = 0; i < dropouts_.size(); ++i)
+            if (dropouts_[i] >= 0) put(attributes[static_cast<std::size_t>(dropouts_[i])], names().step, PyLong_FromUnsignedLongLong(before.streams[i].step + 1));
+        for (std::size_t i = 0; i < parameters_.size(); ++i) {
+            if (parameters_[i].names.empty() || !learns(i)) continue;
+            const std::int64_t steps = i == 0 ? before.scale : i % 2 ? before.stages[(i - 1) / 2].weights : before.stages[(i - 1) / 2].biases;
+            put(steps_of(parameters_[i], attributes), parameters_[i].names[0].ptr(), PyLong_FromLongLong(steps + 1));
+        }
+    }
+
+    py::object plan_object_;
+    PyPlan& plan_;
+    std::vector<Part> parts_;
+    std::vector<std::size_t> trainable_;
+    std::vector<ParameterPlace> parameters_;
+    std::vector<int> dropouts_;
+    std::vector<double> constants_;
+    std::vector<Span> spans_, spans_apart_;  // the arrays' of this call; those last found apart
+    std::vector<py::object> held_;           // the arrays, for the length of the call
+};
+
+// (way, layers, trainable layers, loss, optimizer, accuracy, X, y, weights, precision)
+PyObject* short_step(PyObject*, PyObject* const* arguments, Py_ssize_t count) noexcept {
+    if (count != 10) return wrong_count("short_step", 10, count);
+    try {
+        ShortWay& way = py::cast<ShortWay&>(py::handle(arguments[0]));
+        PyObject* const found = way.step(arguments[1], arguments[2], arguments + 3, arguments[6], arguments[7], arguments[8], number(arguments[9], "precision"));
+        if (found) return found;
+        if (PyErr_Occurred()) PyErr_Clear();
+    } catch (...) {
+        return translate_exception();
+    }
+    Py_RETURN_NONE;
+}
+
+}  // namespace
+
+void bind_short_way(py::module_& module) {
+    py::class_<ShortWay>(module, "ShortWay", "A plan for one step, and what its model was when the plan was made; `chainrule.training.short_way` makes it.")
+        .def(py::init<const py::object&, const py::tuple&, const std::vector<std::size_t>&, const py::tuple&, const py::tuple&, const std::vector<double>&>(),
+             py::arg("plan"), py::arg("parts"), py::arg("trainable"), py::arg("parameters"), py::arg("dropouts"), py::arg("constants"));
+    static PyMethodDef methods[] = {
+        {"short_step", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(&short_step)), METH_FASTCALL,
+         "short_step(way: typing.Any, layers: typing.Any, trainable: typing.Any, loss: typing.Any, optimizer: typing.Any, accuracy: typing.Any, X: typing.Any, "
+         "y: typing.Any, weights: typing.Any, precision: float) -> typing.Any\n\n"
+         "One step on a batch: accuracy, data loss, regularisation loss and rate; None where nothing was done, since a part is otherwise than remembered, "
+         "an array not as the core takes it, or the loss not finite."},
+        {nullptr, nullptr, 0, nullptr}};
+    add_methods(module, methods);
+}
+
+}  // namespace chainrule::bindings

@@ -1,0 +1,47 @@
+// Plan as Python sees it: one class over both dtypes. bind_plan.cpp has its methods.
+#pragma once
+
+#include <memory>
+
+#include "bindings/plan_arguments.hpp"
+
+namespace chainrule::bindings {
+
+// Keeps references to the samples from `begin` to `end`.
+class PyPlan {
+  public:
+    explicit PyPlan(const py::object& network);
+    void begin(const py::object& samples, const py::object& validation, std::int64_t epochs, bool stop_on_nonfinite, bool drops_last, double precision,
+               const py::object& monitors);
+    void end();
+    void load(const py::tuple& stages, const py::object& scale);
+    void store(const py::tuple& stages, const py::object& scale) const;
+    void store_best(const py::tuple& stages, const py::object& scale);
+    // (best epoch, best, epoch of the last act) of each; epochs from 1, 0: none.
+    py::tuple monitors() const;
+    void set_schedule(double learning_rate, double decay, double weight_decay, std::int64_t iterations, double clip_norm, const std::vector<double>& settings);
+    std::int64_t run(std::int64_t max_steps, double seconds, const py::object& order, const py::object& factors);
+    double gradients(const py::object& flat, const py::object& dropped);
+    py::tuple step_record() const;
+    // (count, (loss, data_loss, regularization_loss, accuracy, rate, seconds, validation_loss, validation_accuracy)).
+    py::tuple take_epochs();
+
+    model::PlanBase& plan() const { return *plan_; }
+    const model::Network& network() const { return description_.network; }
+    bool is_double() const { return description_.is_double; }
+
+  private:
+    template <class T> double gradients_as(const py::object& flat, const double* dropped);
+    // An order is checked and copied once, when it comes first: it is as long as the samples are many, and an epoch may take
+    // hundreds of stretches.
+    const std::int64_t* places_of(const py::object& order);
+
+    Description description_;
+    py::object samples_ = py::none(), validation_ = py::none();
+    Index count_ = 0;
+    py::object order_ = py::none();  // the one that places_ holds
+    std::vector<std::int64_t> places_;
+    std::unique_ptr<model::PlanBase> plan_;
+};
+
+}  // namespace chainrule::bindings

@@ -1,0 +1,119 @@
+"""The short way of one step: a plan that was made before, looked at and used without Python calls.
+
+The core remembers each part's class and settings; of the attributes named here it knows that they
+change from step to step: what a pass leaves, arrays, counts, the rate. Any other attribute that is
+new, gone or has another value leads back to the long way, and so does a change of a class.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from .. import _core
+from ..optimizer_state import state_kinds
+from ..parameters import names_of, slots_named
+from .busy import parameter_lock
+from .kept import plans_of, short_ways_of
+from .network import Layers, Network, Parameter, described
+from .request import PLAIN, StepRecord, TrainingRequest
+
+OF_OPTIMIZER = frozenset(
+    {
+        "learning_rate",
+        "decay",
+        "weight_decay",
+        "iterations",
+        "current_learning_rate",
+        "current_weight_decay",
+        "told_of_another_model",
+    }
+)
+OF_LOSS = {"trainable_layers", "accumulated_sum", "accumulated_count", "accumulated_dtype"}
+OF_ACCURACY = {"accumulated_sum", "accumulated_count", "precision", "learned_precision"}
+
+
+def remember(model: Any, layers: Layers, network: Network, request: TrainingRequest) -> None:
+    """Let the model have a short way for batches such as this request's, where there can be one."""
+    optimizer = model.optimizer
+    scheduled = (optimizer.schedule, optimizer.weight_decay_schedule)
+    dropouts = [each for each in layers.dropouts if each is not None]
+    if network.keeps_gradients or any(each is not None for each in scheduled):
+        return
+    if request.objective != PLAIN:  # the next batch is asked for without one
+        return
+    if request.steps != 1 or any(each.schedule is not None for each in dropouts):
+        return
+    places = {id(layer): place for place, layer in enumerate(model.layers)}
+    if not all(id(layer) in places for layer in model.trainable_layers):
+        return
+    parts = [(layer, frozenset(of_layer(layer))) for layer in model.layers]
+    parts += [
+        (model.loss, frozenset({*OF_LOSS, *type(model.loss).transient})),
+        (optimizer, OF_OPTIMIZER),
+        (model.accuracy, frozenset(OF_ACCURACY)),
+    ]
+    with contextlib.suppress(ValueError):  # a part has a setting that is no plain value
+        way = _core.ShortWay(
+            plans_of(model)[network],
+            tuple(parts),
+            [places[id(layer)] for layer in model.trainable_layers],
+            places_of(layers, network, optimizer.states, places),
+            tuple(None if each is None else places[id(each)] for each in layers.dropouts),
+            [float(each) for each in optimizer.hyper()],
+        )
+        short_ways_of(model)[request.batch_size] = (network, way)
+
+
+def of_layer(layer: Any) -> list[str]:
+    """Return the attributes of a layer that change from step to step."""
+    slots = slots_named(names_of(layer))
+    arrays = [name for slot in slots for name in (slot.name, slot.gradient)]
+    states = [slot.state(kind) for slot in slots for kind in state_kinds()]
+    counts = ["optimizer_steps", "key", "step", "training_share"]
+    return [*type(layer).transient, *arrays, *states, *counts]
+
+
+def places_of(
+    layers: Layers, network: Network, states: tuple[str, ...], places: dict[int, int]
+) -> tuple[Any, ...]:
+    """Return where each parameter is: the factors of columns, each stage's weights and biases."""
+    found = {
+        (id(layer), slot.name): place_of(parameter, slot, states, places[id(layer)])
+        for layer, slot, parameter in described(layers, network)
+    }
+    scale = [None] if layers.scale is None else list(found.values())[:1]
+    for stage in layers.stages:
+        scale += [found.get((id(stage.dense), name)) for name in ("weights", "biases")]
+    return tuple(scale)
+
+
+def place_of(parameter: Parameter, slot: Any, states: tuple[str, ...], place: int) -> Any:
+    """Return a layer's place, and the names of a parameter and of what learns beside it."""
+    beside = [slot.state(kind) for kind in states] if parameter.learns else []
+    return place, (slot.name, *beside)
+
+
+def short_step(model: Any, X: Any, y: Any, sample_weight: Any) -> StepRecord | None:
+    """Make one step the short way; None where there is none, and nothing was done."""
+    ways = model.__dict__.get("_short_ways")
+    if not ways:
+        return None
+    shape = getattr(X, "shape", ())
+    found = ways.get(shape[0]) if shape else None
+    if found is None:
+        return None
+    with parameter_lock(model):
+        record = _core.short_step(
+            found[1],
+            model.layers,
+            model.trainable_layers,
+            model.loss,
+            model.optimizer,
+            model.accuracy,
+            X,
+            y,
+            sample_weight,
+            model._precision or 0.0,
+        )
+    return None if record is None else StepRecord(*record)
