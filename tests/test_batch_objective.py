@@ -187,3 +187,21 @@ def test_model_train_is_left_as_it_was() -> None:
     np.testing.assert_array_equal(history.loss, plain.history.loss)
     for one, other in zip(arrays(model), arrays(plain), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_a_plan_with_an_objective_has_no_short_way_for_steps_without() -> None:
+    X, y, _ = samples(np.float64)
+    model, plain = made(np.float64, False, STRENGTHS), made(np.float64, False, STRENGTHS)
+    objective = Objective(3.0, of_batch=True)
+    run(
+        model,
+        TrainingRequest(
+            X=X, y=y, epochs=1, batch_size=N, objective=objective, dtype=np.dtype(np.float64)
+        ),
+    )
+    plain.set_parameters(model.get_parameters())
+    for each in (model, plain):
+        each.optimizer = cr.Optimizer_SGD(0.05, momentum=0.5)
+    assert model.train_on_batch(X, y) == plain.train_on_batch(X, y)
+    for one, other in zip(arrays(model), arrays(plain), strict=True):
+        np.testing.assert_array_equal(one, other)
