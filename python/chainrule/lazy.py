@@ -9,7 +9,7 @@ import importlib
 import sys
 from typing import Any
 
-SUBMODULES = ("autograd", "sklearn")
+SUBMODULES = ("autograd", "plot", "sklearn")
 NAMES = {"Variable": "autograd", "no_grad": "autograd"}  # name -> the module that has it
 
 
