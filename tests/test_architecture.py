@@ -189,11 +189,15 @@ def test_only_the_package_itself_reaches_for_the_core() -> None:
 
 
 @needs_sources
-@pytest.mark.parametrize("folder", ["", "checking", "demo", "saving", "training"])
+@pytest.mark.parametrize("folder", ["", "checking", "demo", "plot", "saving", "training"])
 def test_the_table_of_contents_contains_nothing_else(folder: str) -> None:
     path = ROOT / "python/chainrule" / folder / "__init__.py"
     docstring, *nodes = ast.parse(path.read_text(encoding="utf-8")).body
     assert isinstance(docstring, ast.Expr)
+    for node in list(nodes):  # a submodule that is imported late, and how a type checker sees it
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            nodes += [*node.body, *node.orelse]
+            nodes.remove(node)
     assert all(isinstance(node, ast.ImportFrom | ast.Assign) for node in nodes)
     assert [ast.unparse(node.targets[0]) for node in nodes if isinstance(node, ast.Assign)] == [
         "__all__"

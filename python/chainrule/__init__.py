@@ -5,6 +5,8 @@ notebooks, computed by a compiled core. Two ways share one mathematics: the clas
 layer (``layer.forward``, ``layer.backward``), and the compiled plan (`Model.train`).
 """
 
+from typing import TYPE_CHECKING
+
 from . import datasets, schedules
 from .activations import (
     Activation_ELU,
@@ -22,7 +24,7 @@ from .activations import (
     Activation_Tanh,
 )
 from .callbacks import Callback, LearningRateSchedule
-from .checking import gradcheck, numerical_gradient
+from .checking import compare, gradcheck, numerical_gradient
 from .errors import ModelFileError
 from .history import History
 from .layers import Layer_Dense, Layer_Dropout, Layer_Input, Layer_Scale
@@ -55,6 +57,12 @@ from .runtime import (
     show_config,
 )
 from .scores import Accuracy_AUC, Accuracy_R2
+
+if TYPE_CHECKING:
+    from . import plot
+else:
+    from .lazy import __dir__ as __dir__
+    from .lazy import __getattr__ as __getattr__
 
 __all__ = [
     "Accuracy",
@@ -106,12 +114,14 @@ __all__ = [
     "ReduceLearningRateOnPlateau",
     "__version__",
     "available_targets",
+    "compare",
     "cpu_target",
     "datasets",
     "get_num_threads",
     "gradcheck",
     "mlp",
     "numerical_gradient",
+    "plot",
     "schedules",
     "set_num_threads",
     "show_config",

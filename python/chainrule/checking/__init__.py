@@ -1,7 +1,18 @@
-"""Gradients checked against differences, with a tolerance that is derived from the operands."""
+"""Gradients checked against differences, and models against each other.
+
+Tolerances are derived from the operands.
+"""
 
 from .checking import gradcheck
+from .likeness import Comparison, compare
 from .numerical import numerical_gradient
 from .report import GradientReport, GradientRow
 
-__all__ = ["GradientReport", "GradientRow", "gradcheck", "numerical_gradient"]
+__all__ = [
+    "Comparison",
+    "GradientReport",
+    "GradientRow",
+    "compare",
+    "gradcheck",
+    "numerical_gradient",
+]

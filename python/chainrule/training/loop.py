@@ -29,9 +29,10 @@ STRETCH = 0.02  # seconds a runner may go without Python
 
 
 def runner_for(model: Any, request: TrainingRequest) -> Runner:
-    """Return the compiled plan's runner where there can be one, else the layer-wise one."""
+    """Return the compiled plan's runner where it can and may be one, else the layer-wise one."""
     begin_steps(model, request.epochs * request.updates)
-    if request.mixes_targets:  # a plan has targets of one form
+    # a plan has targets of one form
+    if request.engine == "classes" or request.mixes_targets:
         return LayerwiseRunner(model, request)
     try:
         return PlanRunner(model, request)

@@ -56,6 +56,8 @@ class TrainingRequest:
     on_nonfinite : "raise", "stop" or "ignore"
     clip_norm : float or None
         Largest global L2 norm of the gradients of all parameters that learn.
+    engine : "classes" or None
+        Whether the classes are to run layer by layer, whatever the plan could do.
     best_epoch : "validation_loss", "validation_accuracy" or None
         What chooses the epoch whose parameters are put back at the end.
     feature_names : tuple of str or None
@@ -79,6 +81,7 @@ class TrainingRequest:
     sample_weight: Weights | None = None
     on_nonfinite: str = "raise"
     clip_norm: float | None = None
+    engine: str | None = None
     best_epoch: str | None = None
     feature_names: tuple[str, ...] | None = None
     dtype: np.dtype[Any] | None = None
