@@ -65,7 +65,7 @@ void check_targets(const model::Samples& samples, const model::Network& network,
 }  // namespace
 
 Description description_of(const py::object& object) {
-    Fields fields(object, 13, "network");
+    Fields fields(object, 15, "network");
     Description result;
     model::Network& network = result.network;
     const std::string dtype = fields.next_as<std::string>();
@@ -83,6 +83,8 @@ Description description_of(const py::object& object) {
     network.keeps_gradients = fields.next_as<bool>();
     network.accumulate = fields.next_as<Index>();
     result.engine = model::engine_kind(fields.next_as<std::string>());
+    network.noted = fields.next_as<bool>();
+    network.observed = fields.next_as<bool>();
     model::check(network);
     return result;
 }

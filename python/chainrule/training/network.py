@@ -85,6 +85,8 @@ class Network(NamedTuple):
     keeps_gradients: bool
     accumulate: int
     engine: str
+    noted: bool = False
+    observed: bool = False
 
 
 class Counts(NamedTuple):
@@ -198,13 +200,14 @@ def network_of(
     loss, loss_parameters = loss_of(model.loss, last)
     if own_class(model.optimizer) is None and not gives_gradients:
         raise NoPlan(f"the optimizer, {type(model.optimizer).__name__}, has methods of its own")
-    labels, keeps_gradients, accumulate = False, False, 1
+    labels, keeps_gradients, accumulate, noted = False, False, 1, False
     metric = "none" if gives_gradients else metric_of(model, last)
     if request is not None:
         check_samples(layers, metric, request)
         batch_size, accumulate = request.batch_size, request.accumulate
         keeps_gradients = gives_gradients or request.clip_norm is not None or accumulate > 1
         labels = request.y.ndim == 1
+        noted = request.record is not None
     scale = None
     if layers.scale is not None:
         scale = parameter_of(layers.scale, slots_of(layers.scale)[0], learners)
@@ -222,6 +225,7 @@ def network_of(
         keeps_gradients=keeps_gradients,
         accumulate=accumulate,
         engine=os.environ.get("CHAINRULE_ENGINE") or "automatic",
+        noted=noted,
     )
 
 
