@@ -1,4 +1,4 @@
-// dense_forward, dense_backward, regularize
+// dense_forward, dense_backward, dense_gradients, regularize
 #include "bindings/arrays.hpp"
 #include "bindings/bindings.hpp"
 #include "model/dense.hpp"
@@ -50,6 +50,29 @@ struct DenseBackward {
     }
 };
 
+struct DenseGradients {
+    static constexpr const char* name = "dense_gradients";
+    static constexpr const char* first = "inputs";
+    static constexpr Py_ssize_t arguments = 3;
+
+    template <class T> static PyObject* call(Arguments args) {
+        const Array<const T> weights = matrix<T>(args[2], "weights");
+        const Array<const T> inputs = matrix_with_columns<T>(args[0], "inputs", weights.rows());
+        const Array<const T> dvalues = matrix_of<T>(args[1], "dvalues", inputs.rows(), weights.columns());
+        NewArray<T> dweights(weights), dbiases({1, weights.columns()});
+        const model::DenseShape shape = {inputs.rows(), weights.rows(), weights.columns()};
+        {
+            const Unlocked unlocked(shape.flops());
+            model::dense_backward<T>(shape, inputs.data, dvalues.data, weights.data, dweights.data(), dbiases.data(), nullptr);
+        }
+        PyObject* const result = PyTuple_New(2);
+        if (!result) throw py::error_already_set();
+        PyTuple_SET_ITEM(result, 0, dweights.release());
+        PyTuple_SET_ITEM(result, 1, dbiases.release());
+        return result;
+    }
+};
+
 struct Regularize {
     static constexpr const char* name = "regularize";
     static constexpr const char* first = "gradient";
@@ -79,6 +102,10 @@ void bind_dense(py::module_& module) {
             "dense_backward(inputs: numpy.ndarray, dvalues: numpy.ndarray, weights: numpy.ndarray) -> "
             "tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]\n\n"
             "dweights (d, m) = inputs^T . dvalues, dbiases (1, m) = sum of dvalues, dinputs (n, d) = dvalues . weights^T."),
+        fast_method<DenseGradients>(
+            "dense_gradients(inputs: numpy.ndarray, dvalues: numpy.ndarray, weights: numpy.ndarray) -> "
+            "tuple[numpy.ndarray, numpy.ndarray]\n\n"
+            "dense_backward without dinputs: dweights (d, m) = inputs^T . dvalues, dbiases (1, m) = sum of dvalues."),
         fast_method<Regularize>(
             "regularize(gradient: numpy.ndarray, parameter: numpy.ndarray, l1: float, l2: float) -> None\n\n"
             "gradient += l1 * sign(parameter) + 2 * l2 * parameter, in place; sign(0) = +1."),

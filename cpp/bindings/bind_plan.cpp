@@ -1,4 +1,5 @@
 // Plan: the compiled plan behind Model.train. Python owns every array and hands it over for the length of a call.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -27,12 +28,12 @@ template <class T> T* array_of(const py::handle& object, const char* name, Index
 }
 
 // (values, *states of the rule); a parameter that does not learn has no states, one that is not present is None.
-template <class T> ParameterArrays<T> parameter_arrays(const py::object& object, const model::Network& network, const model::Parameter& parameter, Index rows, Index columns) {
+template <class T> ParameterArrays<T> parameter_arrays(const py::object& object, const model::Network& network, const model::Parameter& parameter, Index rows, Index columns, bool with_states) {
     ParameterArrays<T> arrays;
     if (object.is_none() != !parameter.present) throw py::type_error("arrays: expected a tuple for each parameter that is present");
     if (!parameter.present) return arrays;
     const Names& states = network.rule_entry().states;
-    const int count = parameter.learns ? states.count : 0;
+    const int count = with_states && parameter.learns ? states.count : 0;
     Fields fields(object, static_cast<std::size_t>(1 + count), "arrays");
     arrays.values = array_of<T>(fields.next(), "parameter", rows, columns);
     for (int i = 0; i < count; ++i) arrays.states[i] = array_of<T>(fields.next(), states.name[i], rows, columns);
@@ -40,16 +41,16 @@ template <class T> ParameterArrays<T> parameter_arrays(const py::object& object,
 }
 
 // ((weights, biases) of each stage), scale.
-template <class T> NetworkArrays<T> arrays_of(const py::tuple& stages, const py::object& scale, const model::Network& network) {
+template <class T> NetworkArrays<T> arrays_of(const py::tuple& stages, const py::object& scale, const model::Network& network, bool with_states = true) {
     if (py::len(stages) != network.stages.size()) throw std::invalid_argument("arrays: expected one pair per stage");
     NetworkArrays<T> arrays;
     for (std::size_t s = 0; s < network.stages.size(); ++s) {
         const model::Stage& stage = network.stages[s];
         Fields pair(stages[s], 2, "arrays");
-        const ParameterArrays<T> weights = parameter_arrays<T>(pair.next(), network, stage.weights, stage.n_inputs, stage.n_neurons);
-        arrays.stages.push_back({weights, parameter_arrays<T>(pair.next(), network, stage.biases, 1, stage.n_neurons)});
+        const ParameterArrays<T> weights = parameter_arrays<T>(pair.next(), network, stage.weights, stage.n_inputs, stage.n_neurons, with_states);
+        arrays.stages.push_back({weights, parameter_arrays<T>(pair.next(), network, stage.biases, 1, stage.n_neurons, with_states)});
     }
-    arrays.scale = parameter_arrays<T>(scale, network, network.scale, 1, network.n_inputs());
+    arrays.scale = parameter_arrays<T>(scale, network, network.scale, 1, network.n_inputs(), with_states);
     return arrays;
 }
 
@@ -92,7 +93,7 @@ PyPlan::PyPlan(const py::object& network) : description_(description_of(network)
 }
 
 void PyPlan::begin(const py::object& samples, const py::object& validation, std::int64_t epochs, bool stop_on_nonfinite, bool drops_last, double precision,
-                   std::int64_t notes_every, std::int64_t steps_before) {
+                   const py::object& monitors, std::int64_t notes_every, std::int64_t steps_before) {
     model::Work work;
     work.samples = samples_of(samples, description_.network);
     work.validation = samples_of(validation, description_.network);
@@ -102,17 +103,19 @@ void PyPlan::begin(const py::object& samples, const py::object& validation, std:
     work.precision = precision;
     work.notes_every = notes_every;
     work.steps_before = steps_before;
+    work.monitors = monitors_of(monitors);
     if (work.samples.count < (drops_last ? description_.network.batch_size : 1)) throw std::invalid_argument("samples: expected at least one batch");
     plan_->begin(work);
     samples_ = samples;
     validation_ = validation;
+    order_ = py::none();
     count_ = work.samples.count;
 }
 
 void PyPlan::end() {
     plan_->begin({});
     plan_->stop();
-    samples_ = validation_ = py::none();
+    samples_ = validation_ = order_ = py::none();
     count_ = 0;
 }
 
@@ -183,15 +186,22 @@ py::tuple PyPlan::take_notes() {
     return py::make_tuple(py::reinterpret_steal<py::object>(steps.release()), py::reinterpret_steal<py::object>(values.release()));
 }
 
+const std::int64_t* PyPlan::places_of(const py::object& order) {
+    if (order.is_none()) return nullptr;
+    if (order.is(order_)) return places_.data();
+    PyArrayObject* const array = check_int64(order.ptr(), "order");
+    if (PyArray_NDIM(array) != 1 || PyArray_DIM(array, 0) != count_) throw_shape("order", shape_text({count_}), array);
+    const auto* const first = static_cast<const std::int64_t*>(PyArray_DATA(array));
+    order_ = py::none();
+    places_.assign(first, first + count_);
+    for (const std::int64_t place : places_)
+        if (place < 0 || place >= count_) throw std::invalid_argument("order: expected places of samples");
+    order_ = order;
+    return places_.data();
+}
+
 std::int64_t PyPlan::run(std::int64_t max_steps, double seconds, const py::object& order, const py::object& factors) {
-    const std::int64_t* places = nullptr;
-    if (!order.is_none()) {
-        PyArrayObject* const array = check_int64(order.ptr(), "order");
-        if (PyArray_NDIM(array) != 1 || PyArray_DIM(array, 0) != count_) throw_shape("order", shape_text({count_}), array);
-        places = static_cast<const std::int64_t*>(PyArray_DATA(array));
-        for (Index i = 0; i < count_; ++i)
-            if (places[i] < 0 || places[i] >= count_) throw std::invalid_argument("order: expected places of samples");
-    }
+    const std::int64_t* const places = places_of(order);
     model::Factors found;
     if (!factors.is_none()) {
         Fields fields(factors, 3, "factors");
@@ -212,6 +222,20 @@ void PyPlan::load(const py::tuple& stages, const py::object& scale) {
 void PyPlan::store(const py::tuple& stages, const py::object& scale) const {
     if (description_.is_double) static_cast<model::Plan<double>&>(*plan_).store(arrays_of<double>(stages, scale, description_.network));
     else static_cast<model::Plan<float>&>(*plan_).store(arrays_of<float>(stages, scale, description_.network));
+}
+
+void PyPlan::store_best(const py::tuple& stages, const py::object& scale) {
+    const auto& found = plan_->monitors();
+    if (std::none_of(found.begin(), found.end(), [](const model::Monitor& each) { return each.keeps && each.best_epoch > 0; }))
+        throw std::logic_error("store_best: expected an epoch that was kept");
+    if (description_.is_double) static_cast<model::Plan<double>&>(*plan_).store_best(arrays_of<double>(stages, scale, description_.network, false));
+    else static_cast<model::Plan<float>&>(*plan_).store_best(arrays_of<float>(stages, scale, description_.network, false));
+}
+
+py::tuple PyPlan::monitors() const {
+    py::list found;
+    for (const model::Monitor& each : plan_->monitors()) found.append(py::make_tuple(each.best_epoch, each.best, each.acted_epoch));
+    return py::tuple(found);
 }
 
 void PyPlan::set_schedule(double learning_rate, double decay, double weight_decay, std::int64_t iterations, double clip_norm, const std::vector<double>& settings) {
@@ -271,7 +295,8 @@ void bind_plan(py::module_& module) {
     py::class_<PyPlan>(module, "Plan", "A compiled training plan; `chainrule.training.network` describes the network.")
         .def(py::init<const py::object&>(), py::arg("network"))
         .def("begin", &PyPlan::begin, py::arg("samples"), py::arg("validation"), py::arg("epochs"), py::arg("stop_on_nonfinite"), py::arg("drops_last"),
-             py::arg("precision"), py::arg("notes_every") = 0, py::arg("steps_before") = 0, "Begin a training of other samples in the same memory.")
+             py::arg("precision"), py::arg("monitors"), py::arg("notes_every") = 0, py::arg("steps_before") = 0,
+             "Begin a training of other samples in the same memory.")
         .def("end", &PyPlan::end, "Let the samples go.")
         .def("set_counts", [](PyPlan& self, const py::object& counts) { self.plan().set_counts(counts_of(counts)); }, py::arg("counts"),
              "Where the training stands; steps_taken and forwards count from here.")
@@ -285,6 +310,9 @@ void bind_plan(py::module_& module) {
              "Run whole steps until max_steps are done, the factors used up or the seconds gone by; return their number.")
         .def("load", &PyPlan::load, py::arg("stages"), py::arg("scale"), "Read parameters and optimizer arrays.")
         .def("store", &PyPlan::store, py::arg("stages"), py::arg("scale"), "Write parameters and optimizer arrays, in place.")
+        .def("store_best", &PyPlan::store_best, py::arg("stages"), py::arg("scale"), "Write the parameters of the epoch that a monitor kept; without states.")
+        .def("monitors", &PyPlan::monitors, "Best epoch, best value and epoch of the last act of each monitor; epochs from 1, 0: none.")
+        .def_property_readonly("learning_rate", [](const PyPlan& self) { return self.plan().schedule.learning_rate; })
         .def("set_schedule", &PyPlan::set_schedule, py::kw_only(), py::arg("learning_rate"), py::arg("decay"), py::arg("weight_decay"), py::arg("iterations"),
              py::arg("clip_norm"), py::arg("settings"), "What may change between stretches; settings are those of the rule, in the catalogue's order.")
         .def("step_record", &PyPlan::step_record, "Accuracy, data loss, regularisation loss (NaN where it is not known) and rate of the last step.")

@@ -1,5 +1,8 @@
 #include "bindings/plan_arguments.hpp"
 
+#include <algorithm>
+#include <iterator>
+
 #include "bindings/targets.hpp"
 
 namespace chainrule::bindings {
@@ -104,6 +107,31 @@ model::Counts counts_of(const py::object& object) {
         counts.stages.push_back({weights, steps.next_as<std::int64_t>()});
     }
     return counts;
+}
+
+std::vector<model::Monitor> monitors_of(const py::object& object) {
+    static const char* const values[] = {"loss", "data_loss", "regularization_loss", "accuracy", "validation_loss", "validation_accuracy"};
+    std::vector<model::Monitor> monitors;
+    for (const py::handle each : object.cast<py::tuple>()) {
+        Fields fields(each, 9, "monitor");
+        model::Monitor monitor;
+        const std::string value = fields.next_as<std::string>();
+        const auto* const found = std::find(std::begin(values), std::end(values), value);
+        if (found == std::end(values)) throw std::invalid_argument("monitor: expected a column of losses or accuracies, got '" + value + "'");
+        monitor.value = static_cast<model::Monitored>(found - values);
+        monitor.upwards = fields.next_as<bool>();
+        monitor.ties = fields.next_as<bool>();
+        monitor.keeps = fields.next_as<bool>();
+        monitor.min_delta = fields.next_as<double>();
+        monitor.patience = fields.next_as<std::int64_t>();
+        monitor.factor = fields.next_as<double>();
+        monitor.least = fields.next_as<double>();
+        monitor.cooldown = fields.next_as<std::int64_t>();
+        monitors.push_back(monitor);
+    }
+    if (std::count_if(monitors.begin(), monitors.end(), [](const model::Monitor& each) { return each.keeps; }) > 1)
+        throw std::invalid_argument("monitors: expected at most one that keeps parameters");
+    return monitors;
 }
 
 model::Samples samples_of(PyObject* X, PyObject* y, PyObject* weights, const model::Network& network) {

@@ -43,6 +43,9 @@ Description description_of(const py::object& object);
 // ((key, step) of each stream), steps of the scale, ((steps of weights, of biases) of each stage).
 model::Counts counts_of(const py::object& object);
 
+// Tuples (value, upwards, ties, keeps, min_delta, patience, factor, least, cooldown).
+std::vector<model::Monitor> monitors_of(const py::object& object);
+
 // Borrowed samples; y is targets (n, m), floats, or int64 labels (n,), and targets of one output may be (n,). Weights may be None.
 model::Samples samples_of(PyObject* X, PyObject* y, PyObject* weights, const model::Network& network);
 

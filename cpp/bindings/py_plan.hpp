@@ -12,10 +12,13 @@ class PyPlan {
   public:
     explicit PyPlan(const py::object& network);
     void begin(const py::object& samples, const py::object& validation, std::int64_t epochs, bool stop_on_nonfinite, bool drops_last, double precision,
-               std::int64_t notes_every, std::int64_t steps_before);
+               const py::object& monitors, std::int64_t notes_every, std::int64_t steps_before);
     void end();
     void load(const py::tuple& stages, const py::object& scale);
     void store(const py::tuple& stages, const py::object& scale) const;
+    void store_best(const py::tuple& stages, const py::object& scale);
+    // (best epoch, best, epoch of the last act) of each; epochs from 1, 0: none.
+    py::tuple monitors() const;
     void set_schedule(double learning_rate, double decay, double weight_decay, std::int64_t iterations, double clip_norm, const std::vector<double>& settings);
     std::int64_t run(std::int64_t max_steps, double seconds, const py::object& order, const py::object& factors);
     double gradients(const py::object& flat, const py::object& dropped);
@@ -33,10 +36,15 @@ class PyPlan {
   private:
     template <class T> double observe_as(const py::object& flat, const py::object& dropped, const py::object& seen);
     template <class T> double gradients_as(const py::object& flat, const double* dropped);
+    // An order is checked and copied once, when it comes first: it is as long as the samples are many, and an epoch may take
+    // hundreds of stretches.
+    const std::int64_t* places_of(const py::object& order);
 
     Description description_;
     py::object samples_ = py::none(), validation_ = py::none();
     Index count_ = 0;
+    py::object order_ = py::none();  // the one that places_ holds
+    std::vector<std::int64_t> places_;
     std::unique_ptr<model::PlanBase> plan_;
 };
 

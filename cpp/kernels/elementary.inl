@@ -76,10 +76,10 @@ template <class T> CHAINRULE_INLINE ExponentialInParts<T> exponential_in_parts(c
     const Whole<T> whole = nearest_whole<Limits<T>::exp_offset>(x, Polynomials<T>::log2_e);
     return {exp_minus_1_of_rest(less_whole_ln2(x, whole.n)), whole.power};
 }
-template <class T> CHAINRULE_INLINE Vec<T> exponential(const Vec<T>& not_positive) { return exponential_in_parts(not_positive).value(); }
+template <class T> CHAINRULE_LONG Vec<T> exponential(const Vec<T>& not_positive) { return exponential_in_parts(not_positive).value(); }
 
 // For x of any sign: where x <= 0 the bits of exponential.
-template <class T> CHAINRULE_INLINE Vec<T> exponential_any(const Vec<T>& any) {
+template <class T> CHAINRULE_LONG Vec<T> exponential_any(const Vec<T>& any) {
     using R = Limits<T>;
     const Vec<T> x = larger(broadcast(R::exp_low), smaller(broadcast(R::exp_high), any));
     const auto grows = Vec<T>{} < x;
@@ -90,14 +90,14 @@ template <class T> CHAINRULE_INLINE Vec<T> exponential_any(const Vec<T>& any) {
 }
 
 // For x <= 0. Keeps the sign of zero.
-template <class T> CHAINRULE_INLINE Vec<T> exponential_minus_1(const Vec<T>& not_positive) {
+template <class T> CHAINRULE_LONG Vec<T> exponential_minus_1(const Vec<T>& not_positive) {
     const Vec<T> x = larger(broadcast(T(-2) * Limits<T>::tanh_one), not_positive);
     const Whole<T> whole = nearest_whole<0>(x, Polynomials<T>::log2_e);
     const Vec<T> r = less_whole_ln2(x, whole.n);
     return with_sign(fma(whole.power, exp_minus_1_of_rest(r), whole.power - broadcast(T(1))), not_positive);
 }
 
-template <class T> CHAINRULE_INLINE Vec<T> hyperbolic_tangent(const Vec<T>& x) {
+template <class T> CHAINRULE_LONG Vec<T> hyperbolic_tangent(const Vec<T>& x) {
     using P = Polynomials<T>;
     const Vec<T> size = smaller(broadcast(Limits<T>::tanh_one), absolute(x));
     const Whole<T> whole = nearest_whole<1>(size, T(2) * P::log2_e);
@@ -107,13 +107,13 @@ template <class T> CHAINRULE_INLINE Vec<T> hyperbolic_tangent(const Vec<T>& x) {
     return with_sign(q / (q + broadcast(T(2))), x);
 }
 
-template <class T> CHAINRULE_INLINE Vec<T> sigmoid(const Vec<T>& x) {
+template <class T> CHAINRULE_LONG Vec<T> sigmoid(const Vec<T>& x) {
     const Vec<T> e = exponential(Vec<T>{} - absolute(x));
     return select(x < Vec<T>{}, e, broadcast(T(1))) / (broadcast(T(1)) + e);
 }
 
 // For positive normal x, and NaN; log(0) is not asked for.
-template <class T> CHAINRULE_INLINE Vec<T> logarithm(const Vec<T>& x) {
+template <class T> CHAINRULE_LONG Vec<T> logarithm(const Vec<T>& x) {
     using P = Polynomials<T>;
     using B = NativeBits<T>;
     constexpr int mantissa = Types<T>::mantissa_bits;
@@ -139,7 +139,7 @@ template <class T> CHAINRULE_INLINE Vec<T> logarithm(const Vec<T>& x) {
 }
 
 // log(1 + x) for 0 <= x <= 1.
-template <class T> CHAINRULE_INLINE Vec<T> logarithm_of_1_plus(const Vec<T>& x) {
+template <class T> CHAINRULE_LONG Vec<T> logarithm_of_1_plus(const Vec<T>& x) {
     using P = Polynomials<T>;
     const auto large = broadcast(T(0.41421356237309504880)) < x;
     const Vec<T> f = select(large, (x - broadcast(T(1))) * broadcast(T(0.5)), x);
@@ -160,7 +160,7 @@ template <class T> struct TanhOfSoftplus {
 
 // slope = 4 e (1 + e) / d^2 for x < 0, 4 e^2 (1 + e) / d^2 else, with d the denominator of value; `square` is d^2 / 4.
 // e or e^2 joins last and from its parts, (1 + m)^2 = 1 + (2 m + m^2), which spares roundings.
-template <class T> CHAINRULE_INLINE TanhOfSoftplus<T> hyperbolic_tangent_of_softplus(const Vec<T>& x) {
+template <class T> CHAINRULE_LONG TanhOfSoftplus<T> hyperbolic_tangent_of_softplus(const Vec<T>& x) {
     const Vec<T> quarter = broadcast(T(0.25)), one = broadcast(T(1)), two = broadcast(T(2));
     const auto falls = x < Vec<T>{};
     const ExponentialInParts<T> exp = exponential_in_parts(Vec<T>{} - absolute(x));
@@ -176,7 +176,7 @@ template <class T> CHAINRULE_INLINE TanhOfSoftplus<T> hyperbolic_tangent_of_soft
     return {numerator / denominator, select(falls, slope, exp.scaled(slope))};
 }
 
-template <class T> CHAINRULE_INLINE Vec<T> logarithm_of_cosh(const Vec<T>& x) {
+template <class T> CHAINRULE_LONG Vec<T> logarithm_of_cosh(const Vec<T>& x) {
     using P = Polynomials<T>;
     const Vec<T> size = absolute(x);
     const auto near = size < broadcast(P::cosh_limit);
@@ -224,7 +224,7 @@ template <class T, int N> CHAINRULE_INLINE Vec<T> scaled_tail(const T (&scaled)[
     return polynomial(scaled, q) / (x + broadcast(offset));
 }
 
-template <class T> CHAINRULE_INLINE Vec<T> complementary_error_function(const Vec<T>& x) {
+template <class T> CHAINRULE_LONG Vec<T> complementary_error_function(const Vec<T>& x) {
     using P = Polynomials<T>;
     const Vec<T> size = smaller(broadcast(P::erfc_zero), absolute(x));
     const Vec<T> tail = exponential_of_square(size, T(1)).times(scaled_tail(P::erfc_scaled, P::erfc_offset, P::erfc_centre, size));
@@ -236,7 +236,7 @@ template <class T> struct Normal {
     Vec<T> density, distribution;
 };
 
-template <class T> CHAINRULE_INLINE Normal<T> normal(const Vec<T>& x) {
+template <class T> CHAINRULE_LONG Normal<T> normal(const Vec<T>& x) {
     using P = Polynomials<T>;
     const Vec<T> size = smaller(broadcast(P::normal_zero), absolute(x));
     const ExponentialInParts<T> e = exponential_of_square(size, T(0.5));

@@ -11,6 +11,8 @@ template <class T> struct Targets {
     }
 };
 
+template <class Formula> constexpr bool takes_labels = Formula::is_categorical;
+
 // Targets as a formula sees them: with label smoothing e they are (1 - e) y + e / m.
 template <class Formula, class T> struct Smoothed {
     const Targets<T>& y;
@@ -26,9 +28,9 @@ template <class Formula, class T> struct Smoothed {
     CHAINRULE_INLINE Vec<T> column(Index j) const { return smooth() ? fma(broadcast(keep), y.column(j), broadcast(shift)) : y.column(j); }
 };
 
-template <class T> CHAINRULE_INLINE Targets<T> load_targets(const LossJob<T>& job, Index r, Index rows, T* scratch) {
-    Targets<T> y = {{nullptr, 0}, {}, job.labels != nullptr, job.target_cols - 1};
-    if (!job.labels) {
+template <class Formula, class T> CHAINRULE_INLINE Targets<T> load_targets(const LossJob<T>& job, Index r, Index rows, T* scratch) {
+    Targets<T> y = {{nullptr, 0}, {}, takes_labels<Formula> && job.labels, job.target_cols - 1};
+    if (!y.has_labels) {
         y.block = load_block(job.targets, job.samples_in_lanes, r, rows, job.target_cols, job.padded, scratch);
         return y;
     }
@@ -85,7 +87,7 @@ template <class Formula, class T> void loss(const LossJob<T>& job) noexcept {
     for (Index r = 0; r < job.rows; r += lanes<T>) {
         const Index rows = at_most(job.rows - r, lanes<T>);
         const Block<T> p = load_block(job.output, job.samples_in_lanes, r, rows, job.cols, job.padded, job.scratch);
-        const Targets<T> y = load_targets(job, r, rows, scratch_y);
+        const Targets<T> y = load_targets<Formula>(job, r, rows, scratch_y);
         Block<T> d = {nullptr, lanes<T>};
         if (job.dvalues.data) d = job.samples_in_lanes ? Block<T>{job.dvalues.data + r / lanes<T> * job.dvalues.vec, job.dvalues.row} : Block<T>{scratch_d, lanes<T>};
         // lanes without a sample get the scale 0, so that padding never adds to a sum over samples

@@ -11,7 +11,7 @@
 // (12) + 2 + 1. NEON: 4 of 32: 6 x 1 (24) + 4 + 1. SSE2: 4 of 16: 2 x 1 (8) + 4 + 1.
 
 #if defined(__AVX512F__)
-constexpr int product_rows = 14, product_vectors = 2, product_sums = 24;
+constexpr int product_rows = 14, product_vectors = 2, product_sums = 12;
 #elif defined(__AVX2__) || defined(__aarch64__)
 constexpr int product_rows = 6, product_vectors = 1, product_sums = 6;
 #else
@@ -41,10 +41,6 @@ template <class T> struct RowBases<InPanels, T> {
     RowBases(const T* a, Index) : base(a) {}
     CHAINRULE_INLINE const T& at(int r, Index k) const { return base[r * lanes<T> + k]; }
 };
-
-// Of `left` rows the next of `tiles` tiles of as equal a height as possible (31 rows: 11 + 10 + 10). Most small products
-// are one tile, and a division takes as long as its sums.
-CHAINRULE_INLINE Index height_of_next(Index left, Index tiles) { return tiles == 1 ? left : (left + tiles - 1) / tiles; }
 
 // The lines of the next panels of b that one row tile fetches in each panel of a.
 template <class T> struct Ahead {
@@ -129,28 +125,30 @@ void product_tile(const Product<T>& job, const T* a, const T* b, const T* init, 
 
 template <class T, class Width> using ProductTile = void (*)(const Product<T>&, const T*, const T*, const T*, T*, Ahead<T>, Width);
 
-// The tiles V vectors wide, one to tallest_product(V) rows high.
-template <class T, int V, class Layout, class Width, class Rows = UpTo<tallest_product(V)>> struct ProductTiles;
-template <class T, int V, class Layout, class Width, int... R> struct ProductTiles<T, V, Layout, Width, Indices<R...>> {
-    static constexpr ProductTile<T, Width> with_rows[] = {product_tile<R + 1, V, Layout, Width, T>...};
+// The tiles V vectors wide, one for each height.
+template <class T, int V, class Layout, class Width, class Places = PlacesOfHeights<tallest_product(V)>> struct ProductTiles;
+template <class T, int V, class Layout, class Width, int... P> struct ProductTiles<T, V, Layout, Width, Indices<P...>> {
+    static constexpr ProductTile<T, Width> at[] = {product_tile<TileHeights<tallest_product(V)>::height(P), V, Layout, Width, T>...};
 };
 
 // All row tiles of V vectors of columns.
 template <int V, class Layout, class Width, class T>
 void product_columns(const Product<T>& job, Index vector, Width width) {
     const T* b = job.b.data + vector * job.b.vec;
-    Index left = job.rows;
-    const Index all_tiles = (job.rows + tallest_product(V) - 1) / tallest_product(V);
+    constexpr int tallest = tallest_product(V);
     Ahead<T> ahead = {nullptr, 0};
-    if (job.prefetch && (vector + V) * lanes<T> < job.cols) ahead = {b + V * job.b.vec, (lanes<T> + all_tiles - 1) / all_tiles};
-    for (Index tiles = all_tiles, r = 0; tiles > 0; --tiles) {
-        const Index count = height_of_next(left, tiles);
+    if (job.prefetch && (vector + V) * lanes<T> < job.cols) {
+        const Index fewest_tiles = (job.rows + tallest - 1) / tallest;
+        ahead = {b + V * job.b.vec, (lanes<T> + fewest_tiles - 1) / fewest_tiles};
+    }
+    Index fetched = 0;
+    for (Index r = 0; r < job.rows;) {
+        const int place = next_tile<tallest>(job.rows - r);
         const T* init = job.init.data ? job.init.data + r * job.init.row + vector * job.init.vec : nullptr;
-        ProductTiles<T, V, Layout, Width>::with_rows[count - 1](job, job.a.data + r * job.a.row, b, init,
-                                                                job.output.data + r * job.output.row + vector * job.output.vec, ahead, width);
-        if (ahead.next) ahead.next += ahead.lines * lanes<T>;
-        r += count;
-        left -= count;
+        ProductTiles<T, V, Layout, Width>::at[place](job, job.a.data + r * job.a.row, b, init,
+                                                     job.output.data + r * job.output.row + vector * job.output.vec, ahead, width);
+        if (ahead.next) ahead.next = (fetched += ahead.lines) < lanes<T> ? ahead.next + ahead.lines * lanes<T> : nullptr;
+        r += TileHeights<tallest>::height(place);
     }
 }
 

@@ -61,22 +61,23 @@ template <class End, int R, int C, class T> void product_nt_tiles(const Product<
 }
 
 template <class T> using ProductNtTiles = void (*)(const Product<T>&, Index, Index, Index, Index);
-template <class End, int C, class T, class Rows> struct ProductNtHeights;
-template <class End, int C, class T, int... R> struct ProductNtHeights<End, C, T, Indices<R...>> {
-    static constexpr ProductNtTiles<T> with_rows[] = {product_nt_tiles<End, R + 1, C, T>...};
+template <class End, int C, class T> constexpr int tallest_nt = End::template sums<T> / C;
+template <class End, int C, class T, class Places = PlacesOfHeights<tallest_nt<End, C, T>>> struct ProductNtHeights;
+template <class End, int C, class T, int... P> struct ProductNtHeights<End, C, T, Indices<P...>> {
+    static constexpr ProductNtTiles<T> at[] = {product_nt_tiles<End, TileHeights<tallest_nt<End, C, T>>::height(P), C, T>...};
 };
 
-// The columns from c on, as many as C at a time make; all rows in tiles of as equal a height as possible.
+// The columns from c on, as many as C at a time make; all rows.
 template <class End, int C, class T> void product_nt_columns(const Product<T>& job, Index& c) {
     if (c + C > job.cols) return;
-    constexpr Index tallest = End::template sums<T> / C;
-    for (Index left = job.rows, tiles = (left + tallest - 1) / tallest, r = 0; tiles > 0;) {
-        // heights differ by one at most: `same` tiles of the first height, then the rest
-        const Index height = height_of_next(left, tiles), same = tiles == 1 ? 1 : tiles - (height * tiles - left);
-        ProductNtHeights<End, C, T, UpTo<tallest>>::with_rows[height - 1](job, r, same, c, job.cols);
-        tiles -= same;
-        r += same * height;
-        left -= same * height;
+    constexpr int tallest = tallest_nt<End, C, T>;
+    for (Index left = job.rows; left > 0;) {
+        const int place = next_tile<tallest>(left);
+        const Index height = TileHeights<tallest>::height(place), r = job.rows - left;
+        Index same = 0;
+        do ++same, left -= height;
+        while (left > 0 && next_tile<tallest>(left) == place);
+        ProductNtHeights<End, C, T>::at[place](job, r, same, c, job.cols);
     }
     c += (job.cols - c) / C * C;
 }
@@ -94,8 +95,9 @@ template <class End, class T> void product_nt_by(const Product<T>& job) {
 
 // --- totals -------------------------------------------------------------------------------------------------------
 
+// Tiles of as many sums as one register takes: the tree then adds full registers.
 struct Totals {
-    template <class T> static constexpr int sums = static_cast<int>(lanes<T>);
+    template <class T> static constexpr int sums = part_lanes<T>;
 
     template <int R, int C, class T> static CHAINRULE_INLINE void tile(const Product<T>& job, Index r, Index c) {
         Native<T> folded[lanes<T>] = {};

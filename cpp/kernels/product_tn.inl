@@ -3,7 +3,7 @@
 // Shapes: a (inner, rows), b (inner, cols), output (rows, cols), each a Grid; init one row or a full grid.
 //
 // Both operands are read along their rows, so nothing is transposed. A tile's R values of a stand side by side:
-// tiles never cross a panel of a. One chain of fused multiply-adds over k per element, as in product.inl.
+// tiles never cross a panel of a, but where its vectors follow each other. One chain of fused multiply-adds over k per element, as in product.inl.
 //
 // Registers: AVX-512 8 x 3 sums + 3 of b + 1 of a = 28 of 32; AVX2 6 x 1 (12) + 2 + 1 of 16. An activation with a parameter
 // would need one more: GCC would spill in the loop (6 % of `wide` on AVX2).
@@ -65,21 +65,22 @@ void product_tn_tile(const Product<T>& job, const T* a, const T* b, const T* ini
 
 template <class T, class Width> using ProductTnTile = void (*)(const Product<T>&, const T*, const T*, const T*, T*, BothAhead<T>, Width);
 
-template <class T, int V, class Layout, class Width, class Rows = UpTo<product_tn_rows>> struct ProductTnTiles;
-template <class T, int V, class Layout, class Width, int... R> struct ProductTnTiles<T, V, Layout, Width, Indices<R...>> {
-    static constexpr ProductTnTile<T, Width> with_rows[] = {product_tn_tile<R + 1, V, Layout, Width, T>...};
+template <class T, int V, class Layout, class Width, class Places = PlacesOfHeights<product_tn_rows>> struct ProductTnTiles;
+template <class T, int V, class Layout, class Width, int... P> struct ProductTnTiles<T, V, Layout, Width, Indices<P...>> {
+    static constexpr ProductTnTile<T, Width> at[] = {product_tn_tile<TileHeights<product_tn_rows>::height(P), V, Layout, Width, T>...};
 };
 
-// All row tiles of V vectors of columns; each panel of a is cut into tiles of as equal a height as possible.
+// All row tiles of V vectors of columns, one panel of a after the other, or all rows at once where they stand side by side.
 template <int V, class Layout, class Width, class T>
 void product_tn_columns(const Product<T>& job, Index vector, Width width) {
     const T* b = job.b.data + vector * job.b.vec;
     Index under_way = 0;  // of the rows that follow those of b
+    const Index together = job.a.vec == lanes<T> ? job.rows : lanes<T>;
     for (Index panel = 0, r = 0; r < job.rows; ++panel) {
-        Index left = job.rows - r < lanes<T> ? job.rows - r : lanes<T>;
         const T* a = job.a.data + panel * job.a.vec;
-        for (Index tiles = (left + product_tn_rows - 1) / product_tn_rows; tiles > 0; --tiles) {
-            const Index count = height_of_next(left, tiles);
+        for (Index left = job.rows - r < together ? job.rows - r : together; left > 0;) {
+            const int place = next_tile<product_tn_rows>(left);
+            const Index count = TileHeights<product_tn_rows>::height(place);
             const T* init = job.init.data ? job.init.data + r * job.init.row + vector * job.init.vec : nullptr;
             BothAhead<T> ahead = {job.prefetch ? a + job.a.vec : nullptr, nullptr};
             if (job.prefetch && under_way < job.inner) {
@@ -87,7 +88,7 @@ void product_tn_columns(const Product<T>& job, Index vector, Width width) {
                 under_way += job.inner / product_tn_unroll;
             }
             T* const output = job.output.data + r * job.output.row + vector * job.output.vec;
-            ProductTnTiles<T, V, Layout, Width>::with_rows[count - 1](job, a, b, init, output, ahead, width);
+            ProductTnTiles<T, V, Layout, Width>::at[place](job, a, b, init, output, ahead, width);
             a += count;
             r += count;
             left -= count;

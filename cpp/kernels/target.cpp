@@ -24,6 +24,8 @@ namespace {
 
 #include "activations.inl"
 
+#include "heights.inl"
+
 #include "product.inl"
 
 #include "product_tn.inl"

@@ -71,7 +71,12 @@ template <class T, class Source> void gather_transposed_from(const GatherJob<T>&
     for (Index r = 0; r < job.rows; r += lanes<T>)
         for_each_vector<T>(job.cols, [&](Index c, auto width) {
             Vec<T> x[lanes<T>];
-            if (r + lanes<T> <= job.rows)
+            if constexpr (!is_same<T, Source>) {  // seldom: converted by a loop, through memory
+                T square[lanes<T> * lanes<T>];
+                const Index count = at_most(job.rows - r, lanes<T>);
+                _Pragma("GCC unroll 1") for (Index i = 0; i < count; ++i) store(square + i * lanes<T>, load_converted<T>(source_row(rows, source, r + i) + c, width));
+                load_square(x, square, lanes<T>, count, lanes<T>);
+            } else if (r + lanes<T> <= job.rows)
                 _Pragma("GCC unroll 16") for (int i = 0; i < lanes<T>; ++i) x[i] = load_converted<T>(source_row(rows, source, r + i) + c, width);
             else
                 _Pragma("GCC unroll 16") for (int i = 0; i < lanes<T>; ++i)

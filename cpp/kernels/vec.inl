@@ -33,6 +33,12 @@ template <class T> using NativeBits = typename Types<T>::Bits;
 template <class T> constexpr int part_lanes = register_bytes / static_cast<int>(sizeof(T));
 
 #define CHAINRULE_INLINE inline __attribute__((always_inline))
+// A long function of vectors. SSE2 has registers for four, so there it is called, and stands once.
+#if defined(__x86_64__) && !defined(__AVX2__)
+#define CHAINRULE_LONG __attribute__((noinline))
+#else
+#define CHAINRULE_LONG CHAINRULE_INLINE
+#endif
 #define EACH_PART _Pragma("GCC unroll 4") for (int p = 0; p < parts; ++p)
 
 template <class T> struct Vec {
@@ -356,14 +362,21 @@ template <int S, class T> CHAINRULE_INLINE void trade_rows(Vec<T> (&x)[lanes<T>]
     }
 }
 
+// Only AVX-512 has registers for a whole square; elsewhere it passes through memory anyway, and the butterfly stands once.
+#if defined(__AVX512F__)
+#define CHAINRULE_SQUARE CHAINRULE_INLINE
+#else
+#define CHAINRULE_SQUARE __attribute__((noinline)) inline
+#endif
+
 // x[i][j] <-> x[j][i]
-CHAINRULE_INLINE void transpose_square(Vec<float> (&x)[16]) {
+CHAINRULE_SQUARE void transpose_square(Vec<float> (&x)[16]) {
     trade_rows<1>(x);
     trade_rows<2>(x);
     trade_rows<4>(x);
     trade_rows<8>(x);
 }
-CHAINRULE_INLINE void transpose_square(Vec<double> (&x)[8]) {
+CHAINRULE_SQUARE void transpose_square(Vec<double> (&x)[8]) {
     trade_rows<1>(x);
     trade_rows<2>(x);
     trade_rows<4>(x);

@@ -13,12 +13,20 @@ namespace chainrule::model {
 
 constexpr Index chunk_samples = 48, chunks_together = 8;
 constexpr Index group_samples = chunk_samples * chunks_together;
+constexpr Index block_samples = group_samples * chunks_together;
 
 // Calls chunk(first, count, adds) for the chunks of a group of samples, once where there are none; `adds`: to what is there.
 template <class Chunk> void for_each_chunk(Index samples, const Chunk& chunk) {
     Index first = 0;
     do chunk(first, std::min(samples - first, chunk_samples), first > 0);
     while ((first += chunk_samples) < samples);
+}
+
+// The same for the groups of a block of samples.
+template <class Group> void for_each_group(Index samples, const Group& group) {
+    Index first = 0;
+    do group(first, std::min(samples - first, group_samples), first > 0);
+    while ((first += group_samples) < samples);
 }
 
 // sums += values, with what each sum has lost so far in `lost`: as good as sums of twice the precision, in fixed order.
@@ -30,7 +38,7 @@ template <class T> void add_up(Index elements, const T* values, T* sums, T* lost
     }
 }
 
-// Adds up sums of groups, each an array of `elements`, as they come.
+// Adds up sums of groups or of whole blocks, each an array of `elements`, as they come.
 template <class T> class Cascade {
   public:
     // Levels that so many sums need, the one that they come to included.

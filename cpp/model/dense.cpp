@@ -5,6 +5,7 @@
 #include "model/blocks.hpp"
 #include "model/chunks.hpp"
 #include "model/grids.hpp"
+#include "runtime/caches.hpp"
 #include "runtime/dispatch.hpp"
 #include "runtime/floating_point.hpp"
 #include "runtime/memory.hpp"
@@ -27,8 +28,8 @@ constexpr Index rows_worth_packing = 24;
 constexpr Index bytes_read_in_place = 128 * 1024;
 // Rows of this length and more are packed (chosen on `wide`).
 constexpr Index page_bytes = 4096;
-// Samples packed at a time for gradients.
-constexpr Index most_packed_samples = 1024;
+// Vectors of inputs that dvalues pass by at a time: a chunk of samples of them, and the sums, stay in L1.
+constexpr Index vectors_together = 6;
 // Up to here a transposed strip of weights costs more than lane-wise dot products.
 constexpr Index rows_by_dot_product = 3;
 
@@ -50,6 +51,18 @@ template <class T> struct PackedRows {
 };
 template <class T> bool has_long_rows(Index row) { return row * static_cast<Index>(sizeof(T)) >= page_bytes; }
 
+// The length of passes over the inner index, as equal as whole vectors allow: longer than a plan's as long as a tile's strip of
+// weights is half of L1 at most, since each pass comes back to the sums. Long rows are packed, and then the samples' part of a
+// pass stays in L2 (chosen on `wide`).
+template <class T> Index length_of_pass(Index inner, Index rows, bool packs) {
+    const Blocks<T> blocks;
+    Index most = runtime::caches().l1 / 2 / (runtime::kernels<T>().product_vectors * line_bytes);
+    if (packs) most = std::min(most, blocks.quarter_l2 / (rows * static_cast<Index>(sizeof(T))));
+    most = std::max(most / lanes<T> * lanes<T>, blocks.inner);
+    const Index passes = (inner + most - 1) / most;
+    return whole_vectors<T>((inner + passes - 1) / passes);
+}
+
 // output[part] = init + a . b, where pack(first, count, column, width, strip) packs b's rows [first, first + count) of
 // some columns into the panels of a strip.
 template <class T, class Pack>
@@ -58,16 +71,18 @@ void packed_product(const Grid<const T>& a, Index inner, const OutputBlock<T>& p
     const Blocks<T> blocks;
     // twice as many rows as in a plan: here weights are packed again for each block of them
     const Index rows_each = std::min(part.rows.last - part.rows.first, 2 * blocks.rows), first_column = part.columns.first;
-    const bool packs_a = has_long_rows<T>(a.row), packs_sums = has_long_rows<T>(output.row) && inner > blocks.inner;
-    PackedRows<T> strip(blocks.inner, std::min(part.columns.last - first_column, strip_panels * lanes<T>));
-    PackedRows<T> packed_a(rows_each, packs_a ? std::min(inner, blocks.inner) : 0);
+    const bool packs_a = has_long_rows<T>(a.row), long_sums = has_long_rows<T>(output.row);
+    const Index pass = length_of_pass<T>(inner, part.rows.last - part.rows.first, packs_a || long_sums);
+    const bool packs_sums = long_sums && inner > pass;
+    PackedRows<T> strip(pass, std::min(part.columns.last - first_column, strip_panels * lanes<T>));
+    PackedRows<T> packed_a(rows_each, packs_a ? pass : 0);
     PackedRows<T> sums(rows_each, packs_sums ? part.columns.last - first_column : 0);  // so far, until the last block of inner
     strip.grid.data = runtime::scratch<T>(strip.elements() + packed_a.elements() + sums.elements());
     packed_a.grid.data = strip.grid.data + strip.elements();
     sums.grid.data = packed_a.grid.data + packed_a.elements();
     for (Index row = part.rows.first; row < part.rows.last; row += rows_each)
-        for (Index first = 0; first < inner; first += blocks.inner) {
-            const Index rows = std::min(part.rows.last - row, rows_each), count = std::min(inner - first, blocks.inner);
+        for (Index first = 0; first < inner; first += pass) {
+            const Index rows = std::min(part.rows.last - row, rows_each), count = std::min(inner - first, pass);
             const bool last = first + count == inner;
             Grid<const T> left = offset(a, row, first / lanes<T>);
             if (packs_a) {
@@ -129,8 +144,8 @@ void dinputs_part(const DenseShape& shape, const T* dvalues, const T* weights, T
     });
 }
 
-// dweights and dbiases of some neurons, over some samples from `first` on (at most a group's, chunks.hpp): into rows of
-// `width`, the biases behind the others.
+// dweights and dbiases of some neurons, over a block of samples at most (chunks.hpp): into rows of `row` elements, the biases
+// behind the others.
 template <class T> struct Gradient {
     T* dweights;
     Index row;
@@ -139,72 +154,116 @@ template <class T> struct Gradient {
 
 template <class T> Gradient<T> from_column(const Gradient<T>& gradient, Index c) { return {gradient.dweights + c, gradient.row, gradient.dbiases + c}; }
 
+// Adds rows of a grid to those of another; both are row-major.
+template <class T> void add_rows(Index rows, Index columns, const Grid<T>& more, const Grid<T>& sums) {
+    for (Index r = 0; r < rows; ++r)
+        for (Index c = 0; c < columns; ++c) sums.data[r * sums.row + c] += more.data[r * more.row + c];
+}
+
+// out = row . b, a row of one value a sample by the samples' rows of b; the panels of `row` are row_vec apart. `room` holds two
+// rows of whole vectors.
+template <class T> void row_gradient(const T* row, Index row_vec, Index samples, Index width, const Grid<const T>& b, T* out, T* room) {
+    static_assert(chunk_samples % lanes<T> == 0);
+    const Grid<const T> none = {nullptr, 0, 0};
+    const Grid<T> total = rows_of(out, width), chunk_sum = rows_of(room, whole_vectors<T>(width)), group_sum = rows_of(room + chunk_sum.row, chunk_sum.row);
+    for_each_group(samples, [&](Index first, Index in_group, bool adds_group) {
+        const Grid<T>& group = adds_group ? group_sum : total;
+        for_each_chunk(in_group, [&](Index at, Index count, bool adds) {
+            const Grid<const T> a = {row + (first + at) / lanes<T> * row_vec, 0, row_vec};
+            runtime::kernels<T>().product({1, count, width, a, offset(b, first + at, 0), none, adds ? chunk_sum : group, false, false});
+            if (adds) add_rows(1, width, chunk_sum, group);
+        });
+        if (adds_group) add_rows(1, width, group, total);
+    });
+}
+template <class T> void sum_of_rows(Index samples, Index width, const Grid<const T>& b, T* out, T* room) {
+    T ones[lanes<T>];
+    std::fill_n(ones, lanes<T>, T(1));
+    row_gradient<T>(ones, 0, samples, width, b, out, room);
+}
+
 // In place: rows of few columns, read as they stand.
-template <class T> void group_gradient(const DenseShape& shape, const T* inputs, const T* dvalues, Index first, Index samples, Index width, const Gradient<T>& out) {
-    const T one = 1;
-    const Grid<const T> ones = {&one, 0, 0}, none = {nullptr, 0, 0};
-    const Grid<T> dweights = {out.dweights, out.row, lanes<T>}, dbiases = {out.dbiases, 0, lanes<T>};
-    for_each_chunk(samples, [&](Index at, Index count, bool adds) {
-        const Grid<const T> a = rows_of(inputs + (first + at) * shape.n_inputs, shape.n_inputs), b = rows_of(dvalues + (first + at) * shape.n_neurons, shape.n_neurons);
-        runtime::kernels<T>().product_tn({shape.n_inputs, count, width, a, b, adds ? constant(dweights) : none, dweights, false, false, adds});
-        runtime::kernels<T>().product_tn({1, count, width, ones, b, adds ? constant(dbiases) : none, dbiases, false, false, adds});
+template <class T>
+void gradient_in_place(const DenseShape& shape, const T* inputs, const T* dvalues, Index samples, Index width, const Gradient<T>& out, T* row_room, T* room) {
+    const Grid<const T> none = {nullptr, 0, 0}, a = rows_of(inputs, shape.n_inputs), b = rows_of(dvalues, shape.n_neurons);
+    sum_of_rows(samples, width, b, out.dbiases, row_room);
+    if (shape.n_neurons == 1) return row_gradient(dvalues, lanes<T>, samples, shape.n_inputs, a, out.dweights, row_room);
+    const Grid<T> total = rows_of(out.dweights, out.row), group_sum = rows_of(room, whole_vectors<T>(width));
+    for_each_group(samples, [&](Index first, Index in_group, bool adds_group) {
+        const Grid<T>& group = adds_group ? group_sum : total;
+        for_each_chunk(in_group, [&](Index at, Index count, bool adds) {
+            runtime::kernels<T>().product_tn({shape.n_inputs, count, width, offset(a, first + at, 0), offset(b, first + at, 0), adds ? constant(group) : none, group,
+                                              false, false, adds});
+        });
+        if (adds_group) add_rows(shape.n_inputs, width, group, total);
     });
 }
 
 // Where there are many columns, rows are packed first, so that the walk over samples touches neighbouring lines: dvalues once,
-// inputs a few panels at a time, which stay in L2 while the panels of dvalues pass by.
+// inputs a few vectors at a time. A chunk's part of those stays in L1 while the panels of dvalues pass by, and so do the sums;
+// only the last ones go to dweights, whose rows may be a page apart.
 template <class T>
-void packed_group_gradient(const DenseShape& shape, const T* inputs, const T* dvalues, Index first, Index samples, Index width, const Gradient<T>& out, PackedRows<T>& a,
-                           PackedRows<T>& b) {
+void packed_gradient(const DenseShape& shape, const T* inputs, const T* dvalues, Index samples, Index width, const Gradient<T>& out, const Grid<T>& a, const Grid<T>& b,
+                     T* row_room, T* room) {
     const Kernels<T>& kernel = runtime::kernels<T>();
-    const Index group = kernel.product_tn_vectors * lanes<T>;
-    const T one = 1;
-    const Grid<const T> ones = {&one, 0, 0}, none = {nullptr, 0, 0};
-    const Grid<T> dweights = {out.dweights, out.row, lanes<T>}, dbiases = {out.dbiases, 0, lanes<T>};
-    kernel.gather({samples, width, dvalues, number_of<T>, shape.n_neurons, nullptr, first, b.grid});
-    const auto gradient = [&](Index rows, const Grid<const T>& left, Index c, const Grid<T>& output) {
-        for_each_chunk(samples, [&](Index at, Index count, bool adds) {
-            kernel.product_tn({rows, count, std::min(width - c, group), offset(left, at, 0), offset(constant(b.grid), at, c / lanes<T>),
-                               adds ? constant(output) : none, output, false, false, adds});
-        });
-    };
-    for (Index i = 0; i < shape.n_inputs; i += a.columns) {
-        const Index rows = std::min(shape.n_inputs - i, a.columns);
-        kernel.gather({samples, rows, inputs + i, number_of<T>, shape.n_inputs, nullptr, first, a.grid});
-        for (Index c = 0; c < width; c += group) {
-            if (i == 0) gradient(1, ones, c, offset(dbiases, 0, c / lanes<T>));
-            gradient(rows, constant(a.grid), c, offset(dweights, i, c / lanes<T>));
+    const Index columns_together = kernel.product_tn_vectors * lanes<T>;
+    const Grid<const T> none = {nullptr, 0, 0};
+    const Grid<T> so_far = rows_of(room, columns_together), groups_so_far = rows_of(room + a.row * columns_together, columns_together);
+    kernel.gather({samples, width, dvalues, number_of<T>, shape.n_neurons, nullptr, 0, b});
+    sum_of_rows(samples, width, constant(b), out.dbiases, row_room);
+    for (Index i = 0; i < shape.n_inputs; i += a.row) {
+        const Index rows = std::min(shape.n_inputs - i, a.row);
+        kernel.gather({samples, rows, inputs + i, number_of<T>, shape.n_inputs, nullptr, 0, a});
+        for (Index c = 0; c < width; c += columns_together) {
+            const Index columns = std::min(width - c, columns_together);
+            const Grid<T> dweights = rows_of(out.dweights + i * out.row + c, out.row);
+            for_each_group(samples, [&](Index first, Index in_group, bool adds_group) {
+                const bool last_group = first + in_group == samples;
+                for_each_chunk(in_group, [&](Index at, Index count, bool adds) {
+                    const bool last = at + count == in_group && !adds_group;
+                    const Grid<T>& output = !last ? so_far : last_group ? dweights : groups_so_far;
+                    kernel.product_tn({rows, count, columns, offset(constant(a), first + at, 0), offset(constant(b), first + at, c / lanes<T>),
+                                       adds ? constant(so_far) : none, output, false, false, adds});
+                });
+                if (!adds_group) return;
+                add_rows(rows, columns, so_far, groups_so_far);
+                for (Index r = 0; last_group && r < rows; ++r) std::copy_n(groups_so_far.data + r * groups_so_far.row, columns, dweights.data + r * dweights.row);
+            });
         }
     }
 }
 
 template <class T>
 void dweights_part(const DenseShape& shape, const T* inputs, const T* dvalues, T* dweights, T* dbiases, Worker worker) {
-    const Index group = runtime::kernels<T>().product_tn_vectors * lanes<T>;
-    const Range columns = runtime::share(shape.n_neurons, worker.count > 1 ? group : shape.n_neurons + !shape.n_neurons, worker);
+    const Index columns_together = runtime::kernels<T>().product_tn_vectors * lanes<T>;
+    const Range columns = runtime::share(shape.n_neurons, worker.count > 1 ? columns_together : shape.n_neurons + !shape.n_neurons, worker);
     if (columns.first >= columns.last) return;
-    const Index width = columns.last - columns.first, groups = (shape.samples + group_samples - 1) / group_samples;
+    const Index width = columns.last - columns.first, blocks = (shape.samples + block_samples - 1) / block_samples;
     const bool pack = shape.samples >= 32 && shape.n_inputs >= 64 && width >= 64;
-    const Index block = std::min(shape.samples, group_samples);
-    const Blocks<T> blocks;
-    const Index chunk = std::max<Index>(blocks.quarter_l2 / (std::max<Index>(block, 1) * line_bytes), 1) * lanes<T>;
-    PackedRows<T> a(block, pack ? std::min(chunk, shape.n_inputs) : 0), b(block, pack ? width : 0);
-    // sums of groups stand in rows of whole vectors
-    const Index row = panels_of<T>(width) * lanes<T>, elements = (shape.n_inputs + 1) * row;
-    const Index room = groups > 1 ? Cascade<T>::levels(groups) * elements : 0;
-    T* const scratch = runtime::scratch<T>(a.elements() + b.elements() + room);
-    a.grid.data = scratch;
-    b.grid.data = scratch + a.elements();
-    const auto sum_of_group = [&](Index first, const Gradient<T>& out) {
-        const Index samples = std::min(shape.samples - first, group_samples);
-        if (pack) packed_group_gradient(shape, inputs, dvalues + columns.first, first, samples, width, out, a, b);
-        else group_gradient(shape, inputs, dvalues + columns.first, first, samples, width, out);
+    const Index block = std::min(shape.samples, block_samples);
+    const Index inputs_together = pack ? std::min(vectors_together * lanes<T>, whole_vectors<T>(shape.n_inputs)) : 0;
+    PackedRows<T> b(block, pack ? width : 0);
+    // sums of blocks stand in rows of whole vectors, those of one neuron side by side
+    const Index row = shape.n_neurons == 1 ? 1 : whole_vectors<T>(width), elements = (shape.n_inputs + 1) * row;
+    const Index row_room = 2 * whole_vectors<T>(std::max(shape.n_inputs, width));
+    const Index group_room = pack ? 2 * inputs_together * columns_together : shape.samples > group_samples ? shape.n_inputs * whole_vectors<T>(width) : 0;
+    const Index block_room = blocks > 1 ? Cascade<T>::levels(blocks) * elements : 0;
+    T* const for_rows = runtime::scratch<T>(row_room + group_room + block * inputs_together + b.elements() + block_room);
+    T* const for_groups = for_rows + row_room;
+    const Grid<T> a = rows_of(for_groups + group_room, inputs_together);
+    b.grid.data = a.data + block * inputs_together;
+    const auto sum_of_block = [&](Index first, const Gradient<T>& out) {
+        const Index samples = std::min(shape.samples - first, block_samples);
+        const T* const x = inputs + first * shape.n_inputs;
+        const T* const d = dvalues + first * shape.n_neurons + columns.first;
+        if (pack) packed_gradient(shape, x, d, samples, width, out, a, b.grid, for_rows, for_groups);
+        else gradient_in_place(shape, x, d, samples, width, out, for_rows, for_groups);
     };
     const Gradient<T> out = from_column<T>({dweights, shape.n_neurons, dbiases}, columns.first);
-    if (groups <= 1) return sum_of_group(0, out);
-    Cascade<T> sums(scratch + a.elements() + b.elements(), elements);
-    for (Index first = 0; first < shape.samples; first += group_samples) {
-        sum_of_group(first, {sums.place(), row, sums.place() + shape.n_inputs * row});
+    if (blocks <= 1) return sum_of_block(0, out);
+    Cascade<T> sums(b.grid.data + b.elements(), elements);
+    for (Index first = 0; first < shape.samples; first += block_samples) {
+        sum_of_block(first, {sums.place(), row, sums.place() + shape.n_inputs * row});
         sums.add();
     }
     const T* total = sums.total();
@@ -223,10 +282,10 @@ template <class T> void dense_forward(DenseShape shape, const T* inputs, const T
 
 template <class T>
 void dense_backward(DenseShape shape, const T* inputs, const T* dvalues, const T* weights, T* dweights, T* dbiases, T* dinputs) {
-    runtime::run_call(2 * shape.flops(), [&](Worker worker) {
+    runtime::run_call((dinputs ? 2 : 1) * shape.flops(), [&](Worker worker) {
         const runtime::FloatingPointState state(runtime::Subnormals::keep);
         dweights_part(shape, inputs, dvalues, dweights, dbiases, worker);
-        dinputs_part(shape, dvalues, weights, dinputs, worker);
+        if (dinputs) dinputs_part(shape, dvalues, weights, dinputs, worker);
     });
 }
 

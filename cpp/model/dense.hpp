@@ -17,6 +17,7 @@ struct DenseShape {
 
 template <class T> void dense_forward(DenseShape shape, const T* inputs, const T* weights, const T* biases, T* output);
 
+// dinputs == nullptr: not asked for.
 template <class T>
 void dense_backward(DenseShape shape, const T* inputs, const T* dvalues, const T* weights, T* dweights, T* dbiases, T* dinputs);
 

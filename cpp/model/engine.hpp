@@ -49,6 +49,7 @@ struct Batch {
     Index rows;
     Index first;                 // place of the first sample, in `order` where there is one
     const std::int64_t* order;
+    Index next_rows;             // samples of the batch behind it in the order, where they are worth fetching ahead
     const void* inputs;          // row-major (n, d)
     Number input_numbers;
     const void* targets;         // row-major (n, m), or null
@@ -129,6 +130,10 @@ template <class T> class Engine {
     virtual void notes(std::vector<Notes>& found) const = 0;
     // The passes to come write there what they compute, until it is null.
     void watch(const Seen<T>* seen) { seen_ = seen; }
+    // Keeps a copy of the parameters as they are, in memory that reserve_best has made; and stores it.
+    virtual void reserve_best() = 0;
+    virtual void keep_best() = 0;
+    virtual void store_best(const NetworkArrays<T>& arrays) = 0;
 
     // Regularisation loss of the parameters as they are.
     virtual double penalty() const = 0;

@@ -17,8 +17,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "model/chunks.hpp"
+#include "model/fetching.hpp"
 #include "model/grids.hpp"
 #include "model/engine.hpp"
 #include "runtime/dispatch.hpp"
@@ -61,9 +63,12 @@ template <class T> class NanoEngine final : public Engine<T> {
     void spend(const StepRules& rules, double clip_norm, bool noted, Worker worker, Barrier& barrier) override;
     void notes(std::vector<Notes>& found) const override;
     void give(const NetworkArrays<T>& gradients, Worker worker) override;
+    void reserve_best() override;
+    void keep_best() override;
+    void store_best(const NetworkArrays<T>& arrays) override;
     double penalty() const override;
     void reserve(int) override {}
-    std::size_t bytes() const override { return arena_.bytes(); }
+    std::size_t bytes() const override { return arena_.bytes() + best_.bytes(); }
     bool uses_threads() const override { return false; }
 
   private:
@@ -124,6 +129,7 @@ template <class T> class NanoEngine final : public Engine<T> {
     const LossKernel<T> loss_kernel_;
     const int states_count_;
     runtime::Arena arena_;
+    runtime::Block best_;  // the parameters of the best epoch, then the scale
     Index stride_;  // samples of a batch, in whole vectors
     Index block_;   // samples of a block, in whole vectors
     T *inputs_ = nullptr, *input_dropped_ = nullptr, *targets_ = nullptr;
@@ -285,6 +291,25 @@ template <class T> void NanoEngine<T>::store(const NetworkArrays<T>& arrays) con
     for_each_array(arrays, [](const T* here, T* user, Index count) { std::copy_n(here, count, user); });
 }
 
+template <class T> void NanoEngine<T>::reserve_best() {
+    const std::size_t wanted = static_cast<std::size_t>(count_ + (scale_ ? net_.n_inputs() : 0)) * sizeof(T);
+    if (best_.bytes() < wanted) best_ = runtime::Block(wanted);
+}
+
+template <class T> void NanoEngine<T>::keep_best() {
+    T* const best = static_cast<T*>(best_.data());
+    std::copy_n(parameters_, count_, best);
+    if (scale_) std::copy_n(scale_, net_.n_inputs(), best + count_);
+}
+
+template <class T> void NanoEngine<T>::store_best(const NetworkArrays<T>& arrays) {
+    T* const own = std::exchange(parameters_, static_cast<T*>(best_.data()));
+    T* const own_scale = std::exchange(scale_, scale_ ? parameters_ + count_ : nullptr);
+    store(arrays);
+    parameters_ = own;
+    scale_ = own_scale;
+}
+
 template <class T> double NanoEngine<T>::penalty() const {
     double total = 0;
     for (std::size_t s = 0; s < stages_.size(); ++s) {
@@ -316,6 +341,7 @@ template <class T> void NanoEngine<T>::pass_blocks(const Batch& batch, Index fir
             draw(0, net_.input_dropout, batch, samples, net_.n_inputs(), input_kept_);
             drop(batch.factor<T>(net_.input_dropout, 0), samples, net_.n_inputs(), {inputs_ + stride_ + samples.first, stride_, lanes<T>}, input_kept_, rows(input_dropped_, 1));
         }
+        if (batch.next_rows > 0) fetch_next(batch, net_, samples.first, samples.first + samples.rows);
         for (std::size_t s = 0; s < stages_.size(); ++s) forward(batch, samples, s);
         loss(batch, samples);
         if (batch.training)

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "model/fetching.hpp"
+
 namespace chainrule::model {
 namespace panels {
 
@@ -136,6 +138,27 @@ template <class T> void PanelsEngine<T>::store(const NetworkArrays<T>& arrays) c
         if (arrays.scale.states[i]) std::copy_n(scale_states_[i], net_.n_inputs(), arrays.scale.states[i]);
 }
 
+template <class T> void PanelsEngine<T>::reserve_best() {
+    Index count = scale_ ? panels_of<T>(net_.n_inputs()) * lanes<T> : 0;
+    for (const StageMemory<T>& memory : stages_) count += memory.parameters;
+    const std::size_t wanted = static_cast<std::size_t>(count) * sizeof(T);
+    if (best_.bytes() < wanted) best_ = runtime::Block(wanted);
+}
+
+template <class T> void PanelsEngine<T>::keep_best() {
+    for_each_best([](const T* parameters, Index count, T* place) { std::copy_n(parameters, count, place); });
+}
+
+template <class T> void PanelsEngine<T>::store_best(const NetworkArrays<T>& arrays) {
+    std::vector<T*> own;
+    T* const own_scale = scale_;
+    for (const StageMemory<T>& memory : stages_) own.push_back(memory.weights);
+    for_each_best([](T*& parameters, Index, T* place) { parameters = place; });
+    store(arrays);
+    for (std::size_t s = 0; s < stages_.size(); ++s) stages_[s].weights = own[s];
+    scale_ = own_scale;
+}
+
 template <class T> double PanelsEngine<T>::penalty() const {
     double total = 0;
     for (std::size_t s = 0; s < stages_.size(); ++s) {
@@ -164,13 +187,25 @@ template <class T> void PanelsEngine<T>::pass(const Batch& batch, Worker worker,
         if (worker.index == 0) noting_ = worker.count;
     }
     const Index blocks = count > 0 ? std::max<Index>((count + blocks_.rows / 2) / blocks_.rows, 1) : 0;  // about that size
+    const Index parts = static_cast<Index>(2 * stages_.size() - net_.lowest());  // of a block's work, as fetching sees it
     for (Index b = 0, row = mine.first; b < blocks; ++b) {
         const Index rows = (mine.last - row + (blocks - b) - 1) / (blocks - b);
+        Index part = 0;
+        const auto fetch_some = [&] {
+            if (batch.next_rows > 0) fetch_next(batch, net_, row + rows * part / parts, row + rows * (part + 1) / parts);
+            ++part;
+        };
         gather(batch, row, rows);
-        for (std::size_t s = 0; s < stages_.size(); ++s) forward(batch, s, row, rows, worker);
+        for (std::size_t s = 0; s < stages_.size(); ++s) {
+            forward(batch, s, row, rows, worker);
+            fetch_some();
+        }
         loss(batch, row, rows, scratch);
         if (batch.training)
-            for (std::size_t s = stages_.size(); s-- > net_.lowest();) backward(batch, s, row, rows, scratch);
+            for (std::size_t s = stages_.size(); s-- > net_.lowest();) {
+                backward(batch, s, row, rows, scratch);
+                fetch_some();
+            }
         row += rows;
     }
     barrier.wait(worker);

@@ -105,13 +105,16 @@ template <class T> class PanelsEngine final : public Engine<T> {
     void spend(const StepRules& rules, double clip_norm, bool noted, Worker worker, Barrier& barrier) override;
     void notes(std::vector<Notes>& found) const override;
     void give(const NetworkArrays<T>& gradients, Worker worker) override;
+    void reserve_best() override;
+    void keep_best() override;
+    void store_best(const NetworkArrays<T>& arrays) override;
     double penalty() const override;
     void reserve(int workers) override {
         const std::size_t wanted = static_cast<std::size_t>(workers * scratch_elements()) * sizeof(T);
         if (scratch_.bytes() < wanted) scratch_ = runtime::Block(wanted);
         if (net_.noted) alive_.resize(static_cast<std::size_t>(workers * units(stages_.size())));
     }
-    std::size_t bytes() const override { return arena_.bytes() + scratch_.bytes(); }
+    std::size_t bytes() const override { return arena_.bytes() + scratch_.bytes() + best_.bytes(); }
     // Smaller steps lose more by moving cache lines between cores than they gain (measured on `digits` and `rl`, batches 32 to 256).
     bool uses_threads() const override { return step_flops(net_) >= 8e6 || runtime::team_is_forced(); }
 
@@ -155,6 +158,15 @@ template <class T> class PanelsEngine final : public Engine<T> {
     void scale_update(const UpdateRule& rule, Range mine);
     template <class Body> void for_each_array(const NetworkArrays<T>& arrays, const Body& body) const;
     template <class Body> void move_parameters(const Body& body) const;
+    // Calls body(parameters, count, place in best_) for each stage and the scale.
+    template <class Body> void for_each_best(const Body& body) {
+        T* place = static_cast<T*>(best_.data());
+        for (StageMemory<T>& memory : stages_) {
+            body(memory.weights, memory.parameters, place);
+            place += memory.parameters;
+        }
+        if (scale_) body(scale_, panels_of<T>(net_.n_inputs()) * lanes<T>, place);
+    }
 
     const Panels<T>& product_of(std::size_t s) const { return stages_[s].sums.data ? stages_[s].sums : stages_[s].outputs; }
     // The activation stands in the product's own epilogue.
@@ -178,6 +190,7 @@ template <class T> class PanelsEngine final : public Engine<T> {
     const Blocks<T> blocks_;
     runtime::Arena arena_;
     runtime::Block scratch_;  // per worker
+    runtime::Block best_;     // the parameters of the best epoch, all panels one behind the other, then the scale
     Panels<T> inputs_, input_dropped_, targets_;
     Kept input_kept_;
     Panels<T> scaled_, dscaled_;  // inputs times their factors, and the gradient of that

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "model/fetching.hpp"
+#include "runtime/caches.hpp"
 #include "runtime/dispatch.hpp"
 
 namespace chainrule::model {
@@ -41,9 +43,12 @@ template <class T> void Plan<T>::begin(const Work& work) {
     step_ = 0;
     validated_ = 0;
     stopped_ = nonfinite_ = validating_ = inputs_in_place_ = false;
+    fetches_ahead_ = work.samples.count * net_.n_inputs() * bytes_of(work.samples.input_numbers) > runtime::caches().l2;
     record_.begin();
     steps_ = work.steps_before;
     forget_noted();
+    monitors_ = work.monitors;
+    if (std::any_of(monitors_.begin(), monitors_.end(), [](const Monitor& each) { return each.keeps; })) engine_->reserve_best();
 }
 
 template <class T> void Plan<T>::set_counts(const Counts& counts) {
@@ -60,6 +65,7 @@ template <class T> Batch Plan<T>::batch(const Samples& samples, Index step, cons
     const Index left = samples.count - result.first;
     result.rows = left < net_.batch_size ? left : net_.batch_size;
     result.order = order;
+    result.next_rows = order && fetches_ahead_ ? std::min(left - result.rows, net_.batch_size) : 0;
     result.inputs = samples.inputs;
     result.input_numbers = samples.input_numbers;
     result.targets = samples.targets;
@@ -261,9 +267,27 @@ template <class T> void Plan<T>::validate(const Stretch& stretch, Worker worker)
 // By worker 0, when all have made their last step.
 template <class T> void Plan<T>::close_epoch(const Stretch& stretch) {
     record_.close_epoch(regularized_ ? engine_->penalty() : 0);
+    if (!monitors_.empty()) look_at_monitors();
     step_ = 0;
     ++epoch_;
     if (stretch.order || record_.full() || epoch_ > epochs_) crew_.end();
+}
+
+// Where one acts, the stretch ends: Python and the next steps' rules hear of it.
+template <class T> void Plan<T>::look_at_monitors() {
+    for (Monitor& monitor : monitors_) {
+        if (monitor.look(epoch_, record_.last(monitor.value)) && monitor.keeps) engine_->keep_best();
+        if (!monitor.out_of_patience()) continue;
+        monitor.acted_epoch = epoch_;
+        crew_.end();
+        if (monitor.factor == 0) {
+            stopped_ = true;
+            continue;
+        }
+        schedule.learning_rate = std::min(schedule.learning_rate, std::max(schedule.learning_rate * monitor.factor, monitor.least));
+        monitor.waited = 0;
+        monitor.cooling = monitor.cooldown;
+    }
 }
 
 // A step, and with the last one the end of the epoch; or a part of its validation.

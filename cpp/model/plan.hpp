@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "model/engine.hpp"
+#include "model/monitor.hpp"
 #include "model/record.hpp"
 #include "runtime/crew.hpp"
 
@@ -54,6 +55,7 @@ struct Work {
     double precision = 0;     // of the regression metric
     std::int64_t notes_every = 0;  // so many steps one is noted, from the first on; 0: none
     std::int64_t steps_before = 0; // of the same training, in plans before this one
+    std::vector<Monitor> monitors = {};  // at most one keeps parameters
 };
 
 // What was noted of steps since it was last taken: numbers of the steps, from 1, and a note for the factors of columns and
@@ -99,6 +101,7 @@ class PlanBase {
         noted_.steps.clear();
         noted_.rows.clear();
     }
+    const std::vector<Monitor>& monitors() const { return monitors_; }
 
   protected:
     std::int64_t epochs_ = 0, epoch_ = 1, step_ = 0;  // batch of the epoch in progress, from 0
@@ -107,6 +110,7 @@ class PlanBase {
     bool stopped_ = false, nonfinite_ = false, validating_ = false;
     Record record_;
     Noted noted_;
+    std::vector<Monitor> monitors_;
 };
 
 template <class T> class Plan final : public PlanBase {
@@ -122,6 +126,8 @@ template <class T> class Plan final : public PlanBase {
         inputs_in_place_ = false;
     }
     void store(const NetworkArrays<T>& arrays) const { engine_->store(arrays); }
+    // The parameters of the monitored best epoch.
+    void store_best(const NetworkArrays<T>& arrays) { engine_->store_best(arrays); }
     // One forward and back over the first batch: returns its loss, penalties included, and gives the gradients of that away.
     // Needs a network that keeps gradients. `dropped`: as in Factors, of this step.
     double gradients(const NetworkArrays<T>& gradients, const double* dropped);
@@ -148,6 +154,7 @@ template <class T> class Plan final : public PlanBase {
     void take_note();
     // Whether the step in progress, or coming next, is noted.
     bool notes_now() const { return work_.notes_every > 0 && steps_ % work_.notes_every == 0; }
+    void look_at_monitors();
     void count_turn(runtime::Turn kind);
     void end_where_due(const Stretch& stretch);
     Batch batch(const Samples& samples, Index step, const std::int64_t* order, bool training) const;
@@ -174,6 +181,7 @@ template <class T> class Plan final : public PlanBase {
     bool inputs_in_place_ = false;  // the engine holds the only batch there is
     bool has_accuracy_;
     bool regularized_ = false;
+    bool fetches_ahead_ = false;  // the samples outgrow a core's cache
     Index validated_ = 0;  // batches of the validation in progress
     std::int64_t steps_ = 0;  // updates made in this training
     std::vector<Notes> notes_;  // of the last step that was noted

@@ -54,6 +54,19 @@ void Record::close_epoch(double regularization_loss) {
     sums_ = validation_ = {};
 }
 
+double Record::last(Monitored value) const {
+    const auto of = [](const std::vector<double>& column, double otherwise) { return column.empty() ? otherwise : column.back(); };
+    switch (value) {
+        case Monitored::loss: return epochs_.data_loss.back() + of(epochs_.regularization_loss, 0);
+        case Monitored::data_loss: return epochs_.data_loss.back();
+        case Monitored::regularization_loss: return of(epochs_.regularization_loss, 0);
+        case Monitored::accuracy: return of(epochs_.accuracy, NAN);
+        case Monitored::validation_loss: return of(epochs_.validation_loss, NAN);
+        case Monitored::validation_accuracy: return of(epochs_.validation_accuracy, NAN);
+    }
+    return NAN;
+}
+
 // Spreads the time since the clock was last read evenly over the steps since then, and so over the epochs they closed:
 // reading it for each epoch would take longer than the smallest epochs do. Time without a step belongs to a validation.
 void Record::spread_seconds(Clock::time_point now, std::int64_t step, std::int64_t steps_each) {

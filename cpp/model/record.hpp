@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "model/monitor.hpp"
 #include "runtime/clock.hpp"
 
 namespace chainrule::model {
@@ -60,6 +61,8 @@ class Record {
     void add(const Sums& sums) { sums_.add(sums); }
     void add_validation(const Sums& sums) { validation_.add(sums); }
     void close_epoch(double regularization_loss);
+    // Of the epoch that was closed last; NaN where it was not computed.
+    double last(Monitored value) const;
 
     // The clock. A step may be one that was passed over; `step` are those of the epoch in progress, of `steps_each`.
     void start_clock() { last_clock_ = Clock::now(); }

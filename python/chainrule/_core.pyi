@@ -20,6 +20,7 @@ class Plan:
         stop_on_nonfinite: bool,
         drops_last: bool,
         precision: float,
+        monitors: Any,
     ) -> None:
         """Begin a training of other samples in the same memory."""
 
@@ -32,6 +33,10 @@ class Plan:
 
     def load(self, stages: tuple[Any, ...], scale: Any) -> None:
         """Read parameters and optimizer arrays."""
+
+    def monitors(self) -> tuple[Any, ...]:
+        """Best epoch, best value and epoch of the last act of each monitor; epochs from 1, 0:
+        none."""
 
     def run(self, max_steps: int, seconds: float, order: Any, factors: Any) -> int:
         """Run whole steps until max_steps are done, the factors used up or the seconds gone
@@ -61,6 +66,9 @@ class Plan:
     def store(self, stages: tuple[Any, ...], scale: Any) -> None:
         """Write parameters and optimizer arrays, in place."""
 
+    def store_best(self, stages: tuple[Any, ...], scale: Any) -> None:
+        """Write the parameters of the epoch that a monitor kept; without states."""
+
     def take_epochs(self) -> NDArray[Any]:
         """Number of the epochs finished since the last call, and eight columns: an array, or
         one number that holds for all."""
@@ -75,6 +83,8 @@ class Plan:
     def forwards(self) -> int: ...
     @property
     def iterations(self) -> int: ...
+    @property
+    def learning_rate(self) -> float: ...
     @property
     def nonfinite(self) -> bool: ...
     @property

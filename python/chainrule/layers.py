@@ -7,7 +7,7 @@ State is plain NumPy arrays in the layer's ``__dict__``; the compiled functions 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -43,6 +43,7 @@ __all__ = ["Layer_Dense", "Layer_Dropout", "Layer_Input", "Layer_Scale"]
 
 _dense_forward = _core.dense_forward
 _dense_backward = _core.dense_backward
+_dense_gradients = _core.dense_gradients
 
 
 class Layer_Dense(ParameterLayer):
@@ -275,9 +276,29 @@ class Layer_Dense(ParameterLayer):
         state = self.__dict__
         try:
             gradients = _dense_backward(state["inputs"], dvalues, state["weights"])
-            dweights, dbiases, dinputs = gradients
         except (KeyError, TypeError, ValueError):
-            dweights, dbiases, dinputs = self._converted_backward(dvalues)
+            gradients = self._converted(_dense_backward, dvalues)
+        dweights, dbiases, dinputs = gradients
+        self._keep(dweights, dbiases)
+        state["dinputs"] = dinputs
+        return dinputs
+
+    def backward_parameters(self, dvalues: Any) -> None:
+        """Compute and keep `dweights` and `dbiases` alone, as `backward` does; `dinputs` goes.
+
+        A model calls it where nothing in front of the layer needs `dinputs`.
+        """
+        state = self.__dict__
+        try:
+            gradients = _dense_gradients(state["inputs"], dvalues, state["weights"])
+        except (KeyError, TypeError, ValueError):
+            gradients = self._converted(_dense_gradients, dvalues)
+        self._keep(*gradients)
+        state.pop("dinputs", None)
+
+    def _keep(self, dweights: Array, dbiases: Array) -> None:
+        """Add the penalties' gradients and keep the sums."""
+        state = self.__dict__
         if self.weight_regularizer_l1 or self.weight_regularizer_l2:
             self._add_penalty(WEIGHTS, dweights)
         biased = state.get("biases") is not None
@@ -285,15 +306,14 @@ class Layer_Dense(ParameterLayer):
             self._add_penalty(BIASES, dbiases)
         state["dweights"] = dweights
         state["dbiases"] = dbiases if biased else None
-        state["dinputs"] = dinputs
-        return dinputs
 
-    def _converted_backward(self, dvalues: Any) -> tuple[Array, Array, Array]:
+    def _converted(self, function: Callable[..., Any], dvalues: Any) -> Any:
+        """Return what a function of the core gives for arrays that must be converted first."""
         if "inputs" not in self.__dict__:
             raise no_forward_yet(self)
         with labelled(label_of(self)):
             weights = as_floats(self.weights, "weights")
-            return _dense_backward(
+            return function(
                 as_rows(self.inputs, len(weights), weights.dtype),
                 as_floats(dvalues, "dvalues", weights.dtype),
                 weights,

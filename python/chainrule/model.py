@@ -151,7 +151,9 @@ class Model(FlatModel):
             self.input_layer.forward(inputs, training)
             return forward_pass(self.layers, inputs, training)
 
-    def backward(self, output: Any, y: Any, *, sample_weight: Any = None) -> None:
+    def backward(
+        self, output: Any, y: Any, *, sample_weight: Any = None, input_gradient: bool = False
+    ) -> None:
         """Run the loss and all layers backwards: each gets its gradients.
 
         A last activation and a loss that have a joint gradient use it: softmax and categorical
@@ -165,12 +167,15 @@ class Model(FlatModel):
             Targets.
         sample_weight : array_like (n,), optional
             Multiplies each sample's row of the loss's gradient by ``w n / sum w``.
+        input_gradient : bool
+            Compute the first layer's `dinputs` too, the gradient with respect to the samples. A
+            first layer that is a `Layer_Dense` or `Layer_Scale` has else none afterwards.
         """
         with self._used_by("backward"):
             self._prepare(parts=("loss",))
             check_ends(self)
             weight = checked_weights(sample_weight, len(output))
-            backward_pass(self.layers, self.loss, output, y, weight)
+            backward_pass(self.layers, self.loss, output, y, weight, input_gradient=input_gradient)
             if self.softmax_classifier_output is not None:
                 self.softmax_classifier_output.dinputs = self.layers[-1].dinputs
 
@@ -342,8 +347,8 @@ class Model(FlatModel):
         ReLU layer that gives nothing but 0, are told once in a RuntimeWarning.
         """
         with self._used_by("train", alone=True):
-            absent = (batch_size, print_every, validation_data, rng, clip_norm, validation_split)
-            absent += (class_weight, best_epoch)
+            absent = [batch_size, print_every, validation_data, rng, clip_norm]
+            absent += [validation_split, class_weight, best_epoch]
             if asks_one_step(
                 epochs, accumulate, absent, shuffle, drop_last, progress, callbacks, on_nonfinite
             ):

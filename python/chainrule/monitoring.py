@@ -203,12 +203,17 @@ class ReduceLearningRateOnPlateau(Monitoring):
         self._waited += 1
         if self._waited < max(self.patience, 1):
             return
-        optimizer = self.model.optimizer
-        rate = max(optimizer.learning_rate * self.factor, self.least)
-        if rate < optimizer.learning_rate:
-            optimizer.learning_rate = rate
+        if self.reduce(self.model.optimizer):
             self.reduced_epochs.append(epoch)
         self._waited, self._cooling = 0, self.cooldown
+
+    def reduce(self, optimizer: Any) -> bool:
+        """Multiply the rate by `factor`, down to `least`; tell whether it became smaller."""
+        rate = max(optimizer.learning_rate * self.factor, self.least)
+        if not rate < optimizer.learning_rate:
+            return False
+        optimizer.learning_rate = rate
+        return True
 
     def __repr__(self) -> str:
         return (

@@ -111,6 +111,22 @@ class Layer_Scale(ParameterLayer):
         ValueError
             No `forward` came before, or another shape.
         """
+        weights = self._keep_gradient(dvalues)
+        with np.errstate(all="ignore"):
+            dinputs: Array = as_floats(dvalues, "dvalues", weights.dtype) * weights
+        self.dinputs = dinputs
+        return dinputs
+
+    def backward_parameters(self, dvalues: Any) -> None:
+        """Compute and keep `dweights` alone, as `backward` does; `dinputs` goes.
+
+        A model calls it where nothing in front of the layer needs `dinputs`.
+        """
+        self._keep_gradient(dvalues)
+        self.__dict__.pop("dinputs", None)
+
+    def _keep_gradient(self, dvalues: Any) -> Array:
+        """Keep `dweights`; return the weights as they were taken."""
         if "inputs" not in self.__dict__:
             raise no_forward_yet(self)
         with labelled(label_of(self)):
@@ -122,10 +138,8 @@ class Layer_Scale(ParameterLayer):
         with np.errstate(all="ignore"):
             dweights = sum_of_products(values, inputs)
             self._add_penalty(WEIGHTS, dweights)
-            dinputs: Array = values * weights
         self.dweights = dweights
-        self.dinputs = dinputs
-        return dinputs
+        return weights
 
     def get_parameters(self) -> tuple[Array]:
         """Return a copy of the weights, in a tuple."""

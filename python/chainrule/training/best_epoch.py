@@ -35,6 +35,15 @@ class BestEpoch:
             plain = model.loss.without_smoothing()
             self._plain_loss = None if plain is model.loss else plain
 
+    @property
+    def looks_itself(self) -> bool:
+        """The value is none that a plan reports."""
+        return self._plain_loss is not None
+
+    def keep(self, parameters: list[tuple[Any, str, Array]]) -> None:
+        """Keep parameters of the best epoch that somebody else has found."""
+        self._kept = parameters
+
     def look(self, epoch: int, logs: dict[str, float], runner: Runner) -> None:
         """Keep the parameters where this epoch is the best so far."""
         value = self.sign * self._value(logs, runner)

@@ -58,7 +58,13 @@ def by_plan(
     try:
         samples = (plain(request.X), plain(request.y), request.sample_weight)
         plan.begin(
-            samples, None, epochs=1, stop_on_nonfinite=False, drops_last=False, precision=0.0
+            samples,
+            None,
+            epochs=1,
+            stop_on_nonfinite=False,
+            drops_last=False,
+            precision=0.0,
+            monitors=(),
         )
         plan.load(*arrays_of((), layers, network))
         plan.set_counts(counts_of(layers))

@@ -47,6 +47,7 @@ class LayerwiseRunner:
     """Runs a training request step by step through the Python classes; see `Runner`."""
 
     validating = False  # a validation is run at once
+    monitors = None
 
     def __init__(self, model: Any, request: TrainingRequest) -> None:
         self.model = model
@@ -204,6 +205,9 @@ class LayerwiseRunner:
 
     def read_back(self) -> None:
         """Nothing to do: the classes' own attributes are read in each step."""
+
+    def take_best(self) -> None:
+        """Nothing to do: Python looks at the epochs."""
 
     def close(self) -> None:
         """Forget the sums of gradients."""

@@ -11,12 +11,14 @@ import math
 import sys
 from typing import Any
 
+from ..callbacks import Callback
 from ..history import COLUMNS, History
 from .beginning import Beginning, begin_steps
 from .best_epoch import BestEpoch
 from .interrupts import Interrupts
 from .layerwise import LayerwiseRunner
 from .meter import Meter
+from .monitors import Monitors, monitors_for
 from .network import NoPlan
 from .plan_runner import PlanRunner
 from .progress import Bar, someone_is_looking, step_line, training_line, validation_line
@@ -28,16 +30,22 @@ __all__ = ["Loop", "runner_for"]
 STRETCH = 0.02  # seconds a runner may go without Python
 
 
-def runner_for(model: Any, request: TrainingRequest) -> Runner:
+def runner_for(model: Any, request: TrainingRequest, monitors: Monitors | None = None) -> Runner:
     """Return the compiled plan's runner where it can and may be one, else the layer-wise one."""
     begin_steps(model, request.epochs * request.updates)
     # a plan has targets of one form
     if request.engine == "classes" or request.mixes_targets:
         return LayerwiseRunner(model, request)
     try:
-        return PlanRunner(model, request)
+        return PlanRunner(model, request, monitors)
     except NoPlan:
         return LayerwiseRunner(model, request)
+
+
+def has_hook(callback: Any) -> bool:
+    """Tell whether a callback does anything after epochs."""
+    hook = getattr(callback, "on_epoch_end", None)
+    return hook is not None and getattr(hook, "__func__", None) is not Callback.on_epoch_end
 
 
 class Loop:
@@ -72,10 +80,11 @@ class Loop:
         if progress is None:
             progress = print_every is None and request.epochs > 0 and someone_is_looking()
         self.progress = progress
-        self._hooks = [each.on_epoch_end for each in callbacks if hasattr(each, "on_epoch_end")]
+        self._hooked = [each for each in callbacks if has_hook(each)]
         self._best = None
         if request.best_epoch is not None:
             self._best = BestEpoch(model, request, self.history)
+        self._looks = self._best is not None  # between epochs, in Python
         self._watch = Watch(model, request)
 
     def run(self) -> History:
@@ -92,13 +101,23 @@ class Loop:
             self._call("on_train_begin", interrupts)
             if self.request.epochs > 0 and not self.model.stop_training:
                 with beginning.undone_by_errors():
-                    runner = runner_for(self.model, self.request)
+                    runner = self._make_runner()
                 try:
                     self._run_epochs(runner, interrupts)
                 finally:
                     runner.close()
             self._call("on_train_end", interrupts)
         return self.history
+
+    def _make_runner(self) -> Runner:
+        """Return the runner; it watches the epochs itself where no Python is needed for that."""
+        monitors = None
+        if self.print_every is None:
+            monitors = monitors_for(self.model, self.request, self._hooked, self._best)
+        runner = runner_for(self.model, self.request, monitors)
+        if runner.monitors is not None:
+            self._hooked, self._looks = [], False
+        return runner
 
     def _call(self, hook: str, interrupts: Interrupts) -> None:
         for callback in self.callbacks:
@@ -127,6 +146,7 @@ class Loop:
         finally:
             runner.write_back()
             runner.report_epochs(self.history)
+            runner.take_best()
             if self._best is not None:
                 self._best.put_back()
             bar.close(self.count, runner)
@@ -165,7 +185,7 @@ class Loop:
             index = self.count - begun
             line = -(-index // self.print_every) * self.print_every
             return begun + min(line, steps - 1) + 1
-        if self._hooks or self._best is not None:
+        if self._hooked or self._looks:
             return begun + steps
         return min(total, sys.maxsize)
 
@@ -176,17 +196,17 @@ class Loop:
             bar.print(step_line((self.count - 1) % steps, self._record(runner)))
         if self.count % steps:
             return
-        if self.print_every is None and not self._hooks and self._best is None:
+        if self.print_every is None and not self._hooked and not self._looks:
             return
         logs = self._logs()
-        if self._best is not None:
+        if self._best is not None and self._looks:
             self._best.look(len(self.history), logs, runner)
         if self.print_every is not None:
             bar.print(training_line(logs))
             if self.request.validation is not None:
                 accuracy = logs.get("validation_accuracy", math.nan)
                 bar.print(validation_line(logs["validation_loss"], accuracy))
-        if self._hooks:
+        if self._hooked:
             self._run_hooks(runner, logs, interrupts)
 
     def _record(self, runner: Runner) -> StepRecord:
@@ -203,8 +223,8 @@ class Loop:
     def _run_hooks(self, runner: Runner, logs: dict[str, float], interrupts: Interrupts) -> None:
         runner.write_back()
         with interrupts.at_once():
-            for hook in self._hooks:
-                hook(len(self.history), dict(logs))
+            for callback in self._hooked:
+                callback.on_epoch_end(len(self.history), dict(logs))
         if self.model.stop_training:
             runner.stop()
         left = self.request.epochs - len(self.history)

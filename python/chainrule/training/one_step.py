@@ -67,7 +67,7 @@ def long_step(model: Any, X: Any, y: Any, sample_weight: Any) -> StepRecord:
 def asks_one_step(
     epochs: Any,
     accumulate: Any,
-    absent: tuple[Any, ...],
+    absent: list[Any],
     shuffle: Any,
     drop_last: Any,
     progress: Any,

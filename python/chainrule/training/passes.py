@@ -13,6 +13,7 @@ from ..base_loss import targets_for
 from ..catalogue import Part
 from ..compiled_loss import CompiledLoss
 from ..errors import label_of, relabelled
+from ..layers import Layer_Dense, Layer_Scale
 from ..parameters import is_trainable, slots_of
 from ..shapes import output_width, takes_training
 
@@ -53,10 +54,12 @@ def backward_pass(
     y: Any,
     weight: Array | None = None,
     lowest: int = 1,
+    input_gradient: bool = False,
 ) -> None:
     """Run the loss and the layers down to position `lowest` backwards; each keeps its gradients.
 
-    With sample weights w each row of the loss's gradient is multiplied by ``w n / sum w``.
+    With sample weights w each row of the loss's gradient is multiplied by ``w n / sum w``. The
+    lowest layer computes dinputs only with `input_gradient`, if it can do without.
     """
     if lowest > len(layers):
         return
@@ -70,12 +73,24 @@ def backward_pass(
     for position in range(len(layers) - (joint is not None), lowest - 1, -1):
         layer = layers[position - 1]
         try:
+            if position == lowest and not input_gradient and spares_dinputs(layer):
+                layer.backward_parameters(values)
+                return
             result = layer.backward(values)
         except (TypeError, ValueError) as error:
             if isinstance(layer, Part):
                 raise located(error, layers, position) from None
             raise
         values = layer.dinputs if result is None else result
+
+
+def spares_dinputs(layer: Any) -> bool:
+    """Does the layer's `backward_parameters` do what its `backward` does, but for dinputs?
+
+    Not where somebody has a backward of their own.
+    """
+    backward = getattr(layer.backward, "__func__", None)
+    return backward is Layer_Dense.backward or backward is Layer_Scale.backward
 
 
 def joint_loss(last_layer: Any, loss: Any) -> str | None:

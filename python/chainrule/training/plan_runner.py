@@ -18,6 +18,7 @@ from ..multipliers import decay_multipliers, rate_multipliers, shares_of
 from ..optimizer_state import set_steps, state_arrays, steps_of
 from .busy import parameter_lock
 from .kept import put_back, taken_plan
+from .monitors import Monitors
 from .network import Layers, Network, NoPlan, counts_of, described, layers_of, network_of
 from .request import StepRecord, TrainingRequest
 from .short_way import remember
@@ -30,9 +31,12 @@ Arrays = tuple[Array, ...] | None
 class PlanRunner:
     """Runs a training request in the core; see `Runner`."""
 
-    def __init__(self, model: Any, request: TrainingRequest) -> None:
+    def __init__(
+        self, model: Any, request: TrainingRequest, monitors: Monitors | None = None
+    ) -> None:
         self.model = model
         self.request = request
+        self.monitors = monitors
         self._layers = layers_of(model)
         self._network = network_of(model, self._layers, request)
         self._samples = (plain(request.X), plain(request.y), request.sample_weight)
@@ -57,6 +61,7 @@ class PlanRunner:
             stop_on_nonfinite=request.on_nonfinite != "ignore",
             drops_last=request.drop_last,
             precision=request.precision or 0.0,
+            monitors=() if self.monitors is None else self.monitors.rows(),
         )
         self._load()
 
@@ -112,7 +117,10 @@ class PlanRunner:
             self._order = self.request.next_order()
         factors = self._factors(max_steps)
         self._written_back = False
-        return self._plan.run(max_steps, seconds, self._order, factors)
+        count = self._plan.run(max_steps, seconds, self._order, factors)
+        if self.monitors is not None:
+            self.monitors.bring_up_to_date(self._plan)
+        return count
 
     def _factors(self, max_steps: int) -> tuple[Array | None, ...] | None:
         """Return what the schedules multiply rate, weight decay and dropped shares by; or None."""
@@ -186,6 +194,23 @@ class PlanRunner:
         put_back(self.model, self._network, self._plan)
         self._network = network
         self._make_plan()
+
+    def take_best(self) -> None:
+        """Let what watches the epochs have the parameters of the best one."""
+        if self.monitors is not None:
+            self.monitors.take_best(self._plan, self._new_arrays)
+
+    def _new_arrays(self) -> tuple[list[tuple[Any, str, Array]], Any, Any]:
+        """Return a place for each parameter: with layer and name, and in the core's form."""
+        stages, scale = arrays_of((), self._layers, self._network)
+        places = [
+            (layer, slot.name, np.empty_like(getattr(layer, slot.name)))
+            for layer, slot, _ in described(self._layers, self._network)
+        ]
+        new = iter([(array,) for _, _, array in places])
+        made_scale = None if scale is None else next(new)
+        made = tuple((next(new), None if biases is None else next(new)) for _, biases in stages)
+        return places, made, made_scale
 
     def stop(self) -> None:
         """End the training after the steps done."""

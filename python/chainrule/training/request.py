@@ -147,7 +147,12 @@ def as_batch(X: Array, dtype: np.dtype[Any] | None) -> Array:
 
 
 class Runner(Protocol):
-    """Runs a request: layer by layer or as a compiled plan. `Loop` drives it."""
+    """Runs a request: layer by layer or as a compiled plan. `Loop` drives it.
+
+    `monitors` are what it watches for itself between epochs; None where Python does.
+    """
+
+    monitors: Any
 
     @property
     def done(self) -> bool:
@@ -193,6 +198,9 @@ class Runner(Protocol):
 
     def stop(self) -> None:
         """End the training after the steps done."""
+
+    def take_best(self) -> None:
+        """Let what it watches for have the parameters of the best epoch, after the last one."""
 
     def close(self) -> None:
         """Nothing more will be asked of it."""
