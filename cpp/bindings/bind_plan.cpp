@@ -323,6 +323,7 @@ void bind_plan(py::module_& module) {
         .def_property_readonly("step", [](const PyPlan& self) { return self.plan().step(); })
         .def_property_readonly("validating", [](const PyPlan& self) { return self.plan().validating(); })
         .def_property_readonly("steps_taken", [](const PyPlan& self) { return self.plan().steps_taken(); })
+        .def_property_readonly("updates", [](const PyPlan& self) { return self.plan().updates(); })
         .def_property_readonly("forwards", [](const PyPlan& self) { return self.plan().forwards(); })
         .def_property_readonly("iterations", [](const PyPlan& self) { return self.plan().schedule.iterations; })
         .def_property_readonly("nonfinite", [](const PyPlan& self) { return self.plan().nonfinite(); })

@@ -45,7 +45,7 @@ template <class T> void Plan<T>::begin(const Work& work) {
     stopped_ = nonfinite_ = validating_ = inputs_in_place_ = false;
     fetches_ahead_ = work.samples.count * net_.n_inputs() * bytes_of(work.samples.input_numbers) > runtime::caches().l2;
     record_.begin();
-    steps_ = work.steps_before;
+    updates_ = work.steps_before;
     forget_noted();
     monitors_ = work.monitors;
     if (std::any_of(monitors_.begin(), monitors_.end(), [](const Monitor& each) { return each.keeps; })) engine_->reserve_best();
@@ -206,7 +206,7 @@ template <class T> void Plan<T>::finish_batch(Stretch& stretch, const Sums& sums
     ++forwards_;
     if (makes_step) {
         if (notes_now()) take_note();
-        ++steps_;
+        ++updates_;
         ++schedule.iterations;
         ++steps_taken_;
         forwards_of_steps_ = forwards_;
@@ -219,7 +219,7 @@ template <class T> void Plan<T>::finish_batch(Stretch& stretch, const Sums& sums
 // By worker 0, in memory that the stretch began with.
 template <class T> void Plan<T>::take_note() {
     engine_->notes(notes_);
-    noted_.steps.push_back(steps_ + 1);
+    noted_.steps.push_back(updates_ + 1);
     noted_.rows.insert(noted_.rows.end(), notes_.begin(), notes_.end());
     if (noted_.steps.size() == noted_.steps.capacity()) crew_.end();
 }

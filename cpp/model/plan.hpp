@@ -90,6 +90,8 @@ class PlanBase {
     // Its regularisation loss is NaN where nobody asked for it: it is known of the last step of an epoch or of a stretch.
     StepRow last_step() const { return record_.last_step; }
     std::uint64_t steps_taken() const { return steps_taken_; }
+    // The same since the training began, with those of plans before this one.
+    std::int64_t updates() const { return updates_; }
     // Training forwards of whole steps.
     std::uint64_t forwards() const { return forwards_of_steps_; }
     // To be taken before the schedule changes.
@@ -106,6 +108,7 @@ class PlanBase {
   protected:
     std::int64_t epochs_ = 0, epoch_ = 1, step_ = 0;  // batch of the epoch in progress, from 0
     std::uint64_t steps_taken_ = 0;  // updates made since the counts were set
+    std::int64_t updates_ = 0;       // of this training
     std::uint64_t forwards_ = 0, forwards_of_steps_ = 0;
     bool stopped_ = false, nonfinite_ = false, validating_ = false;
     Record record_;
@@ -153,7 +156,7 @@ template <class T> class Plan final : public PlanBase {
     void close_epoch(const Stretch& stretch);
     void take_note();
     // Whether the step in progress, or coming next, is noted.
-    bool notes_now() const { return work_.notes_every > 0 && steps_ % work_.notes_every == 0; }
+    bool notes_now() const { return work_.notes_every > 0 && updates_ % work_.notes_every == 0; }
     void look_at_monitors();
     void count_turn(runtime::Turn kind);
     void end_where_due(const Stretch& stretch);
@@ -183,7 +186,6 @@ template <class T> class Plan final : public PlanBase {
     bool regularized_ = false;
     bool fetches_ahead_ = false;  // the samples outgrow a core's cache
     Index validated_ = 0;  // batches of the validation in progress
-    std::int64_t steps_ = 0;  // updates made in this training
     std::vector<Notes> notes_;  // of the last step that was noted
     runtime::Crew crew_;
 };

@@ -23,6 +23,7 @@ from .beginning import scheduled_dropouts
 from .busy import parameter_lock
 from .evaluation import evaluate
 from .meter import Meter
+from .notes import ClassNotes
 from .passes import backward_pass, forward_pass, learning, lowest_learning
 from .request import StepRecord, TrainingRequest
 
@@ -62,6 +63,8 @@ class LayerwiseRunner:
         self._record = StepRecord(math.nan, math.nan, math.nan, math.nan)
         self._seconds = 0.0
         self._sums: dict[tuple[int, str], Array] = {}  # of gradients that make one step together
+        record = request.record
+        self._notes = None if record is None else ClassNotes(model.layers, record.every)
 
     def run(self, max_steps: int, seconds: float) -> int:
         """Run whole steps until `max_steps`, `seconds` or the end; return their number."""
@@ -118,6 +121,8 @@ class LayerwiseRunner:
                     layer.step -= passes  # as if the step had not begun
             return False
         accuracy = self._meter.add_accuracy(output, y)
+        if self._notes is not None and self._notes.due:
+            self._notes.look()
         if not self._all_known:
             self._find_learners()
         backward_pass(model.layers, model.loss, output, y, weight, self._lowest)
@@ -125,9 +130,7 @@ class LayerwiseRunner:
             self._add_up((float(len(y)) if weight is None else float(weight.sum())) / total)
         last = self.step + 1
         if last % self.request.accumulate == 0 or last == self.request.steps:
-            if self.request.clip_norm is not None:
-                clip_gradients(self._learners, self.request.clip_norm)
-            self._update()
+            self._spend()
         rate = float(getattr(model.optimizer, "current_learning_rate", math.nan))
         self._record = StepRecord(accuracy, data_loss, penalty, rate)
         return True
@@ -160,6 +163,19 @@ class LayerwiseRunner:
             share = done / (self.request.epochs * updates)
         for layer in self._dropouts:
             layer.training_share = share
+
+    def _spend(self) -> None:
+        """Clip and update, and note the step where it is due."""
+        noted = self._notes is not None and self._notes.due
+        if noted:
+            self._notes.begin(self._learners)
+        if self.request.clip_norm is not None:
+            clip_gradients(self._learners, self.request.clip_norm)
+        self._update()
+        if noted:
+            self._notes.end()
+        if self._notes is not None:
+            self._notes.count()
 
     def _update(self) -> None:
         optimizer = self.model.optimizer
@@ -199,6 +215,8 @@ class LayerwiseRunner:
         if self._rows:
             history.append(self._rows)
             self._rows.clear()
+        if self._notes is not None:
+            history.layers.extend(*self._notes.take())
 
     def write_back(self) -> None:
         """Nothing to do: the classes' own arrays were changed."""

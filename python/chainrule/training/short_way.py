@@ -38,7 +38,7 @@ def remember(model: Any, layers: Layers, network: Network, request: TrainingRequ
     optimizer = model.optimizer
     scheduled = (optimizer.schedule, optimizer.weight_decay_schedule)
     dropouts = [each for each in layers.dropouts if each is not None]
-    if network.keeps_gradients or any(each is not None for each in scheduled):
+    if network.keeps_gradients or network.noted or any(each is not None for each in scheduled):
         return
     if request.steps != 1 or any(each.schedule is not None for each in dropouts):
         return
