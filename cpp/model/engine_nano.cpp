@@ -410,7 +410,7 @@ template <class T> void NanoEngine<T>::forward(const Batch& batch, Samples sampl
 
 // What stage s has made of its inputs, before the dropout.
 template <class T> void NanoEngine<T>::look(const Batch& batch, Samples samples, std::size_t s) {
-    if (batch.noted) note_alive(samples, s);
+    if (batch.noted && net_.stages[s].entry().needs_sign) note_alive(samples, s);
     if (!this->seen_) return;
     const Index columns = net_.stages[s].n_neurons;
     if (s == 0) see(samples, offset(inputs_of(0, samples, batch.training), 1, 0), net_.n_inputs(), this->seen_->inputs);

@@ -147,7 +147,7 @@ template <class T> class PanelsEngine final : public Engine<T> {
     void strip_gradient(const Tile& tile, const Strip& strip, Index samples, T* gradient, T* room);
     void strip_update(const StepRules& rules, const Tile& tile, const Strip& strip, const T* gradient);
     void strip_regularize(const Tile& tile, const Strip& strip, T* gradient);
-    void strip_squares(const Tile& tile, const Strip& strip, const T* values, Index panel, std::vector<double>& squares);
+    void strip_squares(const Tile& tile, const Strip& strip, const T* gradient);
     void spend_noted(const StepRules& rules, const Tile& tile, const Strip& strip, const T* gradient);
     void scale_spend(const UpdateRule& rule, Range mine, bool noted);
     Squares sums_of(std::size_t s, const std::vector<double>& squares) const;

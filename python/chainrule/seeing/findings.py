@@ -24,7 +24,7 @@ PAGE = "docs/findings.md"
 
 VANISHING = 1e-3  # gradient that reaches the first layer with weights, by that of the last
 EXPLODING = 1e3  # the same
-DEAD = 0.1  # share of a layer's units
+DEAD, FEW = 0.2, 5.0  # share of a layer's units, and FEW / n more: few samples wake few units
 STUCK = 0.99  # share of samples for which a unit is flat
 SATURATED = 0.5  # share of a hidden layer's units that are stuck
 LARGE_STEP = 0.2  # step by weights
@@ -159,15 +159,16 @@ def out_of_reach(name: str, layer: Any, y: Any, last: int) -> Iterator[Finding]:
 
 def dead(explanation: Any, rows: tuple[Row, ...]) -> Iterator[Finding]:
     """Look for hidden units that are dead."""
+    limit = DEAD + FEW / explanation.n
     for k, row in enumerate(rows[:-1]):
         units = row.output_shape[1] if len(row.output_shape) == 2 else 0
-        if not row.dead or not math.isnan(row.weights) or row.dead <= DEAD * units:
+        if not row.dead or not math.isnan(row.weights) or row.dead <= limit * units:
             continue
         text = (
             f"{row.layer}: {row.dead} of {units} units are dead ({row.dead / units:.0%}, above "
-            f"{DEAD:.0%}): their slope is 0 for all {explanation.n:,} samples"
+            f"{limit:.0%}): their slope is 0 for all {explanation.n:,} samples"
         )
-        yield finding("dead", text, row.dead / units, DEAD, k)
+        yield finding("dead", text, row.dead / units, limit, k)
 
 
 def saturated_layers(explanation: Any, step: Step) -> Iterator[Finding]:
