@@ -107,6 +107,12 @@ class ShortWay:
         dropouts: tuple[Any, ...],
         constants: Sequence[float],
     ) -> None: ...
+    def read(self, layers: Any, trainable: Any, loss: Any, optimizer: Any, accuracy: Any) -> bool:
+        """Load the plan with what the parts hold now; False where one is otherwise than
+        remembered, and then nothing was done."""
+
+    def write(self) -> None:
+        """Write parameters, counts and rate to where they were read from."""
 
 class PackedNet:
     """A model's layers with copies of their parameters; any number of threads may use it
@@ -194,6 +200,12 @@ def dense_forward(
     inputs: NDArray[Any], weights: NDArray[Any], biases: NDArray[Any], /
 ) -> NDArray[Any]:
     """inputs (n, d) . weights (d, m) + biases (1, m) -> a new array (n, m)."""
+
+def dense_gradients(
+    inputs: NDArray[Any], dvalues: NDArray[Any], weights: NDArray[Any], /
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """dense_backward without dinputs: dweights (d, m) = inputs^T . dvalues, dbiases (1, m)
+    = sum of dvalues."""
 
 def dropout_forward(
     inputs: NDArray[Any], keep: float, key: int, step: int, start: int = 0, /
