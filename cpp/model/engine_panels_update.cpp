@@ -221,7 +221,7 @@ template <class T> void PanelsEngine<T>::spend(const StepRules& rules, double cl
     });
 }
 
-// The update of a strip, with the squares of its parameters before it and of its step: 0 in lanes beyond the last neuron.
+// The update of a strip, with the squares of its parameters before it and of its step, over the neurons that exist.
 template <class T> void PanelsEngine<T>::spend_noted(const StepRules& rules, const Tile& tile, const Strip& strip, const T* gradient) {
     const StageMemory<T>& memory = stages_[tile.stage];
     const T* const parameter = memory.weights + tile.panel * memory.panel + strip.first_row<T>() * lanes<T>;
@@ -229,14 +229,21 @@ template <class T> void PanelsEngine<T>::spend_noted(const StepRules& rules, con
     const Index row = strip.rows * lanes<T>;
     const Index places = 1 + panels_of<T>(net_.stages[tile.stage].n_inputs);
     const auto place = [&](Index v) { return static_cast<std::size_t>(memory.squares + (tile.panel + v) * places + strip.input_panel + 1); };
+    const auto squares = [&](Index v, const T* values) {
+        const Index neurons = net_.stages[tile.stage].n_neurons - (tile.panel + v) * lanes<T>;
+        if (neurons >= lanes<T>) return kernel_.sum_of_squares(row, values);
+        double total = 0;
+        for (Index r = 0; r < row; r += lanes<T>) total += kernel_.sum_of_squares(neurons, values + r);
+        return total;
+    };
     for (Index v = 0; v < tile.vectors; ++v) {
-        parameter_squares_[place(v)] = kernel_.sum_of_squares(row, parameter + v * memory.panel);
+        parameter_squares_[place(v)] = squares(v, parameter + v * memory.panel);
         std::copy_n(parameter + v * memory.panel, row, step + v * row);
     }
     strip_update(rules, tile, strip, gradient);
     for (Index v = 0; v < tile.vectors; ++v) {
         for (Index e = 0; e < row; ++e) step[v * row + e] = parameter[v * memory.panel + e] - step[v * row + e];
-        step_squares_[place(v)] = kernel_.sum_of_squares(row, step + v * row);
+        step_squares_[place(v)] = squares(v, step + v * row);
     }
 }
 
