@@ -4,7 +4,8 @@
     dC/dw = dC/da * da/di * di/dw = 2 (a - t) * a (1 - a) * x
 
 with x = 1.5, t = 0.5, w = 0.8 and learning rate 0.1. Prints the table of the ten steps, shows
-what goes wrong when the last factor, x, is forgotten, and draws the computation both ways.
+what goes wrong when the last factor, x, is forgotten, lets autograd do the same (the notebook's
+second half, with another import), and draws the computation both ways.
 
 Run: python examples/one_neuron_chain_rule.py [--output FOLDER]
 """
@@ -21,6 +22,7 @@ from chainrule import (
     gradcheck,
     numerical_gradient,
 )
+from chainrule.autograd import torch_names as torch
 from chainrule.demo.pictures import BLUE, GREY, RED, pyplot, save_picture
 
 X, TARGET, WEIGHT, RATE, STEPS = 1.5, 0.5, 0.8, 0.1, 10
@@ -77,6 +79,45 @@ def descend_without_x():
     return rows
 
 
+def descend_by_autograd(dtype=torch.float32, show=print):
+    """The notebook's second half as it is written there; only the import is another.
+
+    Returns the tensor w after the ten steps, and C of the last one.
+    """
+    # Input
+    x = torch.tensor([1.5], dtype=dtype)
+    # Target
+    t = torch.tensor([0.5], dtype=dtype)
+    # Learning rate
+    r = torch.tensor([0.1], dtype=dtype)
+    # Weights
+    w = torch.tensor([0.8], requires_grad=True, dtype=dtype)
+
+    for epoch in range(10):
+        # forward
+        i = x * w
+
+        # with sigmoid
+        a = 1 / (1 + torch.exp(-i))
+
+        # Cost function
+        C = torch.float_power((a - t), 2)
+        # Gradient
+        C.backward()
+
+        with torch.no_grad():
+            w -= r * w.grad
+
+        if epoch % 1 == 0:
+            show(
+                f"Epoch {epoch + 1} w = {w[0].item():.3f} , a = {a[0].item():.3f} "
+                f"loss = {C[0].item():.3f}"
+            )
+
+        w.grad.zero_()
+    return w, C
+
+
 def derivative_three_ways():
     """dC/dw at the start: by the chain rule, by differences, and the verdict of gradcheck."""
     layer = neuron()
@@ -103,6 +144,11 @@ def print_tables():
     print("step   w, wrong   w, right")
     for step, (wrong, right) in enumerate(zip(descend_without_x(), rows, strict=True), 1):
         print(f"{step:4d}{wrong['w']:11.3f}{right['w']:11.3f}")
+
+    print("\nThe same by autograd, in float32 as the notebook has it:\n")
+    descend_by_autograd()
+    w, _ = descend_by_autograd(torch.float64, show=lambda line: None)
+    print(f"last w in float64: {w.item()!r}")
 
     chain, difference, report = derivative_three_ways()
     print(f"\ndC/dw at w = 0.8: chain rule {chain:.12f}, differences {difference:.12f}\n")

@@ -70,6 +70,8 @@ CONSTRUCTORS = {
     "Accuracy_AUC": "()",
     "Accuracy_R2": "()",
     "Model": "()",
+    "Variable": "(value, name='')",
+    "no_grad": "()",
     "History": "()",
     "Callback": "()",
     "EarlyStopping": (
@@ -126,7 +128,7 @@ METHODS: dict[str, dict[str, str]] = {
         "set": "(*, loss=None, optimizer=None, accuracy=None)",
         "finalize": "()",
         "forward": "(X, training=False)",
-        "backward": "(output, y, *, sample_weight=None)",
+        "backward": "(output, y, *, sample_weight=None, input_gradient=False)",
         "predict": "(X, *, batch_size=None, out=None)",
         "evaluate": "(X, y, *, batch_size=None, quiet=False, sample_weight=None)",
         "summary": "()",
@@ -192,6 +194,7 @@ def test_functions() -> None:
 def test_public_names_are_exactly_these() -> None:
     functions = {
         "available_targets",
+        "check_gradient",
         "compare",
         "cpu_target",
         "get_num_threads",

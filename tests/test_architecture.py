@@ -189,7 +189,9 @@ def test_only_the_package_itself_reaches_for_the_core() -> None:
 
 
 @needs_sources
-@pytest.mark.parametrize("folder", ["", "checking", "demo", "plot", "saving", "training"])
+@pytest.mark.parametrize(
+    "folder", ["", "autograd", "checking", "demo", "plot", "saving", "training"]
+)
 def test_the_table_of_contents_contains_nothing_else(folder: str) -> None:
     path = ROOT / "python/chainrule" / folder / "__init__.py"
     docstring, *nodes = ast.parse(path.read_text(encoding="utf-8")).body
@@ -202,3 +204,12 @@ def test_the_table_of_contents_contains_nothing_else(folder: str) -> None:
     assert [ast.unparse(node.targets[0]) for node in nodes if isinstance(node, ast.Assign)] == [
         "__all__"
     ]
+
+
+def test_names_that_are_imported_later_are_there_all_the_same() -> None:
+    import chainrule
+
+    assert set(chainrule.__all__) <= set(dir(chainrule))
+    assert chainrule.Variable is chainrule.Variable
+    with pytest.raises(AttributeError, match="'chainrule' has no attribute 'Vector'"):
+        chainrule.__getattr__("Vector")

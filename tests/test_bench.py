@@ -13,21 +13,39 @@ import numpy as np
 import pytest
 
 from chainrule.bench import main
-from chainrule.bench.agreement import check_steps, compare, fingerprint, reference
+from chainrule.bench.agreement import check_steps, checks, compare, fingerprint, reference
 from chainrule.bench.command import make_parser, make_settings
-from chainrule.bench.machine import choose_cores
-from chainrule.bench.markdown import BEGIN, END, write_markdown
+from chainrule.bench.comparison import compare_runs, is_slower, read_run
+from chainrule.bench.machine import choose_cores, cpu_name
+from chainrule.bench.markdown import write_markdown
 from chainrule.bench.measurement import Settings, blocks, team
 from chainrule.bench.peers import CONTESTANTS, PATHS, PEERS
+from chainrule.bench.peers.chainrule_plan import ChainrulePlan
 from chainrule.bench.peers.numpy_loop import NumpyLoop
 from chainrule.bench.plot import write_plot
 from chainrule.bench.process import WorkerFailed, WorkerProcess, environment
 from chainrule.bench.report import block_lines, microseconds, summary_lines, table, worst_line
 from chainrule.bench.results import Block, Run, Series
-from chainrule.bench.workloads import GRID, NINE, Workload, make_task, select
+from chainrule.bench.workloads import (
+    GRID,
+    GROUPS,
+    JOBS,
+    NINE,
+    PRACTICES,
+    Workload,
+    make_task,
+    select,
+)
 
 TINY = Workload("tiny", (3, 5, 2), "tanh", "half squared error", 12, 4, 0.05)
 TINY_CLASSES = Workload("classes", (6, 9, 4), "relu", "softmax cross-entropy", 20, 5, 0.1)
+PRACTICE = Workload(
+    "practice", (32, 128, 64, 5), "relu", "softmax cross-entropy", 1920, 32, 0.001, "adam",
+    "practice", 0.2, True, 240,
+)  # fmt: skip
+PREDICT = replace(TINY_CLASSES, name="tiny predict", job="predict")
+ONLINE = replace(TINY, name="tiny online", batch=1, job="online")
+FIRST_CALL = replace(TINY_CLASSES, name="tiny first call", job="first call")
 
 
 # Workloads
@@ -48,6 +66,59 @@ def test_the_nine_are_those_of_the_performance_page():
     }
     softmax = {w.name for w in NINE if w.loss == "softmax cross-entropy"}
     assert softmax == {"spiral", "digits", "mnist"}
+
+
+def test_practice_is_the_four_nets_as_people_train_them():
+    table = {w.name: ("-".join(map(str, w.sizes)), w.batch) for w in PRACTICES}
+    assert table == {
+        "practice-small": ("20-32-32-1", 64),
+        "practice-digits": ("64-128-64-10", 32),
+        "practice-mnist": ("784-128-10", 128),
+        "practice-tabular": ("100-256-256-256-1", 256),
+    }
+    for w in PRACTICES:
+        assert (w.optimizer, w.dropout, w.shuffle) == ("adam", 0.2, True)
+        assert w.validation == w.samples / 8
+
+
+def test_predictions_take_the_nets_of_practice():
+    nets = [w.sizes for w in PRACTICES]
+    for rows in (1, 1000):
+        group = GROUPS[f"predict-{rows}"]
+        assert [w.sizes for w in group] == nets
+        assert all(w.batch == rows and w.job == "predict" for w in group)
+
+
+def test_every_job_has_a_workload_and_a_contestant_of_ours():
+    assert {w.job for w in GRID} == set(JOBS)
+    for job in JOBS:
+        assert any(job in c.jobs for c in CONTESTANTS if c.ours)
+
+
+def test_a_group_stands_for_its_workloads_each_taken_once():
+    names = [w.name for w in select(["predict-1-small", "predict-1", "nine", "sine"])]
+    group = [w.name for w in GROUPS["predict-1"]]
+    assert names == [*group, *(w.name for w in NINE)]
+
+
+def test_dropout_is_refused_where_zeros_do_not_tell_what_was_dropped():
+    with pytest.raises(ValueError, match="dropout: expected relu before it, got tanh"):
+        replace(TINY, dropout=0.2)
+
+
+def test_validation_samples_are_others_than_those_trained():
+    task = make_task(PRACTICE, "float32", 1)
+    assert task.inputs.shape == (1920, 32) and task.validation.inputs.shape == (240, 32)
+    assert task.validation.targets.shape == (240,)
+    rows = {row.tobytes() for row in task.inputs}
+    assert not rows & {row.tobytes() for row in task.validation.inputs}
+
+
+def test_flops_of_other_jobs():
+    products = 3 * 5 + 5 * 2
+    assert replace(TINY, job="predict").flops == 2 * 4 * products
+    assert replace(TINY, validation=6).flops == TINY.flops + 2 * 6 * products // 3
+    assert replace(TINY, job="first call").flops == 3 * TINY.flops
 
 
 def test_names_are_unique_and_batches_divide_the_samples():
@@ -93,6 +164,9 @@ def test_every_class_occurs_in_the_labels():
 def test_check_takes_whole_epochs_or_a_part_of_one():
     for workload in GRID:
         steps = check_steps(workload)
+        if workload.job in ("practice", "first call"):
+            assert steps == workload.steps_per_epoch
+            continue
         assert 1 <= steps <= 32
         assert steps <= workload.steps_per_epoch or steps % workload.steps_per_epoch == 0
 
@@ -108,6 +182,53 @@ def test_a_wrong_loss_and_a_wrong_update_are_noticed():
     assert compare(not_a_number, expected, "float64")[1]
 
 
+def test_wrong_outputs_are_noticed():
+    expected = reference(PREDICT, "float32")
+    assert len(expected["outputs"]) == 20 * 4
+    assert compare(expected, expected, "float32") == (0.0, "")
+    moved = [value + 1e-3 for value in expected["outputs"]]
+    assert "outputs: relative difference" in compare({"outputs": moved}, expected, "float32")[1]
+    fewer = {"outputs": expected["outputs"][4:]}
+    assert "expected 80 numbers, got 76" in compare(fewer, expected, "float32")[1]
+
+
+def problems_of(peer, workload) -> list[str]:
+    """What the checks of `workload` say of a peer of this class."""
+    problems = []
+    for check in checks(workload, "float32"):
+        one = peer(make_task(check.workload, "float32", 1))
+        one.reset()
+        problems.append(check.compare(fingerprint(one, one.run(check.steps)))[1])
+    return problems
+
+
+@pytest.mark.parametrize("peer", [NumpyLoop, ChainrulePlan])
+def test_practice_agrees_in_order_and_at_random(peer):
+    assert problems_of(peer, PRACTICE) == ["", ""]
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.3])
+def test_another_dropout_is_noticed(rate):
+    class Other(NumpyLoop):
+        def __init__(self, task):
+            dropout = rate if task.workload.dropout else 0.0
+            super().__init__(replace(task, workload=replace(task.workload, dropout=dropout)))
+
+    in_order, at_random = problems_of(Other, PRACTICE)
+    assert in_order == "" and at_random.startswith("loss: expected")
+
+
+def test_validation_with_dropout_is_noticed():
+    class Dropping(NumpyLoop):
+        def practice(self, epochs):
+            loss = super().practice(epochs)
+            self.validation_loss *= 1.001
+            return loss
+
+    in_order, at_random = problems_of(Dropping, PRACTICE)
+    assert in_order.startswith("losses: expected") and at_random.startswith("validation: reports")
+
+
 def test_parameters_of_another_dtype_are_noticed():
     peer = NumpyLoop(make_task(TINY, "float32", 1))
     peer.reset()
@@ -116,9 +237,9 @@ def test_parameters_of_another_dtype_are_noticed():
         fingerprint(peer, 0.0)
 
 
-def measured_names() -> list[str]:
-    """Everybody who is installed here."""
-    return [c.name for c in CONTESTANTS if importlib.util.find_spec(c.package)]
+def measured_names(job: str = "train") -> list[str]:
+    """Everybody who does this job and is installed here."""
+    return [c.name for c in CONTESTANTS if job in c.jobs and importlib.util.find_spec(c.package)]
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +261,30 @@ def test_all_installed_peers_compute_the_same(tiny_blocks):
         problems = {s.name: s.problem for s in block.series if s.problem}
         assert set(problems).isdisjoint(measured_names()), (block.workload.name, problems)
         assert [s.name for s in block.series if s.measured] == measured_names()
+
+
+@pytest.mark.parametrize("workload", [PRACTICE, PREDICT, ONLINE, FIRST_CALL], ids=lambda w: w.job)
+def test_peers_agree_at_the_other_jobs(workload):
+    settings = Settings([workload], list(PEERS), list(PATHS), [1], ["float32"], 1, 0.001)
+    with team() as members:
+        (block,) = blocks(settings, members, lambda text: None)
+    expected = measured_names(workload.job)
+    if workload.job == "practice" and "sklearn" in expected:
+        expected.remove("sklearn")
+        sklearn = next(s for s in block.series if s.name == "sklearn")
+        assert sklearn.problem == "it has no dropout" and not sklearn.failed
+    assert [s.name for s in block.series if s.measured] == expected
+    for series in (s for s in block.series if s.measured):
+        assert len(series.seconds) == 1 and series.seconds[0] > 0
+        assert series.loss_error is not None and series.loss_error <= block.tolerance
+    assert any(f"microseconds {workload.unit}" in line for line in block_lines(block))
+
+
+def test_a_budget_that_is_used_up_leaves_one_round():
+    settings = Settings([TINY], ["numpy"], [], [1], ["float32"], 50, 0.001, minutes=1e-6)
+    with team() as members:
+        (block,) = blocks(settings, members, lambda text: None)
+    assert len(block.series[0].seconds) == 1
 
 
 def test_first_call_is_kept_apart_from_the_samples(tiny_blocks):
@@ -334,20 +479,91 @@ def test_json_holds_every_sample_and_reads_back(tmp_path):
         Run.from_json({**document, "schema": 99})
 
 
-def test_markdown_keeps_what_is_written_round_the_numbers(tmp_path):
-    page = tmp_path / "benchmarks.md"
+def test_markdown_is_the_whole_page(tmp_path):
+    page = tmp_path / "docs" / "benchmarks.md"
+    page.parent.mkdir()
+    page.write_text("What stood there before.", encoding="utf-8")
     write_markdown(page, make_run(), tmp_path / "ratios.png")
     text = page.read_text(encoding="utf-8")
-    for part in (BEGIN, END, "A CPU", "jax 0.5", "2020-01-02", "chainrule bench", "(ratios.png)"):
+    for part in ("A CPU", "jax 0.5", "2020-01-02", "chainrule bench", "(../ratios.png)"):
         assert part in text
-    assert "not installed" in text and "| `digits` |" in text
-    page.write_text(f"# Mine\n\nBefore.\n\n{text[text.index(BEGIN) :]}After.\n", encoding="utf-8")
-    changed = copy.deepcopy(make_run())
-    changed.date = "2021-02-03"
-    write_markdown(page, changed, None)
-    text = page.read_text(encoding="utf-8")
-    assert text.startswith("# Mine\n\nBefore.") and text.endswith("After.\n")
-    assert "2021-02-03" in text and "2020-01-02" not in text
+    assert (
+        "sklearn is not installed" in text and "| `digits` | 3.00 (2.00 to 3.00) jax loop" in text
+    )
+    assert "What stood there before." not in text and text.startswith("# Benchmarks")
+    write_markdown(tmp_path / "again.md", make_run(), tmp_path / "ratios.png")
+    again = (tmp_path / "again.md").read_text(encoding="utf-8")
+    assert again == text.replace("(../ratios.png)", "(ratios.png)")
+
+
+def test_markdown_has_a_part_for_each_job(tmp_path):
+    run = make_run()
+    blocks_ = [replace(run.blocks[0], workload=w) for w in (PRACTICE, PREDICT, ONLINE, FIRST_CALL)]
+    run.blocks += blocks_
+    write_markdown(tmp_path / "b.md", run, None)
+    text = (tmp_path / "b.md").read_text(encoding="utf-8")
+    parts = [line for line in text.splitlines() if line.startswith("## ")]
+    assert [part.split(":")[0].split(",")[0] for part in parts] == [
+        "## chainrule plan", "## chainrule layers", "## Training steps", "## Practice",
+        "## Predictions", "## Online", "## First call of a process", "## Workloads",
+    ]  # fmt: skip
+    assert "Microseconds a call: median" in text
+
+
+# Comparison with an earlier run
+
+
+def test_slower_is_beyond_both_spreads_and_two_percent():
+    old = Series("chainrule plan", [1.0, 1.01, 1.02])
+    assert not is_slower(Series("chainrule plan", [1.015, 1.028, 1.03]), old)  # below 2 %
+    assert is_slower(Series("chainrule plan", [1.03, 1.035, 1.04]), old)
+    assert not is_slower(Series("chainrule plan", [1.0, 1.1, 1.2]), old)  # its own spread
+    assert not is_slower(Series("chainrule plan", [1.1]), Series("chainrule plan", [0.9, 1, 1.1]))
+    assert not is_slower(Series("chainrule plan", [0.5]), old)
+
+
+def test_comparison_names_what_became_slower():
+    old, run = make_run(), make_run()
+    assert compare_runs(run, old) == (
+        [
+            "compared with 2020-01-02: 0 of 3 times slower",
+            "  the peers meanwhile: x 1.00 (median of 3)",
+        ],
+        True,
+    )
+    run.blocks[1].series[0].seconds = [8e-4, 8e-4, 8.1e-4]
+    run.blocks[1].series[1].seconds = [8e-3, 8e-3, 8e-3]  # a peer: told, not judged
+    lines, well = compare_runs(run, old)
+    assert not well and lines[0] == "compared with 2020-01-02: 1 of 3 times slower"
+    assert lines[1].startswith("  chainrule plan (mnist, float32, 2 threads): 500 to 800 us a step")
+    assert len(lines) == 3
+
+
+def test_comparison_without_anything_in_common_is_not_well():
+    old = make_run()
+    old.blocks = [replace(block, dtype="float64") for block in old.blocks]
+    lines, well = compare_runs(make_run(), old)
+    assert not well and "in common" in lines[0]
+
+
+def test_an_earlier_run_of_another_cpu_is_refused(tmp_path):
+    file = tmp_path / "old.json"
+    file.write_text(json.dumps(make_run().to_json()))
+    assert read_run(file, "A CPU") == make_run()
+    with pytest.raises(ValueError, match="expected a run on Another, got A CPU"):
+        read_run(file, "Another")
+    for text in ("[]", "{", '{"schema": 1}'):
+        file.write_text(text)
+        with pytest.raises(ValueError, match="expected a file of --json"):
+            read_run(file, "A CPU")
+
+
+def test_runs_written_before_there_were_jobs_are_read():
+    document = json.loads(json.dumps(make_run().to_json()))
+    for entry in document["blocks"]:
+        for name in ("job", "dropout", "shuffle", "validation"):
+            del entry["workload"][name]
+    assert Run.from_json(document) == make_run()
 
 
 def test_plot_is_drawn(tmp_path):
@@ -377,7 +593,7 @@ def test_batch_changes_every_workload():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--workloads", "nope"], "workload: expected one of"),
+        (["--workloads", "nope"], "workload: expected some of"),
         (["--peers", "caffe"], "--peers: expected some of numpy"),
         (["--path", "graph"], "--path: expected some of plan, layers, got graph"),
         (["--dtype", "float16"], "--dtype: expected some of float32, float64, got float16"),
@@ -385,6 +601,8 @@ def test_batch_changes_every_workload():
         (["--threads", "two"], "expected whole numbers, got two"),
         (["--repeats", "0"], "--repeats: expected at least 1, got 0"),
         (["--batch", "0"], "--batch: expected at least 1, got 0"),
+        (["--minutes", "0"], "--minutes: expected a number above 0, got 0"),
+        (["--compare", "no such file"], "no such file"),
     ],
 )
 def test_wrong_arguments_give_one_sentence_and_exit_code_2(arguments, message, capsys):
@@ -405,4 +623,22 @@ def test_a_whole_run_prints_tables_and_writes_its_files(tmp_path, capsys):
     assert out.rstrip().splitlines()[-1].startswith("worst ratio: plan ")
     run = Run.from_json(json.loads(data.read_text()))
     assert run.blocks[0].workload == select(["sine"])[0]
-    assert BEGIN in page.read_text()
+    assert "| `sine` |" in page.read_text()
+
+
+def test_a_run_that_is_slower_than_an_earlier_one_fails(tmp_path, capsys):
+    data = tmp_path / "old.json"
+    arguments = ["--workloads", "sine", "--path", "plan", "--peers", "numpy", "--threads", "1"]
+    arguments += ["--repeats", "1"]
+    assert main([*arguments, "--json", str(data)]) == 0
+    document = json.loads(data.read_text())
+    assert document["machine"]["cpu"] == cpu_name()
+    for factor, code in ((1e-3, 1), (1e3, 0)):
+        earlier = copy.deepcopy(document)
+        for series in earlier["blocks"][0]["series"]:
+            series["seconds"] = [seconds * factor for seconds in series["seconds"]]
+        changed = tmp_path / f"{factor}.json"
+        changed.write_text(json.dumps(earlier))
+        capsys.readouterr()
+        assert main([*arguments, "--compare", str(changed)]) == code
+        assert f"{code} of 1 time slower" in capsys.readouterr().out

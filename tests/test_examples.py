@@ -89,6 +89,16 @@ def test_one_neuron_follows_the_right_table() -> None:
     assert abs(rows[-1]["w"] - 0.659501646183345) <= 100 * np.finfo(float).eps
 
 
+def test_one_neuron_by_autograd_prints_the_notebooks_lines() -> None:
+    module, lines = example("one_neuron_chain_rule"), []
+    w, cost = module.descend_by_autograd(show=lines.append)
+    assert lines[0] == "Epoch 1 w = 0.786 , a = 0.769 loss = 0.072"
+    assert lines[9] == "Epoch 10 w = 0.660 , a = 0.733 loss = 0.054"
+    assert w.dtype == np.float32 and w.grad == 0 and len(cost.graph()) == 8
+    w, _ = module.descend_by_autograd(module.torch.float64, show=lines.append)
+    assert abs(w.item() - 0.659501646183345) <= 100 * np.finfo(float).eps
+
+
 def test_one_neuron_without_the_factor_x_gives_the_wrong_table() -> None:
     rows = example("one_neuron_chain_rule").descend_without_x()
     w = [0.790, 0.780, 0.770, 0.761, 0.752, 0.743, 0.734, 0.725, 0.716, 0.707]
@@ -256,6 +266,42 @@ def test_perceptron_loss_and_gradients() -> None:
     assert [g.shape for g in gradients] == [(20, 10), (30, 20), (40, 30), (1, 40)]
     norms = [np.linalg.norm(g) for g in gradients]
     assert digits(norms, 6) == [0.0364224, 0.161648, 0.301942, 0.426662]
+
+
+def test_scalar_graph_by_autograd() -> None:
+    lines: list[str] = []
+    graph, derivatives = example("computational_graph").scalar_graph_by_autograd(lines.append)
+    assert lines == ["r = 144.0", "dr/dz = 72.0", "dr/dy = 96.0", "dr/dx = 192.0"]
+    assert derivatives == {"z": 72, "y": 96, "x": 192}
+    assert [row.name for row in graph.rows] == ["x", "y", "z", "u", "v", "w", "r"]
+    assert len(graph.svg()) < 10_000
+
+
+def test_perceptron_by_hand_by_classes_and_by_autograd_has_equal_gradients() -> None:
+    module = example("computational_graph")
+    loss, gradients = module.loss_and_gradients()
+    for other in (module.loss_and_gradients_by_hand, module.loss_and_gradients_by_autograd):
+        same, found = other()
+        eps = np.finfo(float).eps
+        np.testing.assert_allclose(same, 0.7117102313306255, rtol=1000 * eps)
+        np.testing.assert_allclose(same, loss, rtol=1000 * eps)
+        for one, two in zip(gradients, found, strict=True):
+            # Sums over 100 samples of numbers that add up to about the largest entry.
+            np.testing.assert_allclose(one, two, rtol=0, atol=1000 * eps * np.abs(one).max())
+
+
+def test_the_notebooks_class_for_torch_runs_after_a_change_of_import() -> None:
+    module = example("computational_graph")
+    loss, gradients = module.custom_net()
+    assert [g.shape for g in gradients] == [(20, 10), (30, 20), (40, 30), (1, 40)]
+    assert module.custom_net()[0] == loss  # seeded
+    net = module.CustomNet_Torch(3, 2, [4])
+    x, y = np.ones((5, 3), dtype=np.float32), np.zeros((5, 2), dtype=np.float32)
+    _, once = net.backward(x, y)
+    _, again = net.backward(x, y)
+    assert all(np.array_equal(one, other) for one, other in zip(once, again, strict=True))
+    net.loss_func(net.forward(x), y).backward()  # without zero_grad they add up, as in PyTorch
+    np.testing.assert_array_equal(net.layers[0].weight.grad, 2 * once[0])
 
 
 def test_a_layer_of_ones_own_is_checked_trained_and_loaded() -> None:

@@ -89,6 +89,24 @@ def test_training_by_the_classes_is_the_notebooks_script() -> None:
     assert model.fingerprint() == twin.fingerprint()
 
 
+def test_one_step_and_a_watched_training_go_by_the_classes_too() -> None:
+    """What the plan does by short ways of its own is left to the classes as well."""
+    X, y = samples()
+    model, hand, watched = net(), net(), net()
+    for _ in range(6):
+        model.train(X, y, engine="classes")
+        output = hand.forward(X, training=True)
+        hand.backward(output, y)
+        hand.optimizer.pre_update_params()
+        for layer in hand.trainable_layers:
+            hand.optimizer.update_params(layer)
+        hand.optimizer.post_update_params()
+    assert model.fingerprint() == hand.fingerprint()
+    stop = cr.EarlyStopping(monitor="loss", patience=100)
+    watched.train(X, y, epochs=6, engine="classes", callbacks=stop)
+    assert watched.fingerprint() == hand.fingerprint()
+
+
 def test_the_engine_changes_no_more_than_rounding_and_nothing_else() -> None:
     X, y = samples()
     model, planned = net(), net()

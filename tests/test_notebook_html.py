@@ -155,7 +155,7 @@ def test_histories_with_odd_values_are_shown() -> None:
 def test_a_layer_shows_its_arrays() -> None:
     model, X, y = digits_like(5, 7, 3)
     model.train(X, y, epochs=1)
-    layer = model.layers[0]
+    layer = model.layers[2]
     names = [row[0] for row in shown(layer).rows[1:]]
     assert names == [
         "weights", "biases", "weight_momentums", "bias_momentums", "weight_cache", "bias_cache"
@@ -167,7 +167,7 @@ def test_a_layer_shows_its_arrays() -> None:
     size = np.sqrt(np.mean(layer.weights**2))
     low, high = layer.weights.min(), layer.weights.max()
     numbers = [f"{size:.3g}", f"{low:.3g}", f"{high:.3g}", "0 %"]
-    assert rows["weights"] == ["(5, 7)", "float64", *numbers]
+    assert rows["weights"] == ["(7, 3)", "float64", *numbers]
     (histogram,) = reader.images()
     counts, _ = np.histogram(layer.weights, bins=28)
     assert len(histogram.findall(f"{SVG}rect")) == np.count_nonzero(counts)

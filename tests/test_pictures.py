@@ -557,6 +557,9 @@ def test_the_documents_pictures_take_three_lines_each() -> None:
     for block in blocks:
         assert len(block.strip().splitlines()) <= 3
         exec(block, names)
+        if "r.graph()" in block:
+            assert names["r"].graph().svg().startswith("<svg")
+            continue
         assert plt.get_fignums() == [1] and plt.gcf().axes[0].has_data(), block
         plt.close("all")
         drawn.add(re.findall(r"\.(\w+)\(", block.strip().splitlines()[-1])[0])

@@ -116,6 +116,7 @@ void PyPlan::end() {
     plan_->begin({});
     plan_->stop();
     samples_ = validation_ = order_ = py::none();
+    places_ = {};
     count_ = 0;
 }
 
@@ -174,7 +175,7 @@ double PyPlan::observe(const py::object& flat, const py::object& dropped, const 
 py::tuple PyPlan::take_notes() {
     const model::Noted& noted = plan_->noted();
     const Index count = static_cast<Index>(noted.steps.size()), parts = static_cast<Index>(1 + description_.network.stages.size());
-    NewArray<std::int64_t> steps({count});
+    NewArray<double> steps({count});
     NewArray<double> values({count, parts, 7});
     std::copy(noted.steps.begin(), noted.steps.end(), steps.data());
     double* place = values.data();

@@ -103,7 +103,7 @@ struct Squares {
 };
 struct Notes {
     Squares gradient, step, parameters;
-    Index dead = 0;
+    Index dead = 0;  // counted where the activation's derivative is 0 with its output
 };
 
 template <class T> class Engine {

@@ -257,10 +257,10 @@ template <class T> void NanoEngine<T>::plan_jobs() {
     loss_.padded = true;
 }
 
-// Vectors of samples in a block, all blocks as equal as possible.
+// Vectors of samples in a block, all blocks as equal as possible; the bits depend on it, so an observed network has the same.
 template <class T> Index NanoEngine<T>::block_vectors() const {
     Index neurons = 0;
-    for (std::size_t s = 0; s < net_.stages.size(); ++s) neurons += (in_place(s) ? 1 : 2) * net_.stages[s].n_neurons + 1;
+    for (std::size_t s = 0; s < net_.stages.size(); ++s) neurons += (net_.can_derive_in_product(s) ? 1 : 2) * net_.stages[s].n_neurons + 1;
     const Index vectors = stride_ / lanes<T>, most = std::clamp(block_bytes / (neurons * line_bytes), Index(1), chunk_samples);
     const Index blocks = (vectors + most - 1) / most;
     return (vectors + blocks - 1) / blocks;
@@ -410,7 +410,7 @@ template <class T> void NanoEngine<T>::forward(const Batch& batch, Samples sampl
 
 // What stage s has made of its inputs, before the dropout.
 template <class T> void NanoEngine<T>::look(const Batch& batch, Samples samples, std::size_t s) {
-    if (batch.noted) note_alive(samples, s);
+    if (batch.noted && net_.stages[s].entry().needs_sign) note_alive(samples, s);
     if (!this->seen_) return;
     const Index columns = net_.stages[s].n_neurons;
     if (s == 0) see(samples, offset(inputs_of(0, samples, batch.training), 1, 0), net_.n_inputs(), this->seen_->inputs);

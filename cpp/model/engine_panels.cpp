@@ -265,7 +265,7 @@ template <class T> void PanelsEngine<T>::forward(const Batch& batch, std::size_t
 
 // What stage s has made of its inputs, before the dropout.
 template <class T> void PanelsEngine<T>::look(const Batch& batch, std::size_t s, Index row, Index rows, Worker worker) {
-    if (batch.noted) note_alive(s, row, rows, worker);
+    if (batch.noted && net_.stages[s].entry().needs_sign) note_alive(s, row, rows, worker);
     if (!this->seen_) return;
     if (s == 0) see(at(inputs_of(0, batch.training), row, 0), net_.n_inputs(), row, rows, this->seen_->inputs);
     const StageSeen<T>& seen = this->seen_->stages[s];

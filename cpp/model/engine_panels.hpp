@@ -143,11 +143,10 @@ template <class T> class PanelsEngine final : public Engine<T> {
     void keep_scale(InStep place, Range mine);
     static bool few(const Batch& batch) { return batch.rows <= few_samples; }
     bool skinny() const { return net_.batch_size <= few_samples; }
-    void fetch_strip(const Tile& tile, const Strip& strip) const;
     void strip_gradient(const Tile& tile, const Strip& strip, Index samples, T* gradient, T* room);
     void strip_update(const StepRules& rules, const Tile& tile, const Strip& strip, const T* gradient);
     void strip_regularize(const Tile& tile, const Strip& strip, T* gradient);
-    void strip_squares(const Tile& tile, const Strip& strip, const T* values, Index panel, std::vector<double>& squares);
+    void strip_squares(const Tile& tile, const Strip& strip, const T* gradient);
     void spend_noted(const StepRules& rules, const Tile& tile, const Strip& strip, const T* gradient);
     void scale_spend(const UpdateRule& rule, Range mine, bool noted);
     Squares sums_of(std::size_t s, const std::vector<double>& squares) const;

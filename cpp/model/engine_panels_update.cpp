@@ -62,23 +62,9 @@ template <class T> template <class Body> void PanelsEngine<T>::for_each_strip(co
     }
 }
 
-// Fetches the weights of a strip, to be written, while their gradient is computed.
-template <class T> void PanelsEngine<T>::fetch_strip(const Tile& tile, const Strip& strip) const {
-    const StageMemory<T>& memory = stages_[tile.stage];
-    const T* weights = memory.weights + tile.panel * memory.panel + strip.first_row<T>() * lanes<T>;
-    for (Index v = 0; v < tile.vectors; ++v)
-        for (Index r = 0; r < strip.rows; ++r) __builtin_prefetch(weights + v * memory.panel + r * lanes<T>, 1, 2);
-    if (!memory.transposed || strip.biases()) return;
-    for (Index r = 0; r < strip.rows; r += lanes<T>) {
-        const T* transposed = memory.transposed + (strip.input_panel + r / lanes<T>) * memory.transposed_panel + tile.panel * lanes<T> * lanes<T>;
-        for (Index j = 0; j < tile.vectors * lanes<T>; ++j) __builtin_prefetch(transposed + j * lanes<T>, 1, 2);
-    }
-}
-
 // gradient (vectors, strip.rows, lanes) = inputs^T . dvalues over all samples; `room` is for sums of groups of them (chunks.hpp).
 template <class T> void PanelsEngine<T>::strip_gradient(const Tile& tile, const Strip& strip, Index samples, T* gradient, T* room) {
     const bool streams = stages_[tile.stage].streams;
-    if (streams) fetch_strip(tile, strip);
     const T one = 1;
     const Grid<const T> inputs = strip.biases() ? Grid<const T>{&one, 0, 0} : constant(at(inputs_of(tile.stage, true), 0, strip.input_panel));
     const Grid<const T> dvalues = constant(at(stages_[tile.stage].dvalues.grid(), 0, tile.panel));
@@ -132,13 +118,13 @@ template <class T> void PanelsEngine<T>::strip_regularize(const Tile& tile, cons
 
 // Sums of squares over the neurons that exist, one for each panel by each panel of inputs: their order is not that of the
 // tiles, whose width depends on the CPU target.
-template <class T> void PanelsEngine<T>::strip_squares(const Tile& tile, const Strip& strip, const T* values, Index panel, std::vector<double>& squares) {
+template <class T> void PanelsEngine<T>::strip_squares(const Tile& tile, const Strip& strip, const T* gradient) {
     const Index places = 1 + panels_of<T>(net_.stages[tile.stage].n_inputs);
     for (Index v = 0; v < tile.vectors; ++v) {
         const Index neurons = std::min(net_.stages[tile.stage].n_neurons - (tile.panel + v) * lanes<T>, lanes<T>);
         double total = 0;
-        for (Index r = 0; r < strip.rows; ++r) total += kernel_.sum_of_squares(neurons, values + v * panel + r * lanes<T>);
-        squares[static_cast<std::size_t>(stages_[tile.stage].squares + (tile.panel + v) * places + strip.input_panel + 1)] = total;
+        for (Index r = 0; r < strip.rows; ++r) total += kernel_.sum_of_squares(neurons, gradient + (v * strip.rows + r) * lanes<T>);
+        squares_[static_cast<std::size_t>(stages_[tile.stage].squares + (tile.panel + v) * places + strip.input_panel + 1)] = total;
     }
 }
 
@@ -187,7 +173,7 @@ template <class T> void PanelsEngine<T>::keep(Index samples, InStep place, Worke
             else if (memory.lost) std::fill_n(memory.lost + at, count, T(0));
             if (!place.last) return;
             strip_regularize(tile, strip, kept);
-            strip_squares(tile, strip, kept, strip.rows * lanes<T>, squares_);
+            strip_squares(tile, strip, kept);
         });
     });
     const Range columns = dscaled_.data ? scale_share(worker) : Range{0, 0};
@@ -235,18 +221,30 @@ template <class T> void PanelsEngine<T>::spend(const StepRules& rules, double cl
     });
 }
 
-// The update of a strip, with the squares of its parameters before it and of its step.
+// The update of a strip, with the squares of its parameters before it and of its step, over the neurons that exist.
 template <class T> void PanelsEngine<T>::spend_noted(const StepRules& rules, const Tile& tile, const Strip& strip, const T* gradient) {
     const StageMemory<T>& memory = stages_[tile.stage];
     const T* const parameter = memory.weights + tile.panel * memory.panel + strip.first_row<T>() * lanes<T>;
     alignas(line_bytes) T step[lanes<T> * most_vectors * lanes<T>];
     const Index row = strip.rows * lanes<T>;
-    strip_squares(tile, strip, parameter, memory.panel, parameter_squares_);
-    for (Index v = 0; v < tile.vectors; ++v) std::copy_n(parameter + v * memory.panel, row, step + v * row);
+    const Index places = 1 + panels_of<T>(net_.stages[tile.stage].n_inputs);
+    const auto place = [&](Index v) { return static_cast<std::size_t>(memory.squares + (tile.panel + v) * places + strip.input_panel + 1); };
+    const auto squares = [&](Index v, const T* values) {
+        const Index neurons = net_.stages[tile.stage].n_neurons - (tile.panel + v) * lanes<T>;
+        if (neurons >= lanes<T>) return kernel_.sum_of_squares(row, values);
+        double total = 0;
+        for (Index r = 0; r < row; r += lanes<T>) total += kernel_.sum_of_squares(neurons, values + r);
+        return total;
+    };
+    for (Index v = 0; v < tile.vectors; ++v) {
+        parameter_squares_[place(v)] = squares(v, parameter + v * memory.panel);
+        std::copy_n(parameter + v * memory.panel, row, step + v * row);
+    }
     strip_update(rules, tile, strip, gradient);
-    for (Index v = 0; v < tile.vectors; ++v)
+    for (Index v = 0; v < tile.vectors; ++v) {
         for (Index e = 0; e < row; ++e) step[v * row + e] = parameter[v * memory.panel + e] - step[v * row + e];
-    strip_squares(tile, strip, step, row, step_squares_);
+        step_squares_[place(v)] = squares(v, step + v * row);
+    }
 }
 
 template <class T> void PanelsEngine<T>::scale_spend(const UpdateRule& rule, Range mine, bool noted) {

@@ -69,9 +69,10 @@ struct Network {
     // The activation stands in the epilogue of the stage's product.
     bool activates_in_product(std::size_t s) const { return !observed && stages[s].entry().forward_in_tile && !joint(s); }
     // The derivative stands in that of the product above, which gives the gradient of the activation's output.
-    bool derives_in_product(std::size_t s) const {
+    bool derives_in_product(std::size_t s) const { return !observed && can_derive_in_product(s); }
+    bool can_derive_in_product(std::size_t s) const {
         const Stage& stage = stages[s];
-        return !observed && s + 1 < stages.size() && stage.entry().derivative_in_tile && !stage.entry().needs_inputs &&
+        return s + 1 < stages.size() && stage.entry().derivative_in_tile && !stage.entry().needs_inputs &&
                (!stage.dropout.drops() || stage.entry().needs_sign);
     }
     // Gradients go down to here; below nothing learns.

@@ -168,6 +168,7 @@ template <class T> class Plan final : public PlanBase {
     Index steps_per_epoch() const { return (work_.samples.count + (work_.drops_last ? 0 : net_.batch_size - 1)) / net_.batch_size; }
     // The place of the batch in progress among those of its step.
     InStep in_step() const {
+        if (net_.accumulate == 1) return {true, true};
         const std::int64_t place = step_ % net_.accumulate;
         return {place == 0, place + 1 == net_.accumulate || step_ + 1 == static_cast<std::int64_t>(steps_per_epoch())};
     }

@@ -24,7 +24,7 @@ from .activations import (
     Activation_Tanh,
 )
 from .callbacks import Callback, LearningRateSchedule
-from .checking import compare, gradcheck, numerical_gradient
+from .checking import check_gradient, compare, gradcheck, numerical_gradient
 from .errors import ModelFileError
 from .history import History
 from .layers import Layer_Dense, Layer_Dropout, Layer_Input, Layer_Scale
@@ -61,6 +61,7 @@ from .scores import Accuracy_AUC, Accuracy_R2
 
 if TYPE_CHECKING:
     from . import plot
+    from .autograd import Variable, no_grad
 else:
     from .lazy import __dir__ as __dir__
     from .lazy import __getattr__ as __getattr__
@@ -114,14 +115,17 @@ __all__ = [
     "Optimizer_SGD",
     "Record",
     "ReduceLearningRateOnPlateau",
+    "Variable",
     "__version__",
     "available_targets",
+    "check_gradient",
     "compare",
     "cpu_target",
     "datasets",
     "get_num_threads",
     "gradcheck",
     "mlp",
+    "no_grad",
     "numerical_gradient",
     "plot",
     "schedules",

@@ -21,6 +21,8 @@ class Plan:
         drops_last: bool,
         precision: float,
         monitors: Any,
+        notes_every: int = 0,
+        steps_before: int = 0,
     ) -> None:
         """Begin a training of other samples in the same memory."""
 
@@ -37,6 +39,10 @@ class Plan:
     def monitors(self) -> tuple[Any, ...]:
         """Best epoch, best value and epoch of the last act of each monitor; epochs from 1, 0:
         none."""
+
+    def observe(self, flat: Any, dropped: Any, seen: Any) -> float:
+        """Do what `gradients` does, and write what the pass computes into the arrays that are
+        not None."""
 
     def run(self, max_steps: int, seconds: float, order: Any, factors: Any) -> int:
         """Run whole steps until max_steps are done, the factors used up or the seconds gone
@@ -73,6 +79,11 @@ class Plan:
         """Number of the epochs finished since the last call, and eight columns: an array, or
         one number that holds for all."""
 
+    def take_notes(self) -> tuple[Any, ...]:
+        """Numbers of the steps that were noted since the last call, and of each part: sums of
+        squares of gradients, steps and parameters, each of weights and biases, and dead
+        units."""
+
     @property
     def bytes(self) -> int: ...
     @property
@@ -92,6 +103,8 @@ class Plan:
     @property
     def steps_taken(self) -> int: ...
     @property
+    def updates(self) -> int: ...
+    @property
     def validating(self) -> bool: ...
 
 class ShortWay:
@@ -107,6 +120,12 @@ class ShortWay:
         dropouts: tuple[Any, ...],
         constants: Sequence[float],
     ) -> None: ...
+    def read(self, layers: Any, trainable: Any, loss: Any, optimizer: Any, accuracy: Any) -> bool:
+        """Load the plan with what the parts hold now; False where one is otherwise than
+        remembered, and then nothing was done."""
+
+    def write(self) -> None:
+        """Write parameters, counts and rate to where they were read from."""
 
 class PackedNet:
     """A model's layers with copies of their parameters; any number of threads may use it
@@ -194,6 +213,12 @@ def dense_forward(
     inputs: NDArray[Any], weights: NDArray[Any], biases: NDArray[Any], /
 ) -> NDArray[Any]:
     """inputs (n, d) . weights (d, m) + biases (1, m) -> a new array (n, m)."""
+
+def dense_gradients(
+    inputs: NDArray[Any], dvalues: NDArray[Any], weights: NDArray[Any], /
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """dense_backward without dinputs: dweights (d, m) = inputs^T . dvalues, dbiases (1, m)
+    = sum of dvalues."""
 
 def dropout_forward(
     inputs: NDArray[Any], keep: float, key: int, step: int, start: int = 0, /

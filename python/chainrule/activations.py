@@ -10,9 +10,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .arrays import Array, as_floats, as_number
+from .arrays import Array, as_floats, as_number, is_variable
 from .base_activation import Activation, CompiledActivation, CompiledOfInputs
 from .errors import label_of, labelled, no_forward_yet
+from .recorded import record_layer
 from .settings import Settings, is_nonnegative, one_of
 
 __all__ = [
@@ -266,6 +267,8 @@ class Activation_Linear(Activation):
         """Keep and return the inputs; what is not a float array is converted first."""
         output = inputs
         if type(inputs) is not np.ndarray or inputs.dtype.char not in "fd":
+            if is_variable(inputs):
+                return record_layer(Activation_Linear.forward, self, inputs)
             with labelled(label_of(self)):
                 output = as_floats(inputs, "inputs")
         self.inputs = inputs

@@ -24,13 +24,18 @@ _LARGEST = np.iinfo(np.int64).max
 _READY: tuple[Literal["C", "A", "E"], ...] = ("C", "A", "E")
 
 
+def is_variable(thing: object) -> bool:
+    """Tell whether `thing` is a `Variable`, without importing its module."""
+    return getattr(type(thing), "is_graph_node", False) is True
+
+
 def as_real(values: object, name: str) -> Array:
     """Return `values` as an ndarray of booleans, integers or floats, in any layout.
 
     Raises
     ------
     TypeError
-        Masked or sparse arrays, and object, complex, string and date dtypes.
+        Masked or sparse arrays, variables, and object, complex, string and date dtypes.
     ValueError
         Ragged nested lists.
     """
@@ -40,6 +45,8 @@ def as_real(values: object, name: str) -> Array:
         raise TypeError(
             f"{name}: expected a plain array, got a masked array; fill it first: .filled(value)"
         )
+    if is_variable(values):
+        raise TypeError(f"{name}: expected a plain array, got a Variable; take its .value")
     if hasattr(values, "toarray") and not isinstance(values, np.ndarray):
         raise TypeError(
             f"{name}: expected a dense array, got a sparse {type(values).__name__}; "

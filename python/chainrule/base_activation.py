@@ -10,10 +10,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .arrays import Array, as_floats
+from .arrays import Array, as_floats, is_variable
 from .base_layer import Layer
 from .compiled import Compiled, core_rows
 from .errors import label_of, labelled, no_forward_yet
+from .recorded import record_layer
 
 ROWS = core_rows("activations")
 
@@ -84,6 +85,8 @@ class CompiledActivation(Compiled, Activation):
         try:
             output = self._compiled_forward(inputs)
         except (TypeError, ValueError):
+            if is_variable(inputs):
+                return record_layer(CompiledActivation.forward, self, inputs)
             with labelled(label_of(self)):
                 output = self._compiled_forward(as_floats(inputs, "inputs"))
         self.inputs = inputs

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from . import _core
 from .accumulation import Accumulator
-from .arrays import Array, as_floats, as_real
+from .arrays import Array, as_floats, as_real, is_variable
 from .catalogue import Part, own_class
 from .errors import label_of
 from .parameters import is_trainable, slots_of
+from .recorded import record_mean
 
 SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 # 1 * x rounds like np.float32(x) and takes a third of its time; before NumPy 2 it would be double.
@@ -158,6 +159,10 @@ class Loss(Accumulator, Part):
             y = targets_for(self, output, y)
         sample_losses = forward(output, y)
         if type(sample_losses) is not np.ndarray or sample_losses.ndim != 1:
+            if is_variable(sample_losses):
+                data_loss = record_mean(self, output, y, sample_losses)
+                penalty = self.regularization_loss() if include_regularization else None
+                return (data_loss, penalty) if include_regularization else data_loss
             sample_losses = self._checked(sample_losses)
         mean = self.accumulate(total_of(sample_losses), len(sample_losses))
         single = sample_losses.dtype == SINGLE or getattr(output, "dtype", None) == SINGLE

@@ -7,12 +7,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from . import _core
-from .arrays import Array, as_floats, as_targets
+from .arrays import Array, as_floats, as_targets, is_variable
 from .base_loss import Loss, Regions
 from .catalogue import own_class
 from .compiled import Compiled, core_rows
 from .domains import check_domain
 from .errors import label_of, labelled
+from .recorded import record_loss
 
 ROWS = core_rows("losses")
 CLIP = 1e-7  # probabilities and rates are kept at least so far above 0 (and below 1)
@@ -52,6 +53,8 @@ class CompiledLoss(Compiled, Loss):
         try:
             return self._compiled_forward(y_pred, y_true)
         except (TypeError, ValueError):
+            if is_variable(y_pred):
+                return record_loss(CompiledLoss.forward, self, y_pred, y_true)
             with labelled(label_of(self)):
                 return self._compiled_forward(*self.converted(y_pred, y_true, "y_pred"))
 

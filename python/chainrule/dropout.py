@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from . import _core
-from .arrays import Array, as_floats, as_generator, as_number
+from .arrays import Array, as_floats, as_generator, as_number, is_variable
 from .base_layer import Layer
 from .errors import label_of, labelled, no_forward_yet
 from .multipliers import as_schedule
+from .recorded import record_layer
 from .schedules import multipliers
 from .settings import Settings, is_flag, is_schedule, is_share, is_word
 
@@ -157,6 +158,8 @@ class Layer_Dropout(Layer):
             There is a schedule and no `training_share`.
         """
         if not training:
+            if type(inputs) is not np.ndarray and is_variable(inputs):
+                return record_layer(Layer_Dropout.forward, self, inputs, training)
             with labelled(label_of(self)):
                 output = as_floats(inputs, "inputs").copy()
             self.__dict__.pop("binary_mask", None)
@@ -169,6 +172,8 @@ class Layer_Dropout(Layer):
         try:
             output, mask = _dropout_forward(inputs, keep, self.key, self.step)
         except (TypeError, ValueError):
+            if is_variable(inputs):
+                return record_layer(Layer_Dropout.forward, self, inputs, training)
             with labelled(label_of(self)):
                 output, mask = _dropout_forward(
                     as_floats(inputs, "inputs"), keep, self.key, self.step

@@ -8,13 +8,14 @@ import numpy as np
 
 from . import _core
 from .activations import Activation_Sigmoid, Activation_Softmax
-from .arrays import Array
+from .arrays import Array, is_variable
 from .base_activation import Activation
 from .base_loss import SINGLE, as_single
 from .compiled import Compiled
 from .compiled_loss import CompiledLoss
 from .crossentropies import Loss_BinaryCrossentropy, Loss_CategoricalCrossentropy
 from .errors import label_of, labelled, no_forward_yet
+from .recorded import record_loss
 
 _softmax_forward = _core.softmax_crossentropy_forward
 _softmax_backward = _core.softmax_crossentropy_backward
@@ -62,6 +63,8 @@ class JointLoss(Compiled):
         try:
             output, sample_losses = self._compiled_forward(inputs, y_true)
         except (TypeError, ValueError):
+            if is_variable(inputs):
+                return record_loss(JointLoss.forward, self, inputs, y_true)
             with labelled(label_of(self)):
                 output, sample_losses = self._compiled_forward(
                     *self.loss.converted(inputs, y_true, "inputs")

@@ -23,6 +23,7 @@ from .arrays import (
     as_number,
     as_parameter,
     as_real,
+    is_variable,
 )
 from .base_layer import Layer
 from .dropout import Layer_Dropout
@@ -36,6 +37,7 @@ from .parameters import (
     default_dtype,
     initial_parameters,
 )
+from .recorded import record_layer
 from .scale import Layer_Scale
 from .settings import Settings, is_number
 
@@ -244,6 +246,8 @@ class Layer_Dense(ParameterLayer):
                 biases = no_biases(state["weights"])
             output = _dense_forward(inputs, state["weights"], biases)
         except (KeyError, TypeError, ValueError):
+            if is_variable(inputs):
+                return record_layer(Layer_Dense.forward, self, inputs)
             with labelled(label_of(self)):
                 weights = as_floats(self.weights, "weights")
                 biases = no_biases(weights) if self.biases is None else self.biases

@@ -1,4 +1,4 @@
-"""Submodules that are imported when they are first asked for: `import chainrule` stays fast.
+"""Names that are imported when they are first asked for: `import chainrule` stays fast.
 
 Type checkers see plain imports of them in ``__init__.py``.
 """
@@ -9,16 +9,19 @@ import importlib
 import sys
 from typing import Any
 
-SUBMODULES = ("plot",)
+SUBMODULES = ("autograd", "plot")
+NAMES = {"Variable": "autograd", "no_grad": "autograd"}  # name -> the module that has it
 
 
 def __getattr__(name: str) -> Any:
-    """Return the submodule `name` of the package, imported now."""
+    """Return the submodule `name` of the package, or a name of one, imported now."""
     if name in SUBMODULES:
         return importlib.import_module(f"{__package__}.{name}")
+    if name in NAMES:
+        return getattr(importlib.import_module(f"{__package__}.{NAMES[name]}"), name)
     raise AttributeError(f"module {__package__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    """Return the names in the package, those of the submodules included."""
-    return sorted({*vars(sys.modules[str(__package__)]), *SUBMODULES})
+    """Return the names in the package, those that are imported late included."""
+    return sorted({*vars(sys.modules[str(__package__)]), *SUBMODULES, *NAMES})

@@ -352,7 +352,7 @@ class Model(ExplainedModel):
         """
         with self._used_by("train", alone=True):
             absent = [batch_size, print_every, validation_data, rng, clip_norm]
-            absent += [validation_split, class_weight, best_epoch]
+            absent += [validation_split, class_weight, best_epoch, engine, record]
             if asks_one_step(
                 epochs, accumulate, absent, shuffle, drop_last, progress, callbacks, on_nonfinite
             ):

@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from .arrays import Array, as_count, as_float_dtype, as_floats
+from .arrays import Array, as_count, as_float_dtype, as_floats, is_variable
 from .errors import label_of, labelled, no_forward_yet
 from .parameter_layer import FACTORS, WEIGHTS, ParameterLayer, as_rows
 from .parameters import assign_parameters, checked_parameters, default_dtype
+from .recorded import record_layer
 
 SUMMED_ROWS = 4096  # a guess: blocks small enough to stay in cache
 
@@ -91,6 +92,8 @@ class Layer_Scale(ParameterLayer):
         ValueError
             Another shape.
         """
+        if type(inputs) is not np.ndarray and is_variable(inputs):
+            return record_layer(Layer_Scale.forward, self, inputs)
         with labelled(label_of(self)):
             weights = as_floats(self.weights, "weights")
             rows = self._rows(inputs, weights)

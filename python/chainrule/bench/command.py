@@ -11,7 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
 
-from .machine import allowed_cores, describe_machine
+from .comparison import compare_runs, read_run
+from .machine import allowed_cores, cpu_name, describe_machine
 from .markdown import write_markdown
 from .measurement import Settings, Team, blocks, team
 from .peers import PATHS, PEERS
@@ -19,7 +20,7 @@ from .plot import write_plot
 from .progress import StatusLine
 from .report import block_lines, header_lines, summary_lines
 from .results import Run
-from .workloads import GRID, NINE, select
+from .workloads import GRID, GROUPS, select
 
 DTYPES = ("float32", "float64")
 
@@ -35,13 +36,13 @@ def make_parser() -> argparse.ArgumentParser:
     names = ", ".join(workload.name for workload in GRID)
     parser = _Parser(
         prog="chainrule bench",
-        description="Compare chainrule's training speed with other libraries on this machine. "
+        description="Compare chainrule's speed with other libraries on this machine. "
         "All take the same steps from the same parameters, which is checked first; then each is "
         "measured in its own process, in turns. Let nothing else run meanwhile.",
-        epilog=f"Workloads: {names}; all. Default: {', '.join(w.name for w in NINE)}.",
+        epilog=f"Workloads: {names}; groups of them: {', '.join(GROUPS)}. Default: nine.",
     )
     add = parser.add_argument
-    add("--workloads", type=_words, default=[w.name for w in NINE], metavar="A,B")
+    add("--workloads", type=_words, default=["nine"], metavar="A,B")
     add("--peers", type=_words, default=list(PEERS), metavar="A,B", help=f"of {', '.join(PEERS)}")
     add("--threads", type=_numbers, metavar="1,2", help="default: 1,2 if there are two cores")
     add("--dtype", type=_words, default=["float32"], metavar="A,B", help="of float32, float64")
@@ -49,9 +50,13 @@ def make_parser() -> argparse.ArgumentParser:
         help="plan (Model.train), layers (the classes in a Python loop)")  # fmt: skip
     add("--batch", type=int, metavar="N", help="another batch size for every workload")
     add("--repeats", type=int, default=7, metavar="N", help="rounds of measurements (default: 7)")
+    add("--minutes", type=float, metavar="N",
+        help="fewer rounds where the run would take longer, one at least")  # fmt: skip
     add("--json", type=Path, metavar="FILE", help="write every sample")
+    add("--compare", type=Path, metavar="FILE",
+        help="an earlier --json: name what has become slower, and then fail")  # fmt: skip
     add("--plot", type=Path, metavar="FILE", help="draw the ratios (needs matplotlib)")
-    add("--markdown", type=Path, metavar="FILE", help="write the report as a page")
+    add("--markdown", type=Path, metavar="FILE", help="write the report as a page, all of it")
     return parser
 
 
@@ -87,7 +92,12 @@ def make_settings(options: argparse.Namespace) -> Settings:
     if options.batch is not None:
         _at_least_one("--batch", options.batch)
         workloads = [workload.with_batch(options.batch) for workload in workloads]
-    return Settings(workloads, options.peers, options.path, threads, options.dtype, options.repeats)
+    if options.minutes is not None and not 0 < options.minutes < float("inf"):
+        raise ValueError(f"--minutes: expected a number above 0, got {options.minutes:g}")
+    return Settings(
+        workloads, options.peers, options.path, threads, options.dtype, options.repeats,
+        minutes=options.minutes,
+    )  # fmt: skip
 
 
 def _among(option: str, words: Sequence[str], known: Sequence[str]) -> None:
@@ -120,7 +130,7 @@ def measure(settings: Settings, command: str) -> Run:
 
 def start(settings: Settings, members: Team, run: Run) -> None:
     """Start every process; note what each of them is."""
-    for contestant in settings.contestants():
+    for contestant in settings.contestants(workload.job for workload in settings.workloads):
         for threads in settings.threads:
             about = members.introduce(contestant, threads)
             if about is not None:
@@ -149,8 +159,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0; 1 if a contestant failed or computes something else, or a file could not be written;
-        130 after Ctrl-C.
+        0; 1 if a contestant failed or computes something else, a file could not be written, or
+        with ``--compare`` something has become slower; 130 after Ctrl-C.
 
     Raises
     ------
@@ -162,7 +172,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         settings = make_settings(options)
-    except ValueError as error:
+        old = read_run(options.compare, cpu_name()) if options.compare else None
+    except (OSError, ValueError) as error:
         parser.error(str(error))
     try:
         run = measure(settings, shlex.join(["chainrule", "bench", *arguments]))
@@ -170,6 +181,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("\nchainrule bench: interrupted", file=sys.stderr)
         return 130
     written = write_files(options, run)
-    print("\n".join(summary_lines(run)))
+    compared, as_fast = compare_runs(run, old) if old else ([], True)
+    print("\n".join([*compared, *summary_lines(run)]))
     failed = any(series.failed for block in run.blocks for series in block.series)
-    return 1 if failed or not written else 0
+    return 1 if failed or not written or not as_fast else 0

@@ -1,24 +1,25 @@
 """The run: check that all contestants agree, then measure them in turns.
 
 In each round every contestant is measured once, in one process after the other, every second
-round in reverse order; a short rest in between lets the last one's threads fall asleep.
+round in reverse order; a short rest in between lets the last one's threads fall asleep. With a
+budget each block gets an equal share of the time that is left, and does fewer rounds, one at least.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
-from .agreement import LOSS_TOLERANCE, check_steps, compare, reference
+from .agreement import LOSS_TOLERANCE, Check, Fingerprint, check_steps, checks
 from .peers import CONTESTANTS, Contestant
 from .process import Missing, NotSupported, WorkerFailed, WorkerProcess
 from .results import Block, Series
 from .worker import PEAK
-from .workloads import Workload
+from .workloads import FIRST_CALL, Workload
 
 Progress = Callable[[str], None]
 
@@ -30,7 +31,11 @@ PEAK_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Settings:
-    """What to measure. `seconds` is aimed at for one measurement of one contestant."""
+    """What to measure.
+
+    ``seconds`` is aimed at for one measurement of one contestant; ``minutes``, if given, for the
+    whole run.
+    """
 
     workloads: list[Workload]
     peers: list[str]
@@ -39,10 +44,12 @@ class Settings:
     dtypes: list[str]
     repeats: int = 7
     seconds: float = 0.15
+    minutes: float | None = None
 
-    def contestants(self) -> list[Contestant]:
-        chosen = {*self.paths, *self.peers}
-        return [c for c in CONTESTANTS if c.choice in chosen]
+    def contestants(self, jobs: Iterable[str]) -> list[Contestant]:
+        """Those that were asked for and do one of these jobs."""
+        chosen, jobs = {*self.paths, *self.peers}, set(jobs)
+        return [c for c in CONTESTANTS if c.choice in chosen and not jobs.isdisjoint(c.jobs)]
 
 
 @dataclass
@@ -119,18 +126,21 @@ def absence(contestant: Contestant, error: WorkerFailed) -> WorkerFailed:
 
 def blocks(settings: Settings, members: Team, progress: Progress) -> Iterator[Block]:
     """Measure every workload with every dtype and thread count, one block after the other."""
+    left = len(settings.dtypes) * len(settings.workloads) * len(settings.threads)
+    end = None if settings.minutes is None else time.monotonic() + 60 * settings.minutes
     for dtype in settings.dtypes:
         for workload in settings.workloads:
-            expected: dict[str, Any] | None = None
+            progress(f"{workload.name}, {dtype}: reference")
+            to_pass = checks(workload, dtype)
             for threads in settings.threads:
                 title = f"{workload.name}, {dtype}, {threads} thread{'s' * (threads > 1)}"
-                if expected is None:
-                    progress(f"{title}: reference")
-                    expected = reference(workload, dtype)
                 block = Block(
                     workload, dtype, threads, check_steps(workload), LOSS_TOLERANCE[dtype], []
                 )
-                Course(block, settings, members, progress, title).run(expected)
+                share = None if end is None else max(0.0, end - time.monotonic()) / left
+                kind = FreshCourse if workload.job == FIRST_CALL else Course
+                kind(block, settings, members, progress, title).run(to_pass, share)
+                left -= 1
                 yield block
 
 
@@ -142,21 +152,25 @@ class Course:
     ) -> None:
         self.block, self.settings, self.members = block, settings, members
         self._progress, self._title = progress, title
-        self.running: dict[str, tuple[WorkerProcess, Series]] = {}
+        self.running: dict[str, tuple[Contestant, Series]] = {}
 
     def progress(self, text: str) -> None:
         self._progress(f"{self._title}: {text}")
 
-    def run(self, expected: dict[str, Any]) -> None:
-        for contestant in self.settings.contestants():
+    def run(self, to_pass: list[Check], share: float | None = None) -> None:
+        """Check and measure everybody, in about `share` seconds if that is given."""
+        begin = time.monotonic()
+        for contestant in self.settings.contestants([self.block.workload.job]):
             series = Series(contestant.name)
             self.block.series.append(series)
             self.progress(f"{contestant.name}: first call and check")
-            self._guard(series, partial(self._enter, contestant, series, expected))
+            self._guard(series, partial(self._enter, contestant, series, to_pass))
         for k in range(self.settings.repeats):
+            if k and share is not None and time.monotonic() - begin > share:
+                break
             self._round(k)
-        for process, series in list(self.running.values()):
-            self._guard(series, partial(process.ask, "close"))
+        for contestant, series in list(self.running.values()):
+            self._guard(series, partial(self._leave, contestant))
 
     def _guard(self, series: Series, action: Callable[[], Any]) -> None:
         """Do it; a contestant that fails is out of this block, its process is replaced."""
@@ -170,36 +184,55 @@ class Course:
             if series.failed:
                 self.members.drop(series.name, self.block.threads)
 
-    def _enter(self, contestant: Contestant, series: Series, expected: dict[str, Any]) -> None:
-        block = self.block
-        process = self.members.member(contestant, block.threads)
-        workload = asdict(block.workload)
-        process.ask("open", workload=workload, dtype=block.dtype, threads=block.threads)
-        got = process.ask("first", steps=block.check_steps)
-        series.first_call, series.note = got["seconds"], got["note"]
-        series.loss_error, problem = compare(got, expected, block.dtype)
-        if problem:
-            series.failed = True
-            steps = f"{block.check_steps} step{'s' * (block.check_steps > 1)}"
-            series.problem = f"computes something else: after {steps} {problem}"
-            process.ask("close")
-            return
-        series.steps = process.ask("calibrate", seconds=self.settings.seconds)["steps"]
-        self.running[series.name] = process, series
+    def _enter(self, contestant: Contestant, series: Series, to_pass: list[Check]) -> None:
+        """Let it take part if it passes all checks."""
+        for check in to_pass:
+            got = self._first(contestant, check)
+            series.first_call, series.note = got["seconds"], got["note"]
+            error, problem = check.compare(got)
+            series.loss_error = error if error is not None else series.loss_error
+            if problem:
+                series.failed = True
+                steps = f"{check.steps} step{'s' * (check.steps > 1)}"
+                series.problem = f"computes something else: after {steps} {problem}"
+                self._leave(contestant)
+                return
+        self._calibrate(contestant, series)
+        self.running[series.name] = contestant, series
 
     def _round(self, k: int) -> None:
         self._measure_peak()
         turn = list(self.running.values())
-        for process, series in reversed(turn) if k % 2 else turn:
+        for contestant, series in reversed(turn) if k % 2 else turn:
             if len(series.seconds) >= ENOUGH_SAMPLES and series.total > ENOUGH_SECONDS:
                 continue
             self.progress(f"round {k + 1} of {self.settings.repeats}: {series.name}")
             time.sleep(REST_SECONDS)
-            self._guard(series, partial(self._sample, process, series))
+            self._guard(series, partial(self._sample, contestant, series))
 
-    @staticmethod
-    def _sample(process: WorkerProcess, series: Series) -> None:
-        series.seconds.append(process.ask("sample", steps=series.steps)["seconds"])
+    def _process(self, contestant: Contestant) -> WorkerProcess:
+        return self.members.member(contestant, self.block.threads)
+
+    def _task(self, check: Check) -> dict[str, Any]:
+        block = self.block
+        workload = asdict(check.workload)
+        return {"workload": workload, "dtype": block.dtype, "threads": block.threads}
+
+    def _first(self, contestant: Contestant, check: Check) -> Fingerprint:
+        process = self._process(contestant)
+        process.ask("open", **self._task(check))
+        return process.ask("first", steps=check.steps)
+
+    def _calibrate(self, contestant: Contestant, series: Series) -> None:
+        answer = self._process(contestant).ask("calibrate", seconds=self.settings.seconds)
+        series.steps = answer["steps"]
+
+    def _sample(self, contestant: Contestant, series: Series) -> None:
+        answer = self._process(contestant).ask("sample", steps=series.steps)
+        series.seconds.append(answer["seconds"])
+
+    def _leave(self, contestant: Contestant) -> None:
+        self._process(contestant).ask("close")
 
     def _measure_peak(self) -> None:
         if self.block.peak_problem:
@@ -211,3 +244,28 @@ class Course:
         except WorkerFailed as error:
             self.block.peak_problem = str(error)
             self.members.drop(PEAK, 1)
+
+
+class FreshCourse(Course):
+    """Each measurement in a process of its own, from import to the end of the first epoch."""
+
+    def run(self, to_pass: list[Check], share: float | None = None) -> None:
+        (self.check,) = to_pass
+        super().run(to_pass, share)
+
+    def _first(self, contestant: Contestant, check: Check) -> Fingerprint:
+        self._process(contestant)  # which tells whether it can take part
+        process = WorkerProcess(contestant.name, self.block.threads)
+        try:
+            return process.ask("fresh", steps=check.steps, **self._task(check))
+        finally:
+            process.end()
+
+    def _calibrate(self, contestant: Contestant, series: Series) -> None:
+        series.steps = 1
+
+    def _sample(self, contestant: Contestant, series: Series) -> None:
+        series.seconds.append(self._first(contestant, self.check)["seconds"])
+
+    def _leave(self, contestant: Contestant) -> None:
+        pass

@@ -36,8 +36,9 @@ def write_plot(path: Path, run: Run) -> None:
         axis.set_title(f"{ours}, {dtype}, {plural(threads, 'thread')}", loc="left", fontsize=10)
     figure.suptitle(f"Times faster than each peer\n{run.machine['cpu']}", fontsize=10)
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.tight_layout(rect=(0, 0.5 / size[1], 1, 1))
-    figure.legend(handles, labels, loc="lower center", ncols=len(labels), fontsize=8,
+    columns = int(size[0])  # an inch for a name
+    figure.tight_layout(rect=(0, (0.4 + 0.2 * -(-len(labels) // columns)) / size[1], 1, 1))
+    figure.legend(handles, labels, loc="lower center", ncols=columns, fontsize=8,
                   title="median of the rounds, bars from the lowest to the highest",
                   title_fontsize=8)  # fmt: skip
     figure.savefig(path, dpi=130)
@@ -58,8 +59,8 @@ def _pyplot() -> Any:
 def _colours(pyplot: Any, panels: list[Any]) -> dict[str, Any]:
     """One colour for each peer, the same in all panels."""
     names = dict.fromkeys(r.peer for ours, *_, bs in panels for b in bs for r in b.ratios(ours))
-    palette = pyplot.get_cmap("tab10")
-    return {name: palette(k % 10) for k, name in enumerate(names)}
+    palette = pyplot.get_cmap("tab20")
+    return {name: palette(k % 20) for k, name in enumerate(names)}
 
 
 def _panel(axis: Any, ours: str, blocks: list[Block], colours: dict[str, Any]) -> None:
@@ -84,7 +85,8 @@ def _panel(axis: Any, ours: str, blocks: list[Block], colours: dict[str, Any]) -
     axis.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
     axis.yaxis.set_minor_formatter(ticker.NullFormatter())
     axis.set_ylim(*_limits(blocks, ours))
-    axis.set_xticks(range(len(blocks)), [block.workload.name for block in blocks])
+    names = [block.workload.name for block in blocks]
+    axis.set_xticks(range(len(blocks)), names, rotation=15, fontsize=8)
     axis.set_ylabel("times faster")
     axis.grid(axis="y", alpha=0.3)
 

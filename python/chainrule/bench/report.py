@@ -5,6 +5,7 @@ from __future__ import annotations
 from statistics import median
 
 from .results import OURS, YARDSTICK, Block, Ratio, Run, Series, worst
+from .workloads import PRACTICE, PREDICT
 
 
 def microseconds(seconds: float) -> str:
@@ -64,8 +65,8 @@ def block_lines(block: Block) -> list[str]:
             figures = _figures(block, series)
             rows.append([f"  {series.name}", *figures, *_ahead(block, series, ours)])
     title = f"{block.workload.name}: {block.workload.describe()}"
-    where = f"{block.dtype}, {plural(block.threads, 'thread')}; microseconds a step"
-    lines = [title, f"  {where}{_peak(block)}"]
+    where = f"{block.dtype}, {plural(block.threads, 'thread')}"
+    lines = [title, f"  {where}; microseconds {block.workload.unit}{_peak(block)}"]
     lines += table(rows) if len(rows) > 1 else []
     lines += [f"  {s.name}: {s.note}" for s in block.series if s.note]
     lines += [f"  {s.name}: not measured: {s.problem}" for s in block.series if not s.measured]
@@ -106,9 +107,17 @@ def _agreement(block: Block) -> list[str]:
     if not errors:
         return []
     return [
-        f"  loss after {plural(block.check_steps, 'step')}: all within {max(errors):.1e} of a "
+        f"  {_checked(block)}: all within {max(errors):.1e} of a "
         f"float64 loop (relative; tolerance {block.tolerance:.0e})"
     ]
+
+
+def _checked(block: Block) -> str:
+    if block.workload.job == PREDICT:
+        return "outputs"
+    if block.workload.job == PRACTICE:
+        return "losses without dropout and in order"
+    return f"loss after {plural(block.check_steps, 'step')}"
 
 
 def summary_lines(run: Run) -> list[str]:
@@ -119,8 +128,8 @@ def summary_lines(run: Run) -> list[str]:
         for dtype, threads, blocks in run.groups():
             rows = [[b.workload.name, *_summary(run, b, ours)] for b in blocks if b.find(ours)]
             if rows:
-                header = ["", "us a step", "of peak", "by threads"]
-                header += ["decisive peer", "us a step", "faster by"]
+                header = ["", "microseconds", "of peak", "by threads"]
+                header += ["decisive peer", "microseconds", "faster by"]
                 title = f"{ours} {against}, {dtype}, {plural(threads, 'thread')}"
                 lines += [title, *("  " + line for line in table([header, *rows])), ""]
     return [*lines, worst_line(run)]

@@ -30,7 +30,7 @@ class Ratio(NamedTuple):
 
 @dataclass
 class Series:
-    """Samples of one contestant, seconds a step; `problem` says why there are none.
+    """Samples of one contestant, seconds a step or call; `problem` says why there are none.
 
     ``first_call`` (seconds) counts nowhere; ``loss_error`` is the relative difference of its
     losses in the check; ``note`` is what the peer tells about itself; ``failed``: the
@@ -62,6 +62,11 @@ class Series:
     @property
     def minimum(self) -> float:
         return min(self.seconds)
+
+    @property
+    def spread(self) -> float:
+        """From the lowest sample to the highest."""
+        return max(self.seconds) - min(self.seconds)
 
 
 @dataclass
@@ -126,13 +131,14 @@ class Run:
 
     def speed_up(self, block: Block, ours: str) -> float | None:
         """Time with one thread by time with the block's threads; None if only one was run."""
-        own = block.find(ours)
-        for other in self.blocks:
-            same = (other.workload, other.dtype, other.threads) == (block.workload, block.dtype, 1)
-            single = other.find(ours) if same and block.threads > 1 else None
-            if own and single:
-                return single.median / own.median
-        return None
+        alone = self.find(block.workload, block.dtype, 1) if block.threads > 1 else None
+        own, single = block.find(ours), alone.find(ours) if alone else None
+        return single.median / own.median if own and single else None
+
+    def find(self, workload: Workload, dtype: str, threads: int) -> Block | None:
+        """The block of these, None if they were not run."""
+        key = workload, dtype, threads
+        return next((b for b in self.blocks if (b.workload, b.dtype, b.threads) == key), None)
 
     def groups(self) -> list[tuple[str, int, list[Block]]]:
         """The blocks by dtype and thread count, in the order of the run."""

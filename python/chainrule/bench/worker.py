@@ -1,7 +1,8 @@
 """The measured process: answers requests, one JSON document a line, until its input ends.
 
 ``{"do": "about"}``, ``open`` (a workload), ``first`` (the uncounted first call, which is also
-the check), ``calibrate``, ``sample``, ``close``; ``peak`` measures the machine.
+the check), ``calibrate``, ``sample``, ``close``; ``fresh`` (import to the end of the steps, once
+in a process); ``peak`` measures the machine.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class Worker:
             "calibrate": self.calibrate,
             "sample": self.sample,
             "close": self.close,
+            "fresh": self.fresh,
             "peak": self.peak,
         }
         arguments = dict(request)
@@ -86,10 +88,28 @@ class Worker:
 
     def _time(self, steps: int) -> float:
         assert self.peer is not None
+        self.peer.prepare(steps)
         self.peer.reset()
         begin = time.perf_counter()
         self.peer.run(steps)
         return time.perf_counter() - begin
+
+    def fresh(
+        self, workload: dict[str, Any], dtype: str, threads: int, steps: int
+    ) -> dict[str, Any]:
+        """Seconds from the peer's import to the end of its first steps, and the fingerprint.
+
+        NumPy and the standard library's modules that serve the requests are there already, so
+        they are not part of it.
+        """
+        assert self.contestant is not None
+        task = make_task(Workload.from_dict(workload), dtype, threads)
+        begin = time.perf_counter()
+        peer = self.contestant.load()(task)
+        peer.reset()
+        loss = peer.run(steps)
+        seconds = time.perf_counter() - begin
+        return {"seconds": seconds, "note": peer.note(), **fingerprint(peer, loss)}
 
     def close(self) -> dict[str, Any]:
         self.peer = None

@@ -4,6 +4,7 @@ Tolerances are derived from the operands.
 """
 
 from .checking import gradcheck
+from .functions import check_gradient
 from .likeness import Comparison, compare
 from .numerical import numerical_gradient
 from .report import GradientReport, GradientRow
@@ -12,6 +13,7 @@ __all__ = [
     "Comparison",
     "GradientReport",
     "GradientRow",
+    "check_gradient",
     "compare",
     "gradcheck",
     "numerical_gradient",

@@ -63,9 +63,9 @@ def numerical_gradient(
     gradient = np.empty(array.shape, dtype=np.float64)
     for index in np.ndindex(array.shape):
         with _moved(array, index, step) as above:
-            upper = _number(function(array))
+            upper = number_of(function(array))
         with _moved(array, index, -step) as below:
-            lower = _number(function(array))
+            lower = number_of(function(array))
         if above == below:
             raise ValueError(
                 f"numerical_gradient: h: expected a step that changes {array[index]} at index "
@@ -75,9 +75,9 @@ def numerical_gradient(
     return gradient
 
 
-def _number(value: Any) -> float:
-    """The one number that a function has returned."""
-    text = "numerical_gradient: function: expected a function that returns a number, got "
+def number_of(value: Any, caller: str = "numerical_gradient") -> float:
+    """Return the one number that a function has returned."""
+    text = f"{caller}: function: expected a function that returns a number, got "
     if isinstance(value, np.ndarray):
         if value.size != 1:
             raise TypeError(f"{text}an array of shape {value.shape}")

@@ -74,9 +74,7 @@ class LayerExplanation:
 def entry_of(position: int, step: LayerStep, dead: Array | None) -> LayerExplanation:
     """Return what a layer made of a step under the names that users know."""
     learns = bool(step.gradients) and bool(step.after)
-    changes = {
-        name: step.after[name] - before for name, before in step.before.items() if learns
-    }
+    changes = {name: step.after[name] - before for name, before in step.before.items() if learns}
     return LayerExplanation(
         f"{type(step.layer).__name__} {position}",
         step.inputs,
@@ -128,7 +126,8 @@ class Explanation:
         numbered = list(enumerate(step.layers, 1))
         self._entries = [entry_of(k, each, dead[k - 1]) for k, each in numbered]
         self.rows: tuple[Row, ...] = tuple(
-            row_of(entry, each.layer) for entry, each in zip(self._entries, step.layers, strict=True)
+            row_of(entry, each.layer)
+            for entry, each in zip(self._entries, step.layers, strict=True)
         )
         self.loss, self.loss_after = step.loss, step.loss_after
         self.plan, self.n = step.way, len(step.X)

@@ -24,7 +24,7 @@ PAGE = "docs/findings.md"
 
 VANISHING = 1e-3  # gradient that reaches the first layer with weights, by that of the last
 EXPLODING = 1e3  # the same
-DEAD = 0.1  # share of a layer's units
+DEAD, FEW = 0.2, 5.0  # share of a layer's units, and FEW / n more: few samples wake few units
 STUCK = 0.99  # share of samples for which a unit is flat
 SATURATED = 0.5  # share of a hidden layer's units that are stuck
 LARGE_STEP = 0.2  # step by weights
@@ -70,7 +70,7 @@ def findings_of(explanation: Any, step: Step) -> tuple[Finding, ...]:
         *unscaled_inputs(explanation),
         *dead(explanation, rows),
         *saturated_layers(explanation, step),
-        *gradient_flow(rows),
+        *gradient_flow(explanation, rows),
         *steps(explanation, rows),
     ]
     return tuple(found)
@@ -149,7 +149,7 @@ def out_of_reach(name: str, layer: Any, y: Any, last: int) -> Iterator[Finding]:
     if share > 0:
         text = (
             f"{share:.1%} of the targets, which go from {y.min():.3g} to {y.max():.3g}, are out of "
-            f"reach of {name}, whose outputs go from {reach[0]:.3g} to {reach[1]:.3g}; none should be"
+            f"reach of {name} ({reach[0]:.3g} to {reach[1]:.3g}); none should be"
         )
         yield finding("ends", text, share, 0.0, last)
 
@@ -159,15 +159,16 @@ def out_of_reach(name: str, layer: Any, y: Any, last: int) -> Iterator[Finding]:
 
 def dead(explanation: Any, rows: tuple[Row, ...]) -> Iterator[Finding]:
     """Look for hidden units that are dead."""
+    limit = DEAD + FEW / explanation.n
     for k, row in enumerate(rows[:-1]):
         units = row.output_shape[1] if len(row.output_shape) == 2 else 0
-        if not row.dead or not math.isnan(row.weights) or row.dead <= DEAD * units:
+        if not row.dead or not math.isnan(row.weights) or row.dead <= limit * units:
             continue
         text = (
             f"{row.layer}: {row.dead} of {units} units are dead ({row.dead / units:.0%}, above "
-            f"{DEAD:.0%}): their slope is 0 for all {explanation.n:,} samples"
+            f"{limit:.0%}): their slope is 0 for all {explanation.n:,} samples"
         )
-        yield finding("dead", text, row.dead / units, DEAD, k)
+        yield finding("dead", text, row.dead / units, limit, k)
 
 
 def saturated_layers(explanation: Any, step: Step) -> Iterator[Finding]:
@@ -188,17 +189,18 @@ def saturated_layers(explanation: Any, step: Step) -> Iterator[Finding]:
 # --- the gradient on its way back -----------------------------------------------------------------
 
 
-def gradient_flow(rows: tuple[Row, ...]) -> Iterator[Finding]:
+def gradient_flow(explanation: Any, rows: tuple[Row, ...]) -> Iterator[Finding]:
     """Compare the gradient that reaches the first layer with weights with that of the last."""
-    places = [k for k in weighty(rows) if not math.isnan(rows[k].dvalues.rms)]
+    places = [k for k in weighty(rows) if explanation[k].dvalues is not None]
+    broken = [k for k in places if not math.isfinite(rows[k].dvalues.rms)]
+    if broken:
+        k, size = broken[-1], rows[broken[-1]].dvalues.rms
+        text = f"the gradient is not finite: {size} at {rows[k].layer}, above {EXPLODING:g}"
+        yield finding("exploding", text, size, EXPLODING, k)
+        return
     if len(places) < 2:
         return
     first, last = rows[places[0]], rows[places[-1]]
-    sizes = [rows[k].dvalues.rms for k in places]
-    if not all(math.isfinite(size) for size in sizes):
-        text = f"the gradient is not finite at {rows[places[_worst(sizes)]].layer}"
-        yield finding("exploding", text, math.inf, EXPLODING, places[_worst(sizes)])
-        return
     if last.dvalues.rms == 0 or first.dvalues.rms == 0:
         return  # learned to the last digit, or cut off by units that are dead
     ratio = first.dvalues.rms / last.dvalues.rms
@@ -212,10 +214,6 @@ def gradient_flow(rows: tuple[Row, ...]) -> Iterator[Finding]:
     elif ratio > EXPLODING:
         text = f"exploding gradient: {way}, above {EXPLODING:g}"
         yield finding("exploding", text, ratio, EXPLODING, places[0])
-
-
-def _worst(sizes: list[float]) -> int:
-    return max(k for k, size in enumerate(sizes) if not math.isfinite(size))
 
 
 # --- the step -------------------------------------------------------------------------------------
@@ -237,8 +235,8 @@ def steps(explanation: Any, rows: tuple[Row, ...]) -> Iterator[Finding]:
         yield finding("step too large", text, largest, LARGE_STEP, k)
     elif explanation.predicted_decrease > 0 and loss > 0 and not rise <= RISE * loss:
         text = (
-            f"the step is too large: the loss rises by {rise / loss:.3g} of itself, above {RISE:g}, "
-            f"where first order predicts that it falls by {explanation.predicted_decrease:.3g}"
+            f"the step is too large: the loss rises by {rise / loss:.3g} of it, above {RISE:g}; "
+            f"first order has it fall by {explanation.predicted_decrease:.3g}"
         )
         yield finding("step too large", text, rise / loss, RISE, None)
     sensitive = loss > 0 and any(
@@ -246,7 +244,7 @@ def steps(explanation: Any, rows: tuple[Row, ...]) -> Iterator[Finding]:
     )
     if largest < SMALL_STEP and sensitive:
         text = (
-            f"the step is too small: {row.layer}, which moves most, changes by {largest:.3g} of its "
-            f"weights, below {SMALL_STEP:g}"
+            f"the step is too small: {row.layer}, which moves most, changes by {largest:.3g} of "
+            f"its weights, below {SMALL_STEP:g}"
         )
         yield finding("step too small", text, largest, SMALL_STEP, k)

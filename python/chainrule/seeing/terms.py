@@ -68,7 +68,9 @@ class Unit:
         ]
         if self.bias is not None:
             lines.append(f"  bias {number(self.bias)}")
-        return "\n".join([*lines, "  dead: its slope is 0 for every sample"] if self.dead else lines)
+        return "\n".join(
+            [*lines, "  dead: its slope is 0 for every sample"] if self.dead else lines
+        )
 
     __repr__ = __str__
 
@@ -111,7 +113,8 @@ class Weight:
         lines = [
             f"{self.layer}, weight from input {self.i} to unit {self.j}: {self.before:.6g}",
             f"  gradient {self.gradient:.6g} = sum over {self.n:,} samples of input * dvalues "
-            f"({self.samples:.6g})" + (f" + penalties ({self.penalty:.6g})" if self.penalty else ""),
+            f"({self.samples:.6g})"
+            + (f" + penalties ({self.penalty:.6g})" if self.penalty else ""),
         ]
         lines += [
             f"  sample {each.place}: {number(each.factors[0])} * {number(each.factors[1])} = "
@@ -196,8 +199,7 @@ def terms_of_unit(entry: Any, j: int) -> tuple[Term, ...]:
     sizes = np.sqrt(np.mean(np.square(np.asarray(entry.inputs), dtype=np.float64), axis=0))
     products = sizes * np.abs(weights)
     return tuple(
-        Term(k, (float(sizes[k]), float(weights[k])), float(products[k]))
-        for k in largest(products)
+        Term(k, (float(sizes[k]), float(weights[k])), float(products[k])) for k in largest(products)
     )
 
 
@@ -221,7 +223,9 @@ def formula_of(step: LayerStep, j: int | str, biased: bool) -> str:
     if own is None:
         return "by a class of your own"
     if own is Layer_Dense:
-        return f"output = sum of inputs[i] * weights[i, {j}]{f' + biases[0, {j}]' if biased else ''}"
+        return (
+            f"output = sum of inputs[i] * weights[i, {j}]{f' + biases[0, {j}]' if biased else ''}"
+        )
     if own is Layer_Scale:
         return f"output = inputs[{j}] * weights[0, {j}]"
     if own is Layer_Dropout:

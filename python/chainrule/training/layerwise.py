@@ -166,16 +166,17 @@ class LayerwiseRunner:
 
     def _spend(self) -> None:
         """Clip and update, and note the step where it is due."""
-        noted = self._notes is not None and self._notes.due
-        if noted:
-            self._notes.begin(self._learners)
+        notes = self._notes
+        noted = notes is not None and notes.due
+        if notes is not None and noted:
+            notes.begin(self._learners)
         if self.request.clip_norm is not None:
             clip_gradients(self._learners, self.request.clip_norm)
         self._update()
-        if noted:
-            self._notes.end()
-        if self._notes is not None:
-            self._notes.count()
+        if notes is not None:
+            if noted:
+                notes.end()
+            notes.count()
 
     def _update(self) -> None:
         optimizer = self.model.optimizer
@@ -230,6 +231,10 @@ class LayerwiseRunner:
     def close(self) -> None:
         """Forget the sums of gradients."""
         self._sums = {}
+
+    def read_unchanged(self) -> bool:
+        """Nothing is known of the classes between their steps: False."""
+        return False
 
     def stop(self) -> None:
         """End the training after the steps done."""

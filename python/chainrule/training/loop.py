@@ -227,11 +227,12 @@ class Loop:
                 callback.on_epoch_end(len(self.history), dict(logs))
         if self.model.stop_training:
             runner.stop()
+        if runner.read_unchanged():
+            return
         left = self.request.epochs - len(self.history)
         if left > 0 and not runner.done:
-            begin_steps(
-                self.model, left * self.request.updates
-            )  # a callback may have put another optimizer there
+            # a callback may have put another optimizer there
+            begin_steps(self.model, left * self.request.updates)
         runner.read_back()
 
     def _logs(self) -> dict[str, float]:

@@ -41,7 +41,7 @@ def notes_of_plan(
             for number, slot in enumerate(slots_of(layer)):
                 norms = np.sqrt(squares[:, number:6:2])
                 found |= columns_of(place, slot.name, number == 0, *norms.T)
-    return steps, found
+    return steps.astype(np.int64), found
 
 
 def columns_of(

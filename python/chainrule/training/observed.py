@@ -18,8 +18,8 @@ from .. import _core
 from ..arrays import Array
 from ..parameters import slots_of
 from .beginning import begin_steps
-from .flat import held_of
-from .gradients import new_flat, set_shares, shares_in_use
+from .flat import held_of, size_of
+from .gradients import set_shares, shares_in_use
 from .network import (
     STATELESS,
     Counts,
@@ -138,15 +138,15 @@ def step_of_plan(twin: Any, request: TrainingRequest, layers: Layers, network: N
     counts, shares = counts_of(layers), shares_in_use(layers)
     plan = _core.Plan(network)
     seen = Seen(layers, network, request.n)
-    flat = new_flat(held_of(twin))
+    flat = np.empty(size_of(held_of(twin)), np.dtype(network.dtype))
     begin_pass(plan, request, layers, network, counts)
     loss = plan.observe(flat, shares, seen.told())
     steps = seen.layer_steps(twin.layers, as_batch(request.X, np.dtype(network.dtype)))
     fill_before(steps)
     for each in held_of(twin):
         values = flat[each.place.slice].reshape(each.place.shape)
-        step = next(step for step in steps if step.layer is each.layer)
-        step.gradients[each.slot.name] = values
+        entry = next(entry for entry in steps if entry.layer is each.layer)
+        entry.gradients[each.slot.name] = values
     go_further_down(steps)
     way = f"compiled plan, {network.dtype}, engine {engine}"
     X, y, weight = request.X, request.y, request.sample_weight

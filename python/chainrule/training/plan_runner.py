@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import _core
 from ..arrays import Array
 from ..history import History
 from ..multipliers import decay_multipliers, rate_multipliers, shares_of
@@ -22,7 +23,7 @@ from .monitors import Monitors
 from .network import Layers, Network, NoPlan, counts_of, described, layers_of, network_of
 from .notes import notes_of_plan
 from .request import StepRecord, TrainingRequest
-from .short_way import remember
+from .short_way import remember, short_way
 
 AHEAD = 4096  # steps whose schedules are handed over at a time
 
@@ -49,6 +50,10 @@ class PlanRunner:
         self._steps_before = 0  # updates, by plans before this one
         self._order: NDArray[np.int64] | None = None
         self._written_back = True  # the Python objects are up to date, or ahead after a callback
+        self._way: _core.ShortWay | None = (
+            None  # between plan and model, once a callback has been there
+        )
+        self._by_way = False  # what was read last came by it
         self._make_plan()
         model._batch_size = request.batch_size
 
@@ -162,6 +167,9 @@ class PlanRunner:
             return
         self._written_back = True
         with parameter_lock(self.model):
+            if self._way is not None and self._by_way:
+                self._way.write()
+                return
             self._plan.store(*self._arrays)
         optimizer = self.model.optimizer
         optimizer.iterations = self._plan.iterations
@@ -186,6 +194,7 @@ class PlanRunner:
         """
         if self.done:
             return
+        self._by_way = False
         try:
             self._layers = layers_of(self.model)
             network = network_of(self.model, self._layers, self.request)
@@ -196,9 +205,11 @@ class PlanRunner:
             ) from None
         if network == self._network:
             self._load()
+            self._way = short_way(self.model, self._layers, network, self._plan)
             return
         self._epochs_before += self._plan.epoch - 1
         self._steps_before = self._plan.updates
+        self._way, self._by_way = None, False
         put_back(self.model, self._network, self._plan)
         self._network = network
         self._make_plan()
@@ -220,12 +231,23 @@ class PlanRunner:
         made = tuple((next(new), None if biases is None else next(new)) for _, biases in stages)
         return places, made, made_scale
 
+    def read_unchanged(self) -> bool:
+        """Read values again where nothing but values has changed; else do nothing: False."""
+        if self.done or self._way is None:
+            return False
+        model = self.model
+        self._by_way = self._way.read(
+            model.layers, model.trainable_layers, model.loss, model.optimizer, model.accuracy
+        )
+        return self._by_way
+
     def stop(self) -> None:
         """End the training after the steps done."""
         self._plan.stop()
 
     def close(self) -> None:
         """Give the plan back to the model, without the samples."""
+        self._way, self._by_way = None, False
         put_back(self.model, self._network, self._plan)
         remember(self.model, self._layers, self._network, self.request)
 

@@ -200,6 +200,9 @@ class Runner(Protocol):
     def read_back(self) -> None:
         """Read parameters, rate, momentum and decay from the Python objects."""
 
+    def read_unchanged(self) -> bool:
+        """Read values again where nothing but values has changed; else do nothing: False."""
+
     def stop(self) -> None:
         """End the training after the steps done."""
 

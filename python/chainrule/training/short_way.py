@@ -35,32 +35,45 @@ OF_ACCURACY = {"accumulated_sum", "accumulated_count", "precision", "learned_pre
 
 def remember(model: Any, layers: Layers, network: Network, request: TrainingRequest) -> None:
     """Let the model have a short way for batches such as this request's, where there can be one."""
+    if network.keeps_gradients or network.noted or request.steps != 1:
+        return
+    way = short_way(model, layers, network, plans_of(model)[network])
+    if way is not None:
+        short_ways_of(model)[request.batch_size] = (network, way)
+
+
+def short_way(
+    model: Any, layers: Layers, network: Network, plan: _core.Plan
+) -> _core.ShortWay | None:
+    """Return the short way between the model and its plan; None where there can be none.
+
+    Schedules are asked in Python, and a setting that is no plain value cannot be compared.
+    """
     optimizer = model.optimizer
-    scheduled = (optimizer.schedule, optimizer.weight_decay_schedule)
-    dropouts = [each for each in layers.dropouts if each is not None]
-    if network.keeps_gradients or network.noted or any(each is not None for each in scheduled):
-        return
-    if request.steps != 1 or any(each.schedule is not None for each in dropouts):
-        return
+    scheduled = [optimizer.schedule, optimizer.weight_decay_schedule]
+    scheduled += [each.schedule for each in layers.dropouts if each is not None]
     places = {id(layer): place for place, layer in enumerate(model.layers)}
-    if not all(id(layer) in places for layer in model.trainable_layers):
-        return
+    if any(each is not None for each in scheduled):
+        return None
+    known = [*model.trainable_layers, *layers.parametric, *layers.dropouts]
+    if not all(each is None or id(each) in places for each in known):
+        return None
     parts = [(layer, frozenset(of_layer(layer))) for layer in model.layers]
     parts += [
         (model.loss, frozenset({*OF_LOSS, *type(model.loss).transient})),
         (optimizer, OF_OPTIMIZER),
         (model.accuracy, frozenset(OF_ACCURACY)),
     ]
-    with contextlib.suppress(ValueError):  # a part has a setting that is no plain value
-        way = _core.ShortWay(
-            plans_of(model)[network],
+    with contextlib.suppress(ValueError):
+        return _core.ShortWay(
+            plan,
             tuple(parts),
             [places[id(layer)] for layer in model.trainable_layers],
             places_of(layers, network, optimizer.states, places),
             tuple(None if each is None else places[id(each)] for each in layers.dropouts),
             [float(each) for each in optimizer.hyper()],
         )
-        short_ways_of(model)[request.batch_size] = (network, way)
+    return None
 
 
 def of_layer(layer: Any) -> list[str]:

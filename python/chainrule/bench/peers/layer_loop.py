@@ -6,14 +6,14 @@ Both run the very same Python; only the classes differ.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..workloads import ADAM_BETA_1, ADAM_BETA_2, ADAM_EPSILON, MOMENTUM
 from . import notebook_classes
-from .peer import Peer
+from .peer import Array, Peer
 
 
 class LayerLoop(Peer):
@@ -44,32 +44,37 @@ class LayerLoop(Peer):
         else:
             self.loss = self.classes.Loss_HalfSquaredError()
 
-    def parameters(self) -> list[NDArray[Any]]:
+    def parameters(self) -> list[Array]:
         return [a for dense in self.dense for a in (dense.weights, dense.biases)]
 
-    def run(self, steps: int) -> float:
-        joint = self.task.classes
+    def train(self, steps: int) -> float:
         total = 0.0
         for step in range(steps):
-            output, y = self.task.batch(step % self.workload.steps_per_epoch)
-            for layer in self.layers:
-                layer.forward(output)
-                output = layer.output
-            if joint:
-                total += float(self.loss.forward(output, y))
-                output = self.loss.output
-            else:
-                total += float(self.loss.calculate(output, y))
-            self.loss.backward(output, y)
-            dvalues = self.loss.dinputs
-            for layer in reversed(self.layers):
-                layer.backward(dvalues)
-                dvalues = layer.dinputs
-            self.optimizer.pre_update_params()
-            for dense in self.dense:
-                self.optimizer.update_params(dense)
-            self.optimizer.post_update_params()
+            total += self._step(*self.task.batch(step % self.workload.steps_per_epoch))
         return total / steps
+
+    def learner(self) -> Callable[[Array, Array], float]:
+        return self._step
+
+    def _step(self, output: Any, y: Any) -> float:
+        for layer in self.layers:
+            layer.forward(output)
+            output = layer.output
+        if self.task.classes:
+            loss = float(self.loss.forward(output, y))
+            output = self.loss.output
+        else:
+            loss = float(self.loss.calculate(output, y))
+        self.loss.backward(output, y)
+        dvalues = self.loss.dinputs
+        for layer in reversed(self.layers):
+            layer.backward(dvalues)
+            dvalues = layer.dinputs
+        self.optimizer.pre_update_params()
+        for dense in self.dense:
+            self.optimizer.update_params(dense)
+        self.optimizer.post_update_params()
+        return loss
 
 
 _ACTIVATIONS = {"relu": "Activation_ReLU", "tanh": "Activation_Tanh"}

@@ -8,15 +8,11 @@ samples.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..workloads import ADAM_BETA_1, ADAM_BETA_2, ADAM_EPSILON, MOMENTUM
-from .peer import Peer
-
-Array = NDArray[Any]
+from .peer import Array, Peer
 
 
 class NumpyLoop(Peer):
@@ -32,18 +28,57 @@ class NumpyLoop(Peer):
         self.biases = [biases[0].copy() for _, biases in self.task.parameters]
         self.rule = _RULES[self.workload.optimizer](self.workload.rate)
 
+        self.rng = np.random.default_rng(self.task.seed)
+
     def parameters(self) -> list[Array]:
         return [a for pair in zip(self.weights, self.biases, strict=True) for a in pair]
 
-    def run(self, steps: int) -> float:
+    def train(self, steps: int) -> float:
         total = 0.0
         for step in range(steps):
             x, y = self.task.batch(step % self.workload.steps_per_epoch)
             total += self._step(x, y)
         return total / steps
 
-    def _step(self, x: Array, y: Array) -> float:
+    def practice(self, epochs: int) -> float:
+        inputs, targets, batch = self.task.inputs, self.task.targets, self.workload.batch
+        total = 0.0
+        for _ in range(epochs):
+            order = self.order(self.rng)
+            for first in range(0, len(order), batch):
+                rows = order[first : first + batch]
+                total += self._step(inputs[rows], targets[rows])
+            x, y = self.task.validation
+            self.validation_loss = _LOSSES[self.task.classes](self._scores(x), y)[0]
+        return total / (epochs * self.workload.steps_per_epoch)
+
+    def predictor(self) -> Callable[[Array], Array]:
+        return self._outputs
+
+    def learner(self) -> Callable[[Array, Array], float]:
+        return self._step
+
+    def _outputs(self, x: Array) -> Array:
+        scores = self._scores(x)
+        return _softmax(scores) if self.task.classes else scores
+
+    def _scores(self, x: Array) -> Array:
         tanh = self.workload.hidden == "tanh"
+        last = len(self.weights) - 1
+        for k, (weights, biases) in enumerate(zip(self.weights, self.biases, strict=True)):
+            x = np.dot(x, weights)
+            x += biases
+            if k < last:
+                np.tanh(x, out=x) if tanh else np.maximum(x, 0, out=x)
+        return x
+
+    def _drop(self, z: Array) -> None:
+        keep = 1 - self.workload.dropout
+        z *= self.rng.random(z.shape, z.dtype) < keep
+        z *= 1 / keep
+
+    def _step(self, x: Array, y: Array) -> float:
+        tanh, dropout = self.workload.hidden == "tanh", self.workload.dropout
         outputs = [x]
         last = len(self.weights) - 1
         for k, (weights, biases) in enumerate(zip(self.weights, self.biases, strict=True)):
@@ -51,6 +86,8 @@ class NumpyLoop(Peer):
             z += biases
             if k < last:
                 np.tanh(z, out=z) if tanh else np.maximum(z, 0, out=z)
+                if dropout:
+                    self._drop(z)
             outputs.append(z)
         loss, d = _LOSSES[self.task.classes](outputs.pop(), y)
         self.rule.next_step()
@@ -64,7 +101,9 @@ class NumpyLoop(Peer):
                     np.subtract(1, h, out=h)
                     d *= h
                 else:
-                    d *= h > 0
+                    d *= h > 0  # not where it was dropped either
+                    if dropout:
+                        d *= 1 / (1 - dropout)
             self.rule.update(2 * k, self.weights[k], dweights)
             self.rule.update(2 * k + 1, self.biases[k], dbiases)
         return loss
@@ -77,10 +116,15 @@ def _half_squared_error(p: Array, y: Array) -> tuple[float, Array]:
     return loss, p
 
 
-def _softmax_crossentropy(z: Array, y: Array) -> tuple[float, Array]:
+def _softmax(z: Array) -> Array:
     z -= z.max(axis=1, keepdims=True)
     np.exp(z, out=z)
     z /= z.sum(axis=1, keepdims=True)
+    return z
+
+
+def _softmax_crossentropy(z: Array, y: Array) -> tuple[float, Array]:
+    z = _softmax(z)
     rows = np.arange(len(y))
     loss = -float(np.log(z[rows, y]).mean())
     z[rows, y] -= 1
