@@ -31,7 +31,13 @@ def taken_plan(model: Any, network: Network) -> _core.Plan:
     """Return the model's plan of this structure, which is the caller's until it is put back."""
     drop_short_way(model, network)
     plan = plans_of(model).pop(network, None)
-    return _core.Plan(network) if plan is None else plan
+    if plan is not None:
+        return plan
+    try:
+        return _core.Plan(network)
+    except MemoryError:
+        release(model)  # what is kept for reuse is in the way
+        return _core.Plan(network)
 
 
 def put_back(model: Any, network: Network, plan: _core.Plan) -> None:
