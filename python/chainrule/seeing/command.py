@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +36,16 @@ def arrays_in(path: Path) -> dict[str, Any]:
         It cannot be read.
     """
     expected = f"{path}: expected a file of np.savez with the arrays X and y"
-    try:
-        with np.load(path) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise ValueError(f"{expected}, got one array")
-            if not set(NEEDED) <= set(file) <= set(POSSIBLE):
-                raise ValueError(
-                    f"{expected}, and sample_weight if any, got {', '.join(file) or 'none'}"
-                )
-            return {name: file[name] for name in file}
-    except (zipfile.BadZipFile, EOFError) as error:
-        raise ValueError(f"{expected}: {error}") from None
+    with path.open("rb") as file:
+        if not zipfile.is_zipfile(file):
+            raise ValueError(f"{expected}, got one of another kind")
+        file.seek(0)
+        try:
+            with np.load(file) as archive:
+                arrays = {name: archive[name] for name in archive}
+        except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
+            raise ValueError(f"{expected}: {error}") from None
+    if not set(NEEDED) <= set(arrays) <= set(POSSIBLE):
+        names = ", ".join(arrays) or "none"
+        raise ValueError(f"{expected}, and sample_weight if any, got {names}")
+    return arrays

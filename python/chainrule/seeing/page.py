@@ -74,7 +74,9 @@ def page_with(explanation: Any, step: Step, limits: Limits) -> str:
     title = escaped(shortened(explanation.title(), LONGEST_TITLE))
     table = explanation_card(explanation).table
     assert isinstance(table, Table)
-    loss = explanation.notes()[0]
+    loss, *found = explanation.notes()
+    if len(found) > MOST_FINDINGS:
+        found = [*found[:MOST_FINDINGS], f"… {len(found) - MOST_FINDINGS:,} more"]
     return "\n".join(
         [
             '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">',
@@ -89,20 +91,12 @@ def page_with(explanation: Any, step: Step, limits: Limits) -> str:
             '<div class="scroll" tabindex="0" role="region" aria-label="table of layers">',
             f"{table.html(limits.rows)}</div>",
             "<h2>Findings</h2>",
-            listed(findings(explanation)),
+            listed(found),
             *(["<h2>What is left out</h2>", listed(data["notes"])] if data["notes"] else []),
             f'</main><script type="application/json" id="data">{as_json(data)}</script>',
             f"<script>{script}</script></body></html>\n",
         ]
     )
-
-
-def findings(explanation: Any) -> list[str]:
-    """Return the findings as sentences."""
-    found = [f"{each.text} ({each.link})" for each in explanation.findings[:MOST_FINDINGS]]
-    more = len(explanation.findings) - len(found)
-    found += [f"… {more:,} more"] if more else []
-    return found or ["Nothing found that would keep it from learning."]
 
 
 def listed(texts: list[str]) -> str:
