@@ -371,3 +371,16 @@ def test_a_lone_array_and_a_missing_file(tmp_path: Path, capsys: Any) -> None:
         words = ["explain", str(tmp_path / "m.safetensors"), str(tmp_path / name)]
         assert cli.main(words) == 2
         assert message in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("size", [1e200, 1e307])
+def test_gradients_that_overflow_have_a_page_too(size: float, tmp_path: Path) -> None:
+    model = net_of(cr.Layer_Dense(2, 2, rng=0, dtype=np.float64), cr.Layer_Dense(2, 1, rng=1, dtype=np.float64))
+    X = size * np.array([[1.0, -1.0], [1.0, 1.0]])
+    e = model.explain(X, np.array([[1.0], [2.0]]))
+    data = page_of(e, tmp_path).data
+    np.testing.assert_array_equal(
+        unpacked(data["columns"][1]["edges"]["dweights"]).reshape(2, 2), e[0].dweights
+    )
+    assert not np.isfinite(unpacked(data["loss"])[0])

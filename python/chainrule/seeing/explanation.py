@@ -273,5 +273,6 @@ def predicted(entries: list[LayerExplanation]) -> float:
     for entry in entries:
         for name, step in entry.steps.items():
             gradient = np.ravel(entry.gradients[name]).astype(np.float64)
-            total -= float(gradient @ np.ravel(step).astype(np.float64))
+            with np.errstate(over="ignore", invalid="ignore"):
+                total -= float(gradient @ np.ravel(step).astype(np.float64))
     return total

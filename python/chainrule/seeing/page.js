@@ -329,7 +329,7 @@
 
   const weightDetail = ({ k, i: input, unit }) => {
     const column = columns[k], before = columns[k - 1], i = before.drawn.indexOf(input), j = column.drawn.indexOf(unit);
-    const back = make("button", { type: "button", id: "back" }, `unit ${unit}`);
+    const back = make("button", { type: "button", id: "back" }, `back to unit ${unit}`);
     back.addEventListener("click", () => look({ k, unit }, true));
     const found = [make("h3", {}, `${column.layers[0].name}: weight from input ${input} to unit ${unit}`), back,
       parameterTable("weight", (name) => edge(k, i, j, name))];
@@ -349,7 +349,7 @@
       rows.push(cells("td", [`other ${count(others)}`, "", "", number(shown.reduce((left, term) => left - term.value, sum))]));
     rows.push(cells("td", ["sum", "", "", number(sum)], { class: "total" }));
     if (column.edges.penalised && total !== undefined) rows.push(cells("td", ["penalties", "", "", number(total - sum)]));
-    return [...found, make("p", {}, `Its gradient is the sum over ${page.n === 1 ? "one sample" : `${count(page.n)} samples`} of input times dvalues, the largest terms first:`),
+    return [...found, make("p", {}, `Its gradient is the sum over ${page.n === 1 ? "one sample" : `${count(page.n)} samples`} of input times dvalues; the largest terms${page.samples.length < page.n ? " of the samples that are here" : ""} first:`),
       table(["", "input", "dvalues", "product"], rows)];
   };
 

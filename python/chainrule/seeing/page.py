@@ -36,7 +36,7 @@ VIEW = """<section id="view" aria-label="the step, drawn" hidden>
 <div class="controls">
 <label>Sample <select id="sample"></select></label>
 <label class="wide">Stage <input id="stage" type="range" min="0" value="0" step="1"></label>
-<label>Colour <select id="colour"><option value="stage">as the stage says<option value="value">value
+<label>Colour <select id="colour"><option value="stage">by stage<option value="value">value
 <option value="gradient">gradient<option value="step">step</select></label>
 <label>Scale <select id="scale"><option value="linear">linear<option value="log">logarithmic
 </select></label>
