@@ -143,6 +143,7 @@ template <class T> class NanoEngine final : public Engine<T> {
     std::vector<Notes> notes_;      // of the scale, then of the stages
     std::vector<unsigned char> alive_;  // the units of all stages: whether they gave anything but 0
     Index count_ = 0;
+    bool looks_ = false;  // at something of the pass in progress
     std::int64_t* labels_ = nullptr;
     T *sample_scale_ = nullptr, *scratch_ = nullptr;
     LossJob<T> loss_ = {};
@@ -326,6 +327,7 @@ template <class T> double NanoEngine<T>::penalty() const {
 
 template <class T> void NanoEngine<T>::pass(const Batch& batch, Worker, Barrier&) {
     gather(batch);
+    looks_ = this->seen_ || batch.noted;
     if (batch.noted && batch.first == batch.step_first) std::fill(alive_.begin(), alive_.end(), static_cast<unsigned char>(0));
     if (net_.scales())
         kernel_.scale_columns(batch.rows, net_.n_inputs(), {inputs_ + stride_, stride_, lanes<T>}, scale_, {scaled_ + stride_, stride_, lanes<T>}, true);
@@ -400,7 +402,7 @@ template <class T> void NanoEngine<T>::forward(const Batch& batch, Samples sampl
         if (memory.by_rows) memory.activation->forward_rows(samples.rows, stage.n_neurons, constant(sums), output, scratch_, true, true);
         else memory.activation->forward(stage.n_neurons * block_, stage.activation_parameters.data(), sums.data, output.data);
     }
-    if (this->seen_ || batch.noted) look(batch, samples, s);
+    if (looks_) look(batch, samples, s);
     if (batch.training && memory.kept) {
         draw(s + 1, stage.dropout, batch, samples, stage.n_neurons, memory.kept);
         drop(batch.factor<T>(stage.dropout, s + 1), samples, stage.n_neurons, output, memory.kept, stage.drops_in_place() ? output : rows(memory.dropped, 1));
@@ -446,7 +448,7 @@ template <class T> void NanoEngine<T>::loss(const Batch& batch, Samples samples)
     loss_.scale = static_cast<T>(1.0 / static_cast<double>(batch.step_rows));
     loss_.sample_scale = batch.weights ? sample_scale_ + samples.first : nullptr;
     loss_kernel_(loss_);
-    if (this->seen_ && net_.joint(stages_.size() - 1)) see(samples, rows(stages_.back().values, 1), net_.n_outputs(), this->seen_->stages.back().output);
+    if (looks_ && this->seen_ && net_.joint(stages_.size() - 1)) see(samples, rows(stages_.back().values, 1), net_.n_outputs(), this->seen_->stages.back().output);
 }
 
 template <class T> void NanoEngine<T>::backward(const Batch& batch, Samples samples, std::size_t s, T* sums) {
@@ -463,7 +465,7 @@ template <class T> void NanoEngine<T>::backward(const Batch& batch, Samples samp
             memory.activation->backward_rows(samples.rows, stage.n_neurons, constant(dvalues), constant(rows(memory.values, 1)), dvalues, scratch_, true, true);
         else memory.activation->backward(stage.n_neurons * block_, stage.activation_parameters.data(), dvalues.data, product_of(s), dvalues.data);
     }
-    if (this->seen_) see(samples, dvalues, stage.n_neurons, this->seen_->stages[s].dproduct);
+    if (looks_ && this->seen_) see(samples, dvalues, stage.n_neurons, this->seen_->stages[s].dproduct);
     if (memory.learns) {
         const bool last = batch.rows <= chunks_together * block_ && samples.first + samples.rows == batch.rows;
         const Grid<T> partials = {sums + memory.offset * lanes<T>, stage.n_neurons * lanes<T>, lanes<T>};

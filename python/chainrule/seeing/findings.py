@@ -227,6 +227,7 @@ def steps(explanation: Any, rows: tuple[Row, ...]) -> Iterator[Finding]:
     k = max(moved, key=lambda place: rows[place].ratio)
     row, largest = rows[k], rows[k].ratio
     loss, rise = explanation.loss, -explanation.decrease
+    rise = math.inf if math.isnan(rise) else rise
     if largest > LARGE_STEP:
         text = (
             f"the step is too large: {row.layer} changes by {largest:.3g} of its weights, above "
