@@ -1,4 +1,4 @@
-"""The page of an explanation, read back: its policy, its texts, and the data that its script gets."""
+"""The page of an explanation, read back: its policy, its texts, and the data of its script."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ import chainrule as cr
 from chainrule import cli
 from chainrule.seeing.page_data import MOST_DRAWN, packed
 from pages import EVIL, Page, digits_net, net_of, page_of, unpacked
+from plan_cases import CHOICES, WAYS, Case, covering, few_of_all, going, make_data, make_model
 from tolerance import gamma
 
 SVG = "http://www.w3.org/2000/svg"  # a name, which nobody fetches
@@ -376,7 +377,9 @@ def test_a_lone_array_and_a_missing_file(tmp_path: Path, capsys: Any) -> None:
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("size", [1e200, 1e307])
 def test_gradients_that_overflow_have_a_page_too(size: float, tmp_path: Path) -> None:
-    model = net_of(cr.Layer_Dense(2, 2, rng=0, dtype=np.float64), cr.Layer_Dense(2, 1, rng=1, dtype=np.float64))
+    model = net_of(
+        cr.Layer_Dense(2, 2, rng=0, dtype=np.float64), cr.Layer_Dense(2, 1, rng=1, dtype=np.float64)
+    )
     X = size * np.array([[1.0, -1.0], [1.0, 1.0]])
     e = model.explain(X, np.array([[1.0], [2.0]]))
     data = page_of(e, tmp_path).data
@@ -384,3 +387,32 @@ def test_gradients_that_overflow_have_a_page_too(size: float, tmp_path: Path) ->
         unpacked(data["columns"][1]["edges"]["dweights"]).reshape(2, 2), e[0].dweights
     )
     assert not np.isfinite(unpacked(data["loss"])[0])
+
+
+CASES = few_of_all(sizes=(4, 7, 5, 3)) + [
+    Case(**row, sizes=(3, 19, 4)) for row in covering(CHOICES)
+]
+
+
+@pytest.mark.parametrize("place", range(8))
+def test_every_kind_of_net_has_a_page(place: int, tmp_path: Path) -> None:
+    """Activations, losses, optimizers, dropout, penalties, weights of samples, both ways."""
+    for number, case in enumerate(CASES[place::8]):
+        model = make_model(case)
+        X, y = make_data(case, 9)
+        weight = np.random.default_rng(number).random(9) if number % 3 == 0 else None
+        with going(WAYS[number % len(WAYS)]):
+            e = model.explain(X, y, sample_weight=weight)
+        data = page_of(e, tmp_path).data
+        losses = unpacked(data["losses"])
+        assert len(losses) == 9 and sorted(data["samples"]) == list(range(9))
+        order = data["samples"]
+        if "labels" in data:
+            assert data["labels"] == y[order].tolist()
+        else:
+            np.testing.assert_array_equal(unpacked(data["targets"]), np.ravel(y[order]))
+        for column in data["columns"]:
+            for layer in column["layers"]:
+                assert len(unpacked(layer["output"])) == 9 * column["size"]
+        shown = [layer["name"] for column in data["columns"] for layer in column["layers"]]
+        assert shown[shown[0] == "inputs" :] == [row.layer for row in e.rows]

@@ -164,8 +164,9 @@ def test_a_weights_numbers_are_pythons(explained: Any, opened: Any) -> None:
 def test_numbers_are_rounded_as_python_rounds_them(tmp_path: Path, opened: Any) -> None:
     """Ties, limits between the two notations, least and greatest, each in float64."""
     values = [
-        1.0625, 1.1875, -0.00012345, 0.0001, 0.00009999, 123450.0, 123550.0, 9999.5, 9999.49, 999.95,
-        10000.0, 1234.5, 1235.5, 2.0**-1074, 8e307, -0.0, 0.0, 1 / 3, 100.0, 12340.0, 99995.0,
+        1.0625, 1.1875, -0.00012345, 0.0001, 0.00009999, 123450.0, 123550.0, 9999.5, 9999.49,
+        999.95, 10000.0, 1234.5, 1235.5, 2.0**-1074, 8e307, -0.0, 0.0, 1 / 3, 100.0, 12340.0,
+        99995.0,
     ]  # fmt: skip
     X = np.array([values])
     layer = cr.Layer_Dense(len(values), 1, dtype=np.float64, weights=np.zeros((len(values), 1)))
@@ -258,7 +259,7 @@ def test_a_click_looks_at_a_unit_or_the_nearest_line(explained: Any, opened: Any
 
 
 def test_the_link_leads_to_the_same_view(explained: Any, opened: Any) -> None:
-    e, address = explained
+    _, address = explained
     page = opened(address)
     page.select_option("#sample", "3")
     page.select_option("#scale", "log")

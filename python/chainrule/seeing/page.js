@@ -97,9 +97,9 @@
   const target = () => {
     if (page.labels) return `label ${page.labels[state.sample]}`;
     if (!page.targets) return "";
-    const width = columns[last].drawn.length, from = state.sample * width;
+    const width = page.targets.length / page.samples.length, from = state.sample * width;
     const shown = Array.from(page.targets.slice(from, from + Math.min(width, 4)), number).join(", ");
-    return `target ${shown}${columns[last].size > 4 ? ", …" : ""}`;
+    return `target ${shown}${width > 4 ? ", …" : ""}`;
   };
 
   // --- colours ---------------------------------------------------------------------------------

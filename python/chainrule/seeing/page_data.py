@@ -123,18 +123,21 @@ def chosen_samples(losses: NDArray[np.float64] | None, n: int, most: int) -> Pla
 
 
 def targets_data(step: Step, samples: Places, drawn: Places | None, limits: Limits) -> Any:
-    """Return labels, or the targets of the drawn outputs; neither where they do not fit."""
+    """Return labels, or the targets of the drawn outputs, or one for all of them, as of quantiles.
+
+    Neither where they do not fit.
+    """
     output, y = step.layers[-1].output, np.asarray(step.y)
     shape = np.shape(output)
     if len(shape) != 2 or drawn is None:
         return {}
-    if y.ndim == 1 and shape[1] == 1:
+    if y.ndim == 1 and (shape[1] == 1 or y.dtype.kind == "f"):
         y = y[:, None]
     if y.ndim == 1:
         return {"labels": y[samples].tolist()}
-    if y.shape != shape:
-        return {}
-    return {"targets": packed(y[np.ix_(samples, drawn)], limits.exact)}
+    if y.shape == shape:
+        return {"targets": packed(y[np.ix_(samples, drawn)], limits.exact)}
+    return {"targets": packed(y[samples], limits.exact)} if y.shape == (len(y), 1) else {}
 
 
 # --- columns --------------------------------------------------------------------------------------
