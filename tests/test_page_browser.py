@@ -67,6 +67,16 @@ def opened(browser: Any) -> Iterator[Any]:
     assert faults == []
 
 
+def go_to(page: Any, address: str, fragment: str) -> None:
+    """Change the fragment and wait for the page to have drawn what it says."""
+    page.goto(f"{address}#{fragment}")
+    page.wait_for_function(
+        "(said) => said.every((each) => "
+        "document.getElementById('link').hash.slice(1).split('&').includes(each))",
+        arg=fragment.split("&"),
+    )
+
+
 def cells(page: Any, selector: str) -> list[str]:
     found: list[str] = page.locator(f"#detail {selector} td").all_inner_texts()
     return found
@@ -122,7 +132,7 @@ def test_a_units_numbers_are_pythons(explained: Any, opened: Any) -> None:
         before, (_, k) = of_interest(e, column - 1), COLUMNS[column]
         for unit in of_interest(e, column)[::5]:
             for sample in (0, 17, N - 1):
-                page.goto(f"{address}#unit={column}.{unit}&sample={sample}")
+                go_to(page, address, f"unit={column}.{unit}&sample={sample}")
                 label = f"Layer_Dense {k + 1}"
                 row = cells(page, f"tr[data-layer='{label}']")
                 assert row == [
@@ -144,7 +154,7 @@ def test_a_weights_numbers_are_pythons(explained: Any, opened: Any) -> None:
         _, k = COLUMNS[column]
         for i in of_interest(e, column - 1)[::5]:
             unit = of_interest(e, column)[3]
-            page.goto(f"{address}#weight={column}.{i}.{unit}")
+            go_to(page, address, f"weight={column}.{i}.{unit}")
             names = ("weights", "dweights", "step_weights", "weights_after")
             values = [getattr(e[k], name)[i, unit] for name in names]
             assert cells(page, "tr[data-parameter]") == ["weight", *shown(*values)]
@@ -172,13 +182,11 @@ def test_numbers_are_rounded_as_python_rounds_them(tmp_path: Path, opened: Any) 
     layer = cr.Layer_Dense(len(values), 1, dtype=np.float64, weights=np.zeros((len(values), 1)))
     e = net_of(layer).explain(X, np.array([[1.0]]))
     e.save_html(tmp_path / "page.html")
-    page = opened((tmp_path / "page.html").as_uri())
+    address = (tmp_path / "page.html").as_uri()
+    page = opened(address)
     for unit, value in enumerate(values):
-        page.evaluate("(fragment) => { location.hash = fragment; }", f"#unit=0.{unit}")
-        page.wait_for_function(
-            "(unit) => document.querySelector('#detail h3').textContent.includes(`unit ${unit},`)",
-            arg=unit,
-        )
+        go_to(page, address, f"unit=0.{unit}")
+        assert f"unit {unit}," in page.locator("#detail h3").inner_text()
         assert cells(page, "tr[data-layer]")[1] == format(value, ".4g")
 
 
@@ -283,10 +291,12 @@ def test_names_do_nothing(tmp_path: Path, opened: Any) -> None:
     model = net_of(evil(3, 4, rng=0), cr.Activation_ReLU(), cr.Layer_Dense(4, 1, rng=1))
     X = np.random.default_rng(0).standard_normal((6, 3))
     model.explain(X, X[:, :1]).save_html(tmp_path / "page.html")
-    page = opened((tmp_path / "page.html").as_uri() + "#unit=1.2")
+    address = (tmp_path / "page.html").as_uri()
+    page = opened(address + "#unit=1.2")
     assert page.locator("img").count() == 0
     assert "<img src=x onerror" in page.locator("#detail").inner_text()
-    page.goto((tmp_path / "page.html").as_uri() + "#weight=1.0.0")
+    go_to(page, address, "weight=1.0.0")
+    assert "<img src=x onerror" in page.locator("#detail").inner_text()
     assert page.locator("img").count() == 0
 
 

@@ -383,9 +383,9 @@
   let waiting = 0;
 
   // What a fragment says and this page does not have is passed over.
-  const read = () => {
+  const read = (address) => {
     Object.assign(state, START);
-    const said = new URLSearchParams(location.hash.slice(1)), place = page.samples.indexOf(Number(said.get("sample") ?? NaN));
+    const said = new URLSearchParams(new URL(address).hash.slice(1)), place = page.samples.indexOf(Number(said.get("sample") ?? NaN));
     if (place >= 0) state.sample = place;
     const stage = Number(said.get("stage") ?? NaN);
     if (Number.isInteger(stage) && stage >= 0 && stage < STAGES) state.stage = stage;
@@ -414,7 +414,8 @@
     event.preventDefault();
     draw();
   });
-  addEventListener("hashchange", () => { read(); draw(); });
+  // The event's own address: what draw() has put off may already stand in the other's place.
+  addEventListener("hashchange", (event) => { read(event.newURL); draw(); });
   let width = innerWidth;
   addEventListener("resize", () => {
     if (innerWidth === width) return;
@@ -423,7 +424,7 @@
     draw();
   });
 
-  read();
+  read(location.href);
   $("view").hidden = false;
   makeStrips();
   layOut();

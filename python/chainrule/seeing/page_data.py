@@ -25,6 +25,7 @@ from .terms import formula_of
 
 MOST_DRAWN = 16  # units of a column: more are too close to be clicked at
 LONGEST_NAME = 60
+INPUTS = -1  # in the place of a layer
 PARAMETERS = ("weights", "dweights", "step_weights", "weights_after")
 OF_BIASES = ("biases", "dbiases", "step_biases", "biases_after")
 
@@ -68,23 +69,20 @@ def page_data(explanation: Any, step: Step, limits: Limits) -> dict[str, Any]:
     columns = columns_of(explanation, step)
     places = ends_of(len(columns), limits.columns)
     drawn = {k: drawn_units(explanation, columns, k) for k in places}
+    kept = {k: kept_units(columns[k].size, drawn[k], limits.units) for k in places}
     shown = []
     for k in places:
-        data = column_data(explanation, columns[k], drawn[k], limits)
-        before = drawn.get(k - 1)
-        dense = columns[k].dense
-        if dense is not None:
-            data["biases"] = biases_data(explanation[dense], data["places"], limits)
-            if before is not None:
-                data["edges"] = edges_data(
-                    explanation, step, dense, (before, drawn[k]), samples, limits
-                )
-        data["layers"] = [
-            layer_data(explanation, step, layer, data["places"], samples, limits)
-            for layer in (columns[k].layers or [-1])
-        ]
-        data["kept"] = data.pop("places").tolist()
+        column, data = columns[k], column_data(explanation, columns[k], drawn[k], kept[k])
         data["position"] = k
+        data["layers"] = [
+            layer_data(explanation, step, layer, kept[k], samples, limits)
+            for layer in (column.layers or [INPUTS])
+        ]
+        if column.dense is not None:
+            data["biases"] = biases_data(explanation[column.dense], kept[k], limits)
+            if k - 1 in drawn:
+                ends = drawn[k - 1], drawn[k]
+                data["edges"] = edges_data(explanation, step, column.dense, ends, samples, limits)
         shown.append(data)
     return {
         "n": explanation.n,
@@ -198,12 +196,16 @@ def drawn_units(explanation: Any, columns: list[Column], k: int) -> Places:
     return np.sort(order[:MOST_DRAWN])
 
 
-def column_data(explanation: Any, column: Column, drawn: Places, limits: Limits) -> dict[str, Any]:
+def kept_units(size: int, drawn: Places, most: int) -> Places:
+    """Return the units that the page knows: all, or the drawn ones and others evenly apart."""
+    if size <= most:
+        return np.arange(size)
+    evenly = np.linspace(0, size - 1, max(most - len(drawn), 2))
+    return np.union1d(drawn, evenly.astype(np.int64))
+
+
+def column_data(explanation: Any, column: Column, drawn: Places, kept: Places) -> dict[str, Any]:
     """Return a column without its layers and parameters."""
-    kept = np.arange(column.size)
-    if column.size > limits.units:
-        evenly = np.linspace(0, column.size - 1, max(limits.units - len(drawn), 2))
-        kept = np.union1d(drawn, evenly.astype(np.int64))
     layers = column.layers
     name = "inputs"
     if layers:
@@ -214,7 +216,7 @@ def column_data(explanation: Any, column: Column, drawn: Places, limits: Limits)
         "name": shortened(name, LONGEST_NAME),
         "size": column.size,
         "drawn": drawn.tolist(),
-        "places": kept,
+        "kept": kept.tolist(),
         "dead": [] if dead is None else np.intersect1d(dead, kept).tolist(),
     }
 
@@ -228,9 +230,9 @@ def type_of(explanation: Any, layer: int) -> str:
 def layer_data(
     explanation: Any, step: Step, layer: int, kept: Places, samples: Places, limits: Limits
 ) -> dict[str, Any]:
-    """Return a layer's name, formula, output and dvalues of the kept units; -1: the inputs."""
+    """Return a layer's name, formula, output and dvalues of the kept units; or the inputs."""
     place = np.ix_(samples, kept)
-    if layer < 0:
+    if layer == INPUTS:
         entry, name, formula = explanation[0], "inputs", ""
         output, dvalues = entry.inputs, entry.dinputs
     else:
