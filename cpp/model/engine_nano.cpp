@@ -85,9 +85,9 @@ template <class T> class NanoEngine final : public Engine<T> {
     void forward(const Batch& batch, Samples samples, std::size_t s);
     void loss(const Batch& batch, Samples samples);
     void backward(const Batch& batch, Samples samples, std::size_t s, T* sums);
-    void look(const Batch& batch, Samples samples, std::size_t s);
+    [[gnu::cold, gnu::noinline]] void look(const Batch& batch, Samples samples, std::size_t s);
     void note_alive(Samples samples, std::size_t s);
-    void see(Samples samples, const Grid<T>& values, Index columns, T* place) const;
+    [[gnu::cold, gnu::noinline]] void see(Samples samples, const Grid<T>& values, Index columns, T* place) const;
     void plan_kept(Index columns, std::uint32_t** kept) { arena_.plan_zeros(kept, (columns + 31) / 32 * block_); }
     void draw(std::size_t layer, const Dropout& dropout, const Batch& batch, Samples samples, Index columns, std::uint32_t* kept);
     void drop(T factor, Samples samples, Index columns, Grid<T> values, std::uint32_t* kept, Grid<T> dropped);
