@@ -40,7 +40,7 @@ CONSTRUCTORS = {
     "Loss_HalfSquaredError": "()",
     "Loss_MeanSquaredError": "()",
     "Loss_MeanAbsoluteError": "()",
-    "Loss_BinaryCrossentropy": "(from_logits=False)",
+    "Loss_BinaryCrossentropy": "(from_logits=False, *, joined=False)",
     "Loss_CategoricalCrossentropy": "(label_smoothing=0.0)",
     "Loss_Huber": "(delta=1.0)",
     "Loss_LogCosh": "()",

@@ -69,6 +69,7 @@ struct Batch {
     Index place(Index r) const { return order ? static_cast<Index>(order[first + r]) : first + r; }
     // Of all samples of the step.
     double total_weight() const {
+        if (!weights) return static_cast<double>(step_rows);
         double total = 0;
         for (Index r = 0; r < step_rows; ++r) total += weights[place(step_first - first + r)];
         return total;
@@ -81,9 +82,10 @@ struct Batch {
     template <class T> T factor(const Dropout& dropout, std::size_t layer) const { return static_cast<T>(1.0 / keep(dropout, layer)); }
 };
 
-// A batch's place among those of its step. With the last one the penalties' part joins the gradients.
+// A batch's place among those of its step. With the last one the penalties' part joins the gradients, times a factor.
 struct InStep {
     bool first, last;
+    double penalty_factor;
 };
 
 // Where a pass of an observed network writes what it computes, row-major, for the whole batch. Null: not wanted.
@@ -106,6 +108,12 @@ struct Notes {
     Index dead = 0;  // counted where the activation's derivative is 0 with its output
 };
 
+inline UpdateRule with_penalties(UpdateRule rule, double factor) {
+    rule.l1 *= factor;
+    rule.l2 *= factor;
+    return rule;
+}
+
 template <class T> class Engine {
   public:
     virtual ~Engine() = default;
@@ -120,7 +128,7 @@ template <class T> class Engine {
     // What becomes of the gradients of the last pass. Either each is spent as soon as it is finished, by the optimizer's step;
     // or, where the network keeps gradients, all are kept, added to those of the batches before in this step, and spent or
     // given away when the step has all. The caller keeps the team together after each.
-    virtual void update(const StepRules& rules, Index rows, runtime::Worker worker) = 0;
+    virtual void update(const StepRules& rules, double penalty_factor, Index rows, runtime::Worker worker) = 0;
     virtual void keep(Index rows, InStep place, runtime::Worker worker) = 0;
     // Scaled first where their norm is larger than clip_norm; 0: never. What is noted is there when all are done: see `notes`.
     virtual void spend(const StepRules& rules, double clip_norm, bool noted, runtime::Worker worker, runtime::Barrier& barrier) = 0;

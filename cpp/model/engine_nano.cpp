@@ -58,7 +58,7 @@ template <class T> class NanoEngine final : public Engine<T> {
     void load(const NetworkArrays<T>& arrays) override;
     void store(const NetworkArrays<T>& arrays) const override;
     void pass(const Batch& batch, Worker worker, Barrier& barrier) override;
-    void update(const StepRules& rules, Index rows, Worker worker) override;
+    void update(const StepRules& rules, double penalty_factor, Index rows, Worker worker) override;
     void keep(Index rows, InStep place, Worker worker) override;
     void spend(const StepRules& rules, double clip_norm, bool noted, Worker worker, Barrier& barrier) override;
     void notes(std::vector<Notes>& found) const override;
@@ -91,13 +91,13 @@ template <class T> class NanoEngine final : public Engine<T> {
     void plan_kept(Index columns, std::uint32_t** kept) { arena_.plan_zeros(kept, (columns + 31) / 32 * block_); }
     void draw(std::size_t layer, const Dropout& dropout, const Batch& batch, Samples samples, Index columns, std::uint32_t* kept);
     void drop(T factor, Samples samples, Index columns, Grid<T> values, std::uint32_t* kept, Grid<T> dropped);
-    void regularize_gradients();
+    void regularize_gradients(double penalty_factor);
     void clip(double clip_norm);
     void note_before();
     void note_steps();
     Squares squares_of(std::size_t s, const T* values) const;
-    void step(const UpdateRule& rule, Index first, Index count);
-    void step_scale(const UpdateRule& rule);
+    void step(const UpdateRule& rule, double penalty_factor, Index first, Index count);
+    void step_scale(const UpdateRule& rule, double penalty_factor);
     template <class Body> void for_each_array(const NetworkArrays<T>& arrays, const Body& body) const;
     Index block_vectors() const;
     // Of the stages below s.
@@ -386,7 +386,7 @@ template <class T> void NanoEngine<T>::gather(const Batch& batch) {
     }
     if (batch.weights) {
         const double total = batch.total_weight();
-        for (Index r = 0; r < batch.rows; ++r) sample_scale_[r] = static_cast<T>(batch.weights[batch.place(r)] / total);
+        for (Index r = 0; r < batch.rows; ++r) sample_scale_[r] = static_cast<T>(net_.loss_factor * batch.weights[batch.place(r)] / total);
     }
 }
 
@@ -445,7 +445,7 @@ template <class T> void NanoEngine<T>::loss(const Batch& batch, Samples samples)
     loss_.hits = this->hits_ + samples.first;
     loss_.precision = batch.precision;
     loss_.dvalues = batch.training ? rows(stages_.back().dvalues, 0) : Grid<T>{nullptr, 0, 0};
-    loss_.scale = static_cast<T>(1.0 / static_cast<double>(batch.step_rows));
+    loss_.scale = static_cast<T>(net_.loss_factor / static_cast<double>(batch.step_rows));
     loss_.sample_scale = batch.weights ? sample_scale_ + samples.first : nullptr;
     loss_kernel_(loss_);
     if (looks_ && this->seen_ && net_.joint(stages_.size() - 1)) see(samples, rows(stages_.back().values, 1), net_.n_outputs(), this->seen_->stages.back().output);
@@ -511,9 +511,9 @@ template <class T> void NanoEngine<T>::drop(T factor, Samples samples, Index col
 
 // --- update -------------------------------------------------------------------------------------------------------
 
-template <class T> void NanoEngine<T>::step(const UpdateRule& rule, Index first, Index count) {
+template <class T> void NanoEngine<T>::step(const UpdateRule& rule, double penalty_factor, Index first, Index count) {
     UpdateJob<T> job = {};
-    job.rule = rule;
+    job.rule = with_penalties(rule, penalty_factor);
     job.n = count;
     job.gradient = gradient_ + first;
     job.parameter = parameters_ + first;
@@ -521,9 +521,9 @@ template <class T> void NanoEngine<T>::step(const UpdateRule& rule, Index first,
     rule_.update(job);
 }
 
-template <class T> void NanoEngine<T>::step_scale(const UpdateRule& rule) {
+template <class T> void NanoEngine<T>::step_scale(const UpdateRule& rule, double penalty_factor) {
     UpdateJob<T> job = {};
-    job.rule = rule;
+    job.rule = with_penalties(rule, penalty_factor);
     job.n = net_.n_inputs();
     job.gradient = dscale_;
     job.parameter = scale_;
@@ -532,17 +532,18 @@ template <class T> void NanoEngine<T>::step_scale(const UpdateRule& rule) {
 }
 
 // Kept gradients have the penalties' part in them; what does not learn has none.
-template <class T> void NanoEngine<T>::regularize_gradients() {
+template <class T> void NanoEngine<T>::regularize_gradients(double penalty_factor) {
     for (std::size_t s = 0; s < stages_.size(); ++s) {
         const Stage& stage = net_.stages[s];
         const auto part = [&](const Parameter& parameter, Index first, Index count) {
             if (!parameter.present || !parameter.learns) return std::fill_n(gradient_ + first, count, T(0)), void();
-            kernel_.regularize(count, static_cast<T>(parameter.l1), static_cast<T>(parameter.l2), parameters_ + first, gradient_ + first);
+            kernel_.regularize(count, static_cast<T>(penalty_factor * parameter.l1), static_cast<T>(penalty_factor * parameter.l2), parameters_ + first, gradient_ + first);
         };
         part(stage.biases, stages_[s].offset, stage.n_neurons);
         part(stage.weights, stages_[s].offset + stage.n_neurons, stages_[s].count - stage.n_neurons);
     }
-    if (dscaled_) kernel_.regularize(net_.n_inputs(), static_cast<T>(net_.scale.l1), static_cast<T>(net_.scale.l2), scale_, dscale_);
+    if (dscaled_)
+        kernel_.regularize(net_.n_inputs(), static_cast<T>(penalty_factor * net_.scale.l1), static_cast<T>(penalty_factor * net_.scale.l2), scale_, dscale_);
 }
 
 template <class T> void NanoEngine<T>::clip(double clip_norm) {
@@ -566,13 +567,13 @@ template <class T> void NanoEngine<T>::keep(Index, InStep place, Worker) {
     };
     if (sum_) add(count_, gradient_, sum_, lost_);
     if (sum_ && dscaled_) add(net_.n_inputs(), dscale_, scale_sum_, scale_lost_);
-    if (place.last) regularize_gradients();
+    if (place.last) regularize_gradients(place.penalty_factor);
 }
 
 template <class T> void NanoEngine<T>::spend(const StepRules& rules, double clip_norm, bool noted, Worker worker, Barrier&) {
     if (noted) note_before();
     if (clip_norm > 0) clip(clip_norm);
-    update(rules, 0, worker);
+    update(rules, 1, 0, worker);
     if (noted) note_steps();
 }
 
@@ -623,13 +624,13 @@ template <class T> void NanoEngine<T>::give(const NetworkArrays<T>& gradients, W
     if (gradients.scale.values) std::copy_n(dscale_, net_.n_inputs(), gradients.scale.values);
 }
 
-template <class T> void NanoEngine<T>::update(const StepRules& rules, Index, Worker) {
-    if (dscaled_) step_scale(rules.scale);
-    if (rules.same_for_all) return step(rules.weights(0), 0, count_);
+template <class T> void NanoEngine<T>::update(const StepRules& rules, double penalty_factor, Index, Worker) {
+    if (dscaled_) step_scale(rules.scale, penalty_factor);
+    if (rules.same_for_all) return step(rules.weights(0), penalty_factor, 0, count_);
     for (std::size_t s = 0; s < stages_.size(); ++s) {
         const Stage& stage = net_.stages[s];
-        if (stage.biases.present && stage.biases.learns) step(rules.biases(s), stages_[s].offset, stage.n_neurons);
-        if (stage.weights.learns) step(rules.weights(s), stages_[s].offset + stage.n_neurons, stages_[s].count - stage.n_neurons);
+        if (stage.biases.present && stage.biases.learns) step(rules.biases(s), penalty_factor, stages_[s].offset, stage.n_neurons);
+        if (stage.weights.learns) step(rules.weights(s), penalty_factor, stages_[s].offset + stage.n_neurons, stages_[s].count - stage.n_neurons);
     }
 }
 

@@ -168,7 +168,9 @@ template <class T> double PanelsEngine<T>::penalty() const {
             const T* panel = stages_[s].weights + first / lanes<T> * stages_[s].panel;
             const Index count = std::min(stage.n_neurons - first, lanes<T>);
             total += penalty_of(panel, count, stage.biases);
-            for (Index i = 1; i <= stage.n_inputs; ++i) total += penalty_of(panel + i * lanes<T>, count, stage.weights);
+            if (stage.weights.l1 == 0) total += penalty_of(panel + lanes<T>, stage.n_inputs * lanes<T>, stage.weights);  // padding is 0
+            else
+                for (Index i = 1; i <= stage.n_inputs; ++i) total += penalty_of(panel + i * lanes<T>, count, stage.weights);
         }
     }
     if (net_.scale.regularized()) total += penalty_of(scale_, net_.n_inputs(), net_.scale);
@@ -222,7 +224,7 @@ template <class T> void PanelsEngine<T>::gather(const Batch& batch, Index row, I
     }
     if (batch.weights) {
         const double total = batch.total_weight();
-        for (Index r = row; r < row + rows; ++r) sample_scale_[r] = static_cast<T>(batch.weights[batch.place(r)] / total);
+        for (Index r = row; r < row + rows; ++r) sample_scale_[r] = static_cast<T>(net_.loss_factor * batch.weights[batch.place(r)] / total);
     }
     if (net_.scales()) kernel_.scale_columns(rows, inputs_.columns, constant(inputs_.grid(row)), scale_, scaled_.grid(row), false);
     if (batch.training && net_.input_dropout.drops()) {
@@ -305,7 +307,7 @@ template <class T> void PanelsEngine<T>::loss(const Batch& batch, Index row, Ind
     job.sample_losses = this->sample_losses_ + row;
     job.hits = this->hits_ + row;
     if (batch.training) job.dvalues = last.dvalues.grid(row);
-    job.scale = static_cast<T>(1.0 / static_cast<double>(batch.step_rows));
+    job.scale = static_cast<T>(net_.loss_factor / static_cast<double>(batch.step_rows));
     if (batch.weights) job.sample_scale = sample_scale_ + row;
     job.precision = batch.precision;
     job.scratch = scratch;

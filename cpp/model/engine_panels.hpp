@@ -100,7 +100,7 @@ template <class T> class PanelsEngine final : public Engine<T> {
     void load(const NetworkArrays<T>& arrays) override;
     void store(const NetworkArrays<T>& arrays) const override;
     void pass(const Batch& batch, Worker worker, Barrier& barrier) override;
-    void update(const StepRules& rules, Index samples, Worker worker) override;
+    void update(const StepRules& rules, double penalty_factor, Index samples, Worker worker) override;
     void keep(Index samples, InStep place, Worker worker) override;
     void spend(const StepRules& rules, double clip_norm, bool noted, Worker worker, Barrier& barrier) override;
     void notes(std::vector<Notes>& found) const override;
@@ -144,8 +144,8 @@ template <class T> class PanelsEngine final : public Engine<T> {
     static bool few(const Batch& batch) { return batch.rows <= few_samples; }
     bool skinny() const { return net_.batch_size <= few_samples; }
     void strip_gradient(const Tile& tile, const Strip& strip, Index samples, T* gradient, T* room);
-    void strip_update(const StepRules& rules, const Tile& tile, const Strip& strip, const T* gradient);
-    void strip_regularize(const Tile& tile, const Strip& strip, T* gradient);
+    void strip_update(const StepRules& rules, double penalty_factor, const Tile& tile, const Strip& strip, const T* gradient);
+    void strip_regularize(double penalty_factor, const Tile& tile, const Strip& strip, T* gradient);
     void strip_squares(const Tile& tile, const Strip& strip, const T* gradient);
     void spend_noted(const StepRules& rules, const Tile& tile, const Strip& strip, const T* gradient);
     void scale_spend(const UpdateRule& rule, Range mine, bool noted);
@@ -154,7 +154,7 @@ template <class T> class PanelsEngine final : public Engine<T> {
     template <class Body> void for_each_tile(Worker worker, const Body& body);
     Range scale_share(Worker worker) const { return runtime::share(panels_of<T>(net_.n_inputs()) * lanes<T>, lanes<T>, worker); }
     void scale_gradient(Range mine, Index samples);
-    void scale_update(const UpdateRule& rule, Range mine);
+    void scale_update(const UpdateRule& rule, double penalty_factor, Range mine);
     template <class Body> void for_each_array(const NetworkArrays<T>& arrays, const Body& body) const;
     template <class Body> void move_parameters(const Body& body) const;
     // Calls body(parameters, count, place in best_) for each stage and the scale.

@@ -55,6 +55,10 @@ struct Network {
     Index accumulate = 1;     // batches whose gradients make one step
     bool noted = false;       // some steps are looked at: how large gradients and steps are, which units are dead
     bool observed = false;    // all that a pass computes can be seen: activations and derivatives stand in no product's epilogue
+    double loss_factor = 1;   // of the loss and its gradient
+    // The objective is that of a step's batch: penalties are divided by the sum of its weights, and what an epoch reports is
+    // the mean over its batches, by their samples, of loss and penalty before the step. Else penalties are added as they are.
+    bool batch_objective = false;
 
     const LossEntry& loss_entry() const { return catalogue().losses[loss]; }
     const RuleEntry& rule_entry() const { return catalogue().rules[rule]; }
@@ -120,6 +124,7 @@ template <class Part, class Entry> Part part_named(const Entries<Entry>& entries
 
 // l1 sum |w| + l2 sum w^2 of `count` values.
 template <class T> double penalty_of(const T* values, Index count, const Parameter& parameter) {
+    if (parameter.l1 == 0) return parameter.l2 == 0 ? 0 : parameter.l2 * runtime::kernels<T>().sum_of_squares(count, values);
     double size = 0, squares = 0;
     for (Index i = 0; i < count; ++i) {
         const double value = static_cast<double>(values[i]);

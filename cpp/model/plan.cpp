@@ -94,7 +94,7 @@ template <class T> Sums Plan<T>::sums_of(const Batch& batch) const {
     sums.rows = static_cast<double>(batch.rows);
     if (has_accuracy_) sums.hits = kernel.sum(batch.rows, engine_->hits());
     if (!batch.weights) {
-        sums.loss = kernel.sum(batch.rows, engine_->sample_losses());
+        sums.loss = net_.loss_factor * kernel.sum(batch.rows, engine_->sample_losses());
         sums.weight = sums.rows;
         return sums;
     }
@@ -103,6 +103,7 @@ template <class T> Sums Plan<T>::sums_of(const Batch& batch) const {
         sums.loss += weight * static_cast<double>(engine_->sample_losses()[r]);
         sums.weight += weight;
     }
+    sums.loss *= net_.loss_factor;
     return sums;
 }
 
@@ -151,7 +152,8 @@ template <class T> void Plan<T>::prepare_rules(const Stretch& stretch) {
 }
 
 // One batch, and with the last one of a step its update, the same in every worker. What worker 0 changes in finish_batch
-// is read by the others only after the last barrier, or (here, at the top) before the first. Returns false where a loss that is not finite ends the training.
+// is read by the others only after the last barrier, or (here, at the top) before the first. Returns false where a loss
+// that is not finite ends the training.
 template <class T> bool Plan<T>::one_step(Stretch& stretch, Worker worker) {
     Batch now = batch(work_.samples, static_cast<Index>(step_), stretch.order, true);
     if (stretch.factors.dropped) now.drop_factors = stretch.factors.dropped + stretch.taken * static_cast<Index>(net_.stages.size() + 1);
@@ -163,13 +165,13 @@ template <class T> bool Plan<T>::one_step(Stretch& stretch, Worker worker) {
     }
     const StepRules& rules = rules_[steps_taken_ % 2];
     const double clip_norm = schedule.clip_norm;
-    const InStep place = in_step();
+    const InStep place = in_step(now);
     const bool noted = now.noted = notes_now();
-    const bool reports_penalty = regularized_ && (stretch.done + 1 == stretch.max_steps || step_ + 1 == static_cast<std::int64_t>(steps_per_epoch()));
+    const bool reports_penalty = regularized_ && (net_.batch_objective || stretch.done + 1 == stretch.max_steps || step_ + 1 == static_cast<std::int64_t>(steps_per_epoch()));
     engine_->pass(now, worker, crew_.barrier());
     const Sums sums = sums_of(now);
     if (reports_penalty) {
-        if (worker.index == 0) record_.last_step.regularization_loss = engine_->penalty();
+        if (worker.index == 0) record_.last_step.regularization_loss = place.penalty_factor * engine_->penalty();
         crew_.barrier().wait(worker);
     }
     const double loss = sums.loss + (reports_penalty ? record_.last_step.regularization_loss : 0);
@@ -187,7 +189,7 @@ template <class T> bool Plan<T>::one_step(Stretch& stretch, Worker worker) {
         if (place.last) engine_->spend(rules, clip_norm, noted, worker, crew_.barrier());
         if (place.last && noted) crew_.barrier().wait(worker);
     } else {
-        engine_->update(rules, now.rows, worker);
+        engine_->update(rules, place.penalty_factor, now.rows, worker);
     }
     if (worker.index == 0) finish_batch(stretch, sums, reports_penalty, place.last);
     crew_.barrier().wait(worker);
@@ -195,13 +197,14 @@ template <class T> bool Plan<T>::one_step(Stretch& stretch, Worker worker) {
 }
 
 template <class T> void Plan<T>::finish_batch(Stretch& stretch, const Sums& sums, bool knows_penalty, bool makes_step) {
-    record_.add(sums);
     StepRow& row = record_.last_step;
     row.data_loss = sums.mean_loss();
     row.accuracy = has_accuracy_ ? sums.accuracy() : NAN;
     if (!regularized_) row.regularization_loss = 0;
     else if (!knows_penalty) row.regularization_loss = NAN;
     row.rate = rate_;
+    if (net_.batch_objective) record_.add_batch(sums, row.regularization_loss);
+    else record_.add(sums);
     inputs_in_place_ = true;
     ++forwards_;
     if (makes_step) {
@@ -266,7 +269,7 @@ template <class T> void Plan<T>::validate(const Stretch& stretch, Worker worker)
 
 // By worker 0, when all have made their last step.
 template <class T> void Plan<T>::close_epoch(const Stretch& stretch) {
-    record_.close_epoch(regularized_ ? engine_->penalty() : 0);
+    record_.close_epoch(!regularized_ ? 0 : net_.batch_objective ? record_.mean_penalty() : engine_->penalty());
     if (!monitors_.empty()) look_at_monitors();
     step_ = 0;
     ++epoch_;
@@ -339,11 +342,11 @@ template <class T> double Plan<T>::gradients(const NetworkArrays<T>& gradients, 
     });
     runtime::run_team(threads, [&](Worker worker) {
         const runtime::FloatingPointState state(runtime::Subnormals::flush);
-        engine_->keep(now.rows, {true, true}, worker);
+        engine_->keep(now.rows, {true, true, penalty_factor(now)}, worker);
         engine_->give(gradients, worker);
     });
     ++forwards_;
-    return sums_of(now).mean_loss() + engine_->penalty();
+    return sums_of(now).mean_loss() + penalty_factor(now) * engine_->penalty();
 }
 
 template class Plan<float>;

@@ -167,11 +167,12 @@ template <class T> class Plan final : public PlanBase {
     bool all_alike() const;
     Index steps_per_epoch() const { return (work_.samples.count + (work_.drops_last ? 0 : net_.batch_size - 1)) / net_.batch_size; }
     // The place of the batch in progress among those of its step.
-    InStep in_step() const {
-        if (net_.accumulate == 1) return {true, true};
+    InStep in_step(const Batch& batch) const {
+        if (net_.accumulate == 1) return {true, true, penalty_factor(batch)};
         const std::int64_t place = step_ % net_.accumulate;
-        return {place == 0, place + 1 == net_.accumulate || step_ + 1 == static_cast<std::int64_t>(steps_per_epoch())};
+        return {place == 0, place + 1 == net_.accumulate || step_ + 1 == static_cast<std::int64_t>(steps_per_epoch()), penalty_factor(batch)};
     }
+    double penalty_factor(const Batch& batch) const { return net_.batch_objective ? 1 / batch.total_weight() : 1; }
     bool waits_for_team() const;
 
     const Network net_;

@@ -25,7 +25,7 @@ from ..optimizer_state import steps_of
 from ..parameters import Slot, slots_of
 from ..scale import Layer_Scale
 from .passes import learning
-from .request import TrainingRequest
+from .request import Objective, TrainingRequest
 
 STATELESS = "sgd"  # a rule that keeps no arrays
 
@@ -84,6 +84,8 @@ class Network(NamedTuple):
     rule: str
     keeps_gradients: bool
     accumulate: int
+    loss_factor: float
+    batch_objective: bool
     engine: str
     noted: bool = False
     observed: bool = False
@@ -201,6 +203,7 @@ def network_of(
     if own_class(model.optimizer) is None and not gives_gradients:
         raise NoPlan(f"the optimizer, {type(model.optimizer).__name__}, has methods of its own")
     labels, keeps_gradients, accumulate, noted = False, False, 1, False
+    objective = Objective()
     metric = "none" if gives_gradients else metric_of(model, last)
     if request is not None:
         check_samples(layers, metric, request)
@@ -208,6 +211,7 @@ def network_of(
         keeps_gradients = gives_gradients or request.clip_norm is not None or accumulate > 1
         labels = request.y.ndim == 1
         noted = request.record is not None
+        objective = request.objective
     scale = None
     if layers.scale is not None:
         scale = parameter_of(layers.scale, slots_of(layers.scale)[0], learners)
@@ -224,6 +228,8 @@ def network_of(
         rule=STATELESS if gives_gradients else model.optimizer.rule,
         keeps_gradients=keeps_gradients,
         accumulate=accumulate,
+        loss_factor=objective.loss_factor,
+        batch_objective=objective.of_batch,
         engine=os.environ.get("CHAINRULE_ENGINE") or "automatic",
         noted=noted,
     )

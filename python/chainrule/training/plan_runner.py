@@ -49,6 +49,7 @@ class PlanRunner:
         self._epochs_before = 0
         self._steps_before = 0  # updates, by plans before this one
         self._order: NDArray[np.int64] | None = None
+        self._held: list[tuple[dict[str, Any], str, Array]] = []
         self._written_back = True  # the Python objects are up to date, or ahead after a callback
         self._way: _core.ShortWay | None = (
             None  # between plan and model, once a callback has been there
@@ -86,14 +87,42 @@ class PlanRunner:
             for layer, slot, parameter in described(layers, self._network)
             if parameter.learns
         ]
+        self._set_schedule(int(optimizer.iterations))
+
+    def read_rate(self) -> None:
+        """Read the optimizer's rate, decay and constants again, between epochs; nothing else."""
+        if not self.done:
+            self._set_schedule(self._plan.iterations)
+
+    def _set_schedule(self, iterations: int) -> None:
+        optimizer = self.model.optimizer
         self._plan.set_schedule(
             learning_rate=float(optimizer.learning_rate),
             decay=float(optimizer.decay),
             weight_decay=float(optimizer.weight_decay),
-            iterations=int(optimizer.iterations),
+            iterations=iterations,
             clip_norm=float(self.request.clip_norm or 0.0),
             settings=optimizer.hyper(),
         )
+
+    def gather_always(self) -> None:
+        """Read the samples anew in each epoch, since somebody may have changed them in place."""
+        self._order = np.arange(self.request.n, dtype=np.int64)
+
+    def load_again(self) -> None:
+        """Hand parameters, the optimizer's arrays and its settings to the core once more.
+
+        The arrays are looked up anew only where a layer holds others than before, or the optimizer
+        has done steps elsewhere.
+        """
+        optimizer = self.model.optimizer
+        same = self._held and optimizer.iterations == self._plan.iterations
+        if not same or any(state.get(name) is not array for state, name, array in self._held):
+            self._load()
+            self._held = places_of(optimizer.states, self._layers, self._network)
+            return
+        self._plan.load(*self._arrays)
+        self._set_schedule(int(optimizer.iterations))
 
     @property
     def done(self) -> bool:
@@ -150,6 +179,11 @@ class PlanRunner:
     def step_record(self) -> StepRecord:
         """Return what the last step reported."""
         return StepRecord(*self._plan.step_record())
+
+    def take_epochs(self) -> tuple[int, Any]:
+        """Return the epochs finished since the last call: their number and the columns."""
+        count, columns = self._plan.take_epochs()
+        return count, columns
 
     def report_epochs(self, history: History) -> None:
         """Add the epochs finished since the last call."""
@@ -268,6 +302,17 @@ def dropped_shares(dropouts: list[Any], t: Array) -> Array:
         if layer is not None and layer.schedule is not None:
             factors[:, column] = layer.dropped_factors(t)
     return factors
+
+
+def places_of(
+    states: tuple[str, ...], layers: Layers, network: Network
+) -> list[tuple[dict[str, Any], str, Array]]:
+    """Return where each array of `arrays_of` stands: a layer's attributes, its name, itself."""
+    places = []
+    for layer, slot, parameter in described(layers, network):
+        names = [slot.name, *(slot.state(kind) for kind in states if parameter.learns)]
+        places += [(vars(layer), name, getattr(layer, name)) for name in names]
+    return places
 
 
 def arrays_of(

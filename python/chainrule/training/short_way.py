@@ -16,7 +16,7 @@ from ..parameters import names_of, slots_named
 from .busy import parameter_lock
 from .kept import plans_of, short_ways_of
 from .network import Layers, Network, Parameter, described
-from .request import StepRecord, TrainingRequest
+from .request import PLAIN, StepRecord, TrainingRequest
 
 OF_OPTIMIZER = frozenset(
     {
@@ -36,6 +36,8 @@ OF_ACCURACY = {"accumulated_sum", "accumulated_count", "precision", "learned_pre
 def remember(model: Any, layers: Layers, network: Network, request: TrainingRequest) -> None:
     """Let the model have a short way for batches such as this request's, where there can be one."""
     if network.keeps_gradients or network.noted or request.steps != 1:
+        return
+    if request.objective != PLAIN:  # the next batch is asked for without one
         return
     way = short_way(model, layers, network, plans_of(model)[network])
     if way is not None:
