@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import operator
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -225,6 +227,40 @@ class Explanation:
         found = [f"{each.text} ({each.link})" for each in self.findings]
         return [*lines, *(found or ["nothing found that would keep it from learning"])]
 
+    def save_html(self, path: Any) -> None:
+        """Write one self-contained page: a drawing to step through, the tables, the findings.
+
+        It asks for nothing from anywhere, needs no server and works without a network; where
+        scripts do not run the tables remain. At most 500 kB; what is left out stands on it.
+
+        Parameters
+        ----------
+        path : str or path-like
+
+        Raises
+        ------
+        TypeError
+            No path.
+        OSError
+            The file cannot be written; what was there is there still.
+        """
+        from ..saving.atomic_file import replace_file
+        from .page import html_page
+
+        replace_file(os.fsdecode(path), html_page(self, self._step).encode())
+
+    def show(self) -> str:
+        """Open the page of `save_html` in a browser; return its path, in the temporary folder."""
+        import tempfile
+        import webbrowser
+
+        folder = tempfile.mkdtemp(prefix="chainrule-")
+        path = os.path.join(folder, "explanation.html")
+        self.save_html(path)
+        if not webbrowser.open(Path(path).as_uri()):
+            print(f"no browser could be opened; the page is {path}")
+        return path
+
     def _repr_html_(self) -> str:
         from .cards import explanation_card
 
@@ -237,5 +273,6 @@ def predicted(entries: list[LayerExplanation]) -> float:
     for entry in entries:
         for name, step in entry.steps.items():
             gradient = np.ravel(entry.gradients[name]).astype(np.float64)
-            total -= float(gradient @ np.ravel(step).astype(np.float64))
+            with np.errstate(over="ignore", invalid="ignore"):
+                total -= float(gradient @ np.ravel(step).astype(np.float64))
     return total

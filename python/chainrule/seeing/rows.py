@@ -160,6 +160,7 @@ def quotient(a: float, b: float) -> float:
 
 def cosine(a: Any, b: Any) -> float:
     """Return the cosine of the angle between two arrays; NaN where one is 0."""
-    a, b = (each.astype(np.float64) / (np.abs(each).max(initial=0) or 1) for each in (a, b))
+    with np.errstate(invalid="ignore"):  # of a gradient that is infinite
+        a, b = (each.astype(np.float64) / (np.abs(each).max(initial=0) or 1) for each in (a, b))
     length = math.sqrt(float(a @ a) * float(b @ b))
     return float(a @ b) / length if length > 0 else math.nan

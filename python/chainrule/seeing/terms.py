@@ -217,7 +217,7 @@ def place_in(place: int, count: int, name: str) -> int:
     return index
 
 
-def formula_of(step: LayerStep, j: int, biased: bool) -> str:
+def formula_of(step: LayerStep, j: int | str, biased: bool) -> str:
     """Return what a unit computes, as text."""
     own = own_class(step.layer)
     if own is None:
