@@ -88,6 +88,7 @@ struct InStep {
     double penalty_factor;
 };
 
+<<<<<<< HEAD
 // Where a pass of an observed network writes what it computes, row-major, for the whole batch. Null: not wanted.
 template <class T> struct StageSeen {
     T *product = nullptr, *output = nullptr, *dropped = nullptr;     // of the dense layer, its activation, its dropout
@@ -109,9 +110,11 @@ struct Notes {
 };
 
 inline UpdateRule with_penalties(UpdateRule rule, double factor) {
+=======
+inline void scale_penalties(UpdateRule& rule, double factor) {
+>>>>>>> main
     rule.l1 *= factor;
     rule.l2 *= factor;
-    return rule;
 }
 
 template <class T> class Engine {

@@ -92,7 +92,8 @@ template <class T> void PanelsEngine<T>::strip_update(const StepRules& rules, do
     const Stage& stage = net_.stages[tile.stage];
     const Index offset = tile.panel * memory.panel + strip.first_row<T>() * lanes<T>;
     PanelUpdateJob<T> job = {};
-    job.rule = with_penalties(strip.biases() ? rules.biases(tile.stage) : rules.weights(tile.stage), penalty_factor);
+    job.rule = strip.biases() ? rules.biases(tile.stage) : rules.weights(tile.stage);
+    scale_penalties(job.rule, penalty_factor);
     job.rows = strip.rows;
     job.vectors = tile.vectors;
     job.columns = stage.n_neurons - tile.panel * lanes<T>;
@@ -136,7 +137,8 @@ template <class T> void PanelsEngine<T>::scale_gradient(Range mine, Index sample
 
 template <class T> void PanelsEngine<T>::scale_update(const UpdateRule& rule, double penalty_factor, Range mine) {
     UpdateJob<T> job = {};
-    job.rule = with_penalties(rule, penalty_factor);
+    job.rule = rule;
+    scale_penalties(job.rule, penalty_factor);
     job.n = std::min(mine.last, net_.n_inputs()) - mine.first;
     job.gradient = dscale_ + mine.first;
     job.parameter = scale_ + mine.first;

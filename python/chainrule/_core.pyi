@@ -120,7 +120,15 @@ class ShortWay:
         dropouts: tuple[Any, ...],
         constants: Sequence[float],
     ) -> None: ...
-    def read(self, layers: Any, trainable: Any, loss: Any, optimizer: Any, accuracy: Any) -> bool:
+    def read(
+        self,
+        layers: Any,
+        trainable: Any,
+        loss: Any,
+        optimizer: Any,
+        accuracy: Any,
+        clip_norm: float,
+    ) -> bool:
         """Load the plan with what the parts hold now; False where one is otherwise than
         remembered, and then nothing was done."""
 

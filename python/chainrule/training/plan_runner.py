@@ -18,12 +18,12 @@ from ..history import History
 from ..multipliers import decay_multipliers, rate_multipliers, shares_of
 from ..optimizer_state import set_steps, state_arrays, steps_of
 from .busy import parameter_lock
-from .kept import put_back, taken_plan
+from .kept import Way, plans_of, put_back, taken_plan
 from .monitors import Monitors
 from .network import Layers, Network, NoPlan, counts_of, described, layers_of, network_of
 from .notes import notes_of_plan
 from .request import StepRecord, TrainingRequest
-from .short_way import remember, short_way
+from .short_way import known_way, remember, short_way
 
 AHEAD = 4096  # steps whose schedules are handed over at a time
 
@@ -34,13 +34,21 @@ class PlanRunner:
     """Runs a training request in the core; see `Runner`."""
 
     def __init__(
-        self, model: Any, request: TrainingRequest, monitors: Monitors | None = None
+        self,
+        model: Any,
+        request: TrainingRequest,
+        monitors: Monitors | None = None,
+        known: Way | None = None,
     ) -> None:
         self.model = model
         self.request = request
         self.monitors = monitors
-        self._layers = layers_of(model)
-        self._network = network_of(model, self._layers, request)
+        self._known = known  # the way of an earlier training, as long as nothing has changed
+        if known is None:
+            self._layers = layers_of(model)
+            self._network = network_of(model, self._layers, request)
+        else:
+            self._layers, self._network = known.layers, known.network
         self._samples = (plain(request.X), plain(request.y), request.sample_weight)
         self._validation = None
         if request.validation is not None:
@@ -51,17 +59,41 @@ class PlanRunner:
         self._order: NDArray[np.int64] | None = None
         self._held: list[tuple[dict[str, Any], str, Array]] = []
         self._written_back = True  # the Python objects are up to date, or ahead after a callback
-        self._way: _core.ShortWay | None = (
-            None  # between plan and model, once a callback has been there
-        )
+        # between plan and model: of an earlier training, or since a callback has been there
+        self._way: _core.ShortWay | None = None if known is None else known.way
         self._by_way = False  # what was read last came by it
-        self._make_plan()
+        if known is None:
+            self._make_plan()
+        else:
+            self._plan = plans_of(model).pop(self._network)
+            self._begin()
         model._batch_size = request.batch_size
+
+    @classmethod
+    def again(
+        cls, model: Any, request: TrainingRequest, monitors: Monitors | None
+    ) -> PlanRunner | None:
+        """Return a runner by the way of an earlier training; None where there is none.
+
+        Nothing has changed then since that training but values.
+        """
+        known = known_way(model, request)
+        if known is None or known.network not in plans_of(model):
+            return None
+        runner = cls(model, request, monitors, known)
+        if runner.read_unchanged():
+            return runner
+        put_back(model, known.network, runner._plan)
+        return None
 
     def _make_plan(self) -> None:
         """Begin a plan for the epochs that are left."""
-        request = self.request
         self._plan = taken_plan(self.model, self._network)
+        self._begin()
+        self._load()
+
+    def _begin(self) -> None:
+        request = self.request
         self._plan.begin(
             self._samples,
             self._validation,
@@ -73,10 +105,10 @@ class PlanRunner:
             notes_every=0 if request.record is None else request.record.every,
             steps_before=self._steps_before,
         )
-        self._load()
 
     def _load(self) -> None:
         """Hand the parameters, the optimizer's arrays and its settings to the core."""
+        self._by_way = False
         optimizer, layers = self.model.optimizer, self._layers
         self._arrays = arrays_of(optimizer.states, layers, self._network)
         self._plan.load(*self._arrays)
@@ -228,7 +260,7 @@ class PlanRunner:
         """
         if self.done:
             return
-        self._by_way = False
+        self._by_way, self._known = False, None
         try:
             self._layers = layers_of(self.model)
             network = network_of(self.model, self._layers, self.request)
@@ -271,7 +303,12 @@ class PlanRunner:
             return False
         model = self.model
         self._by_way = self._way.read(
-            model.layers, model.trainable_layers, model.loss, model.optimizer, model.accuracy
+            model.layers,
+            model.trainable_layers,
+            model.loss,
+            model.optimizer,
+            model.accuracy,
+            float(self.request.clip_norm or 0.0),
         )
         return self._by_way
 
@@ -283,7 +320,8 @@ class PlanRunner:
         """Give the plan back to the model, without the samples."""
         self._way, self._by_way = None, False
         put_back(self.model, self._network, self._plan)
-        remember(self.model, self._layers, self._network, self.request)
+        if self._known is None:
+            remember(self.model, self._layers, self._network, self.request)
 
 
 def plain(array: Array) -> Array:
