@@ -88,7 +88,6 @@ struct InStep {
     double penalty_factor;
 };
 
-<<<<<<< HEAD
 // Where a pass of an observed network writes what it computes, row-major, for the whole batch. Null: not wanted.
 template <class T> struct StageSeen {
     T *product = nullptr, *output = nullptr, *dropped = nullptr;     // of the dense layer, its activation, its dropout
@@ -109,10 +108,7 @@ struct Notes {
     Index dead = 0;  // counted where the activation's derivative is 0 with its output
 };
 
-inline UpdateRule with_penalties(UpdateRule rule, double factor) {
-=======
 inline void scale_penalties(UpdateRule& rule, double factor) {
->>>>>>> main
     rule.l1 *= factor;
     rule.l2 *= factor;
 }
