@@ -328,7 +328,7 @@ def make_data(case: Case, n: int, seed: int = 2) -> tuple[Array, Array]:
     return X, kinds[case.end[2]]()
 
 
-def rotation(kinds: dict[str, list[Any]], count: int, seed: int = 20) -> list[dict[str, Any]]:
+def rotation(kinds: dict[str, list[Any]], count: int, seed: int = 21) -> list[dict[str, Any]]:
     """`count` rows of choices, one a kind, in which all choices of a kind occur equally often."""
     rng = np.random.default_rng(seed)
     columns = {

@@ -158,7 +158,7 @@ def imports_at_top(tree: ast.Module) -> set[str]:
 
 @needs_sources
 def test_extras_are_imported_where_they_are_used() -> None:
-    """NumPy is the only package that ``import chainrule`` needs."""
+    """``import chainrule`` needs NumPy alone; `chainrule.sklearn` is imported where it is used."""
     extras = {
         "matplotlib", "sklearn", "onnx", "mpi4py", "jax", "torch", "pandas", "tqdm", "safetensors",
         "threadpoolctl", "mpmath", "scipy",
@@ -166,7 +166,7 @@ def test_extras_are_imported_where_they_are_used() -> None:
     faults = [
         f"{path.relative_to(ROOT)} imports {name} at the top"
         for path in package_sources()
-        if "peers" not in path.parts
+        if "peers" not in path.parts and path.parent.name != "sklearn"
         for name in imports_at_top(ast.parse(path.read_text(encoding="utf-8")))
         if name.split(".")[0] in extras
     ]

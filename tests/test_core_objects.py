@@ -254,7 +254,7 @@ def test_a_short_way_writes_only_to_the_arrays_that_it_has_read() -> None:
     model.train(parts.X, parts.y)
     way = short_way(model, parts.layers, parts.network, parts.plan)
     assert way is not None
-    things = (model.layers, model.trainable_layers, model.loss, model.optimizer, model.accuracy)
+    things = (model.layers, model.trainable_layers, model.loss, model.optimizer, None, 0.0)
     with pytest.raises(RuntimeError, match="write: expected read before it"):
         way.write()
     with pytest.raises(RuntimeError, match="read: expected begin before it"):

@@ -209,14 +209,14 @@ class ShortWay {
     }
 
     // Loads the plan with what the parts hold now; false where one is otherwise, and then nothing was done.
-    bool read(PyObject* layers, PyObject* trainable, PyObject* loss, PyObject* optimizer, PyObject* accuracy) {
+    bool read(PyObject* layers, PyObject* trainable, PyObject* loss, PyObject* optimizer, PyObject* accuracy, double clip_norm) {
         if (plan_.plan().epochs().count > 0) throw std::logic_error("read: expected take_epochs before it");
         if (!plan_.has_begun()) throw std::logic_error("read: expected begin before it");
         PyObject* const others[] = {loss, optimizer, accuracy};
         try {
             std::vector<py::object> attributes = look(layers, trainable, others);
-            if (plan_.is_double()) read_as<double>(attributes);
-            else read_as<float>(attributes);
+            if (plan_.is_double()) read_as<double>(attributes, clip_norm);
+            else read_as<float>(attributes, clip_norm);
             plan_.note_loaded();
             attributes_ = std::move(attributes);
             return true;
@@ -257,7 +257,7 @@ class ShortWay {
         if (!fits) throw std::invalid_argument("short way: expected the parts, parameters, dropouts and constants of the plan's network");
     }
 
-    template <class T> void read_as(const std::vector<py::object>& attributes) {
+    template <class T> void read_as(const std::vector<py::object>& attributes, double clip_norm) {
         model::Plan<T>& plan = plan_.plan_of<T>();
         attributes_.clear();  // there is nothing to write before all is read
         NetworkArrays<T> found = arrays<T>(attributes);
@@ -266,7 +266,7 @@ class ShortWay {
             for (int i = 0; i < 2; ++i) require_apart(PyTuple_GET_ITEM(samples.ptr(), i));
         }
         model::Counts now = counts(attributes);
-        const model::Schedule schedule = schedule_of(attributes, plan.schedule.clip_norm);
+        const model::Schedule schedule = schedule_of(attributes, clip_norm);
         plan.load(found);
         plan.set_counts(now);
         plan.schedule = schedule;
@@ -509,10 +509,9 @@ void bind_short_way(py::module_& module) {
         .def(py::init<const py::object&, const py::tuple&, const std::vector<std::size_t>&, const py::tuple&, const py::tuple&, const std::vector<double>&>(),
              py::arg("plan"), py::arg("parts"), py::arg("trainable"), py::arg("parameters"), py::arg("dropouts"), py::arg("constants"))
         .def("read",
-             [](ShortWay& self, const py::object& layers, const py::object& trainable, const py::object& loss, const py::object& optimizer, const py::object& accuracy) {
-                 return self.read(layers.ptr(), trainable.ptr(), loss.ptr(), optimizer.ptr(), accuracy.ptr());
-             },
-             py::arg("layers"), py::arg("trainable"), py::arg("loss"), py::arg("optimizer"), py::arg("accuracy"),
+             [](ShortWay& self, const py::object& layers, const py::object& trainable, const py::object& loss, const py::object& optimizer, const py::object& accuracy,
+                double clip_norm) { return self.read(layers.ptr(), trainable.ptr(), loss.ptr(), optimizer.ptr(), accuracy.ptr(), clip_norm); },
+             py::arg("layers"), py::arg("trainable"), py::arg("loss"), py::arg("optimizer"), py::arg("accuracy"), py::arg("clip_norm"),
              "Load the plan with what the parts hold now; False where one is otherwise than remembered, and then nothing was done.")
         .def("write", &ShortWay::write, "Write parameters, counts and rate to where they were read from.");
     static PyMethodDef methods[] = {

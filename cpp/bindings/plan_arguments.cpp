@@ -68,7 +68,7 @@ void check_targets(const model::Samples& samples, const model::Network& network,
 }  // namespace
 
 Description description_of(const py::object& object) {
-    Fields fields(object, 13, "network");
+    Fields fields(object, 17, "network");
     Description result;
     model::Network& network = result.network;
     const std::string dtype = fields.next_as<std::string>();
@@ -85,7 +85,11 @@ Description description_of(const py::object& object) {
     network.rule = model::part_named<Rule>(model::catalogue().rules, "rule", fields.next_as<std::string>());
     network.keeps_gradients = fields.next_as<bool>();
     network.accumulate = fields.next_as<Index>();
+    network.loss_factor = fields.next_as<double>();
+    network.batch_objective = fields.next_as<bool>();
     result.engine = model::engine_kind(fields.next_as<std::string>());
+    network.noted = fields.next_as<bool>();
+    network.observed = fields.next_as<bool>();
     model::check(network);
     return result;
 }

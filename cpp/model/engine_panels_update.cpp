@@ -30,7 +30,7 @@ template <class T> void PanelsEngine<T>::plan_tiles() {
         }
     }
     for (const Tile& tile : tiles_) total_cost_ += tile.cost;
-    if (!net_.keeps_gradients) return;
+    if (!net_.keeps_gradients && !net_.noted) return;
     Index squares = 0;
     for (std::size_t s = 0; s < stages_.size(); ++s) {
         stages_[s].squares = squares;
@@ -39,6 +39,8 @@ template <class T> void PanelsEngine<T>::plan_tiles() {
     scale_squares_ = squares;
     if (dscaled_.data) squares += panels_of<T>(net_.n_inputs());
     squares_.resize(static_cast<std::size_t>(squares));
+    if (!net_.noted) return;
+    step_squares_ = parameter_squares_ = squares_;
 }
 
 // A worker's tiles: those whose middle lies in its share of the cost.
@@ -85,12 +87,13 @@ template <class T> void PanelsEngine<T>::strip_gradient(const Tile& tile, const 
     std::copy_n(sums.total(), elements, gradient);
 }
 
-template <class T> void PanelsEngine<T>::strip_update(const StepRules& rules, const Tile& tile, const Strip& strip, const T* gradient) {
+template <class T> void PanelsEngine<T>::strip_update(const StepRules& rules, double penalty_factor, const Tile& tile, const Strip& strip, const T* gradient) {
     const StageMemory<T>& memory = stages_[tile.stage];
     const Stage& stage = net_.stages[tile.stage];
     const Index offset = tile.panel * memory.panel + strip.first_row<T>() * lanes<T>;
     PanelUpdateJob<T> job = {};
     job.rule = strip.biases() ? rules.biases(tile.stage) : rules.weights(tile.stage);
+    scale_penalties(job.rule, penalty_factor);
     job.rows = strip.rows;
     job.vectors = tile.vectors;
     job.columns = stage.n_neurons - tile.panel * lanes<T>;
@@ -105,13 +108,13 @@ template <class T> void PanelsEngine<T>::strip_update(const StepRules& rules, co
     kernel_.rules[net_.rule].update_panels(job);
 }
 
-template <class T> void PanelsEngine<T>::strip_regularize(const Tile& tile, const Strip& strip, T* gradient) {
+template <class T> void PanelsEngine<T>::strip_regularize(double penalty_factor, const Tile& tile, const Strip& strip, T* gradient) {
     const StageMemory<T>& memory = stages_[tile.stage];
     const Stage& stage = net_.stages[tile.stage];
     const Parameter& part = strip.biases() ? stage.biases : stage.weights;
     const T* parameter = memory.weights + tile.panel * memory.panel + strip.first_row<T>() * lanes<T>;
     for (Index v = 0; v < tile.vectors; ++v)
-        kernel_.regularize(strip.rows * lanes<T>, static_cast<T>(part.l1), static_cast<T>(part.l2), parameter + v * memory.panel, gradient + v * strip.rows * lanes<T>);
+        kernel_.regularize(strip.rows * lanes<T>, static_cast<T>(penalty_factor * part.l1), static_cast<T>(penalty_factor * part.l2), parameter + v * memory.panel, gradient + v * strip.rows * lanes<T>);
 }
 
 // Sums of squares over the neurons that exist, one for each panel by each panel of inputs: their order is not that of the
@@ -132,9 +135,10 @@ template <class T> void PanelsEngine<T>::scale_gradient(Range mine, Index sample
     kernel_.sum_products(samples, mine.last - mine.first, constant(at(inputs_.grid(), 0, panel)), constant(at(dscaled_.grid(), 0, panel)), dscale_ + mine.first, false);
 }
 
-template <class T> void PanelsEngine<T>::scale_update(const UpdateRule& rule, Range mine) {
+template <class T> void PanelsEngine<T>::scale_update(const UpdateRule& rule, double penalty_factor, Range mine) {
     UpdateJob<T> job = {};
     job.rule = rule;
+    scale_penalties(job.rule, penalty_factor);
     job.n = std::min(mine.last, net_.n_inputs()) - mine.first;
     job.gradient = dscale_ + mine.first;
     job.parameter = scale_ + mine.first;
@@ -142,17 +146,17 @@ template <class T> void PanelsEngine<T>::scale_update(const UpdateRule& rule, Ra
     kernel_.rules[net_.rule].update(job);
 }
 
-template <class T> void PanelsEngine<T>::update(const StepRules& rules, Index samples, Worker worker) {
+template <class T> void PanelsEngine<T>::update(const StepRules& rules, double penalty_factor, Index samples, Worker worker) {
     const Range columns = dscaled_.data ? scale_share(worker) : Range{0, 0};
     if (columns.first < columns.last) {
         scale_gradient(columns, samples);
-        scale_update(rules.scale, columns);
+        scale_update(rules.scale, penalty_factor, columns);
     }
     alignas(line_bytes) T gradient[strip_panels * lanes<T> * most_vectors * lanes<T>];
     for_each_tile(worker, [&](const Tile& tile) {
         for_each_strip(tile, strip_panels, [&](const Strip& strip) {
             strip_gradient(tile, strip, samples, gradient, scratch_of(worker));
-            strip_update(rules, tile, strip, gradient);
+            strip_update(rules, penalty_factor, tile, strip, gradient);
         });
     });
 }
@@ -170,7 +174,7 @@ template <class T> void PanelsEngine<T>::keep(Index samples, InStep place, Worke
             if (!place.first) add_up(count, gradient, kept, memory.lost + at);
             else if (memory.lost) std::fill_n(memory.lost + at, count, T(0));
             if (!place.last) return;
-            strip_regularize(tile, strip, kept);
+            strip_regularize(place.penalty_factor, tile, strip, kept);
             strip_squares(tile, strip, kept);
         });
     });
@@ -190,12 +194,12 @@ template <class T> void PanelsEngine<T>::keep_scale(InStep place, Range mine) {
     }
     if (!place.last) return;
     if (dscale_sum_) std::copy_n(dscale_sum_ + first, count, dscale_ + first);
-    kernel_.regularize(count, static_cast<T>(net_.scale.l1), static_cast<T>(net_.scale.l2), scale_ + first, dscale_ + first);
+    kernel_.regularize(count, static_cast<T>(place.penalty_factor * net_.scale.l1), static_cast<T>(place.penalty_factor * net_.scale.l2), scale_ + first, dscale_ + first);
     for (Index c = first; c < mine.last; c += lanes<T>)
         squares_[static_cast<std::size_t>(scale_squares_ + c / lanes<T>)] = kernel_.sum_of_squares(std::min(net_.n_inputs() - c, lanes<T>), dscale_ + c);
 }
 
-template <class T> void PanelsEngine<T>::spend(const StepRules& rules, double clip_norm, Worker worker, Barrier& barrier) {
+template <class T> void PanelsEngine<T>::spend(const StepRules& rules, double clip_norm, bool noted, Worker worker, Barrier& barrier) {
     T factor = 1;
     if (clip_norm > 0) {
         barrier.wait(worker);
@@ -206,16 +210,84 @@ template <class T> void PanelsEngine<T>::spend(const StepRules& rules, double cl
     }
     const Range columns = dscaled_.data ? scale_share(worker) : Range{0, 0};
     for (Index c = columns.first; c < columns.last; ++c) dscale_[c] *= factor;
-    if (columns.first < columns.last) scale_update(rules.scale, columns);
+    if (columns.first < columns.last) scale_spend(rules.scale, columns, noted);
     alignas(line_bytes) T gradient[lanes<T> * most_vectors * lanes<T>];
     for_each_tile(worker, [&](const Tile& tile) {
         for_each_strip(tile, 1, [&](const Strip& strip) {
             const T* const place = stages_[tile.stage].gradient + kept_at(tile, strip);
             const Index count = strip.rows * tile.vectors * lanes<T>;
             for (Index e = 0; e < count; ++e) gradient[e] = place[e] * factor;
-            strip_update(rules, tile, strip, gradient);
+            if (noted) spend_noted(rules, tile, strip, gradient);
+            else strip_update(rules, 1, tile, strip, gradient);
         });
     });
+}
+
+// The update of a strip, with the squares of its parameters before it and of its step, over the neurons that exist.
+template <class T> void PanelsEngine<T>::spend_noted(const StepRules& rules, const Tile& tile, const Strip& strip, const T* gradient) {
+    const StageMemory<T>& memory = stages_[tile.stage];
+    const T* const parameter = memory.weights + tile.panel * memory.panel + strip.first_row<T>() * lanes<T>;
+    alignas(line_bytes) T step[lanes<T> * most_vectors * lanes<T>];
+    const Index row = strip.rows * lanes<T>;
+    const Index places = 1 + panels_of<T>(net_.stages[tile.stage].n_inputs);
+    const auto place = [&](Index v) { return static_cast<std::size_t>(memory.squares + (tile.panel + v) * places + strip.input_panel + 1); };
+    const auto squares = [&](Index v, const T* values) {
+        const Index neurons = net_.stages[tile.stage].n_neurons - (tile.panel + v) * lanes<T>;
+        if (neurons >= lanes<T>) return kernel_.sum_of_squares(row, values);
+        double total = 0;
+        for (Index r = 0; r < row; r += lanes<T>) total += kernel_.sum_of_squares(neurons, values + r);
+        return total;
+    };
+    for (Index v = 0; v < tile.vectors; ++v) {
+        parameter_squares_[place(v)] = squares(v, parameter + v * memory.panel);
+        std::copy_n(parameter + v * memory.panel, row, step + v * row);
+    }
+    strip_update(rules, 1, tile, strip, gradient);
+    for (Index v = 0; v < tile.vectors; ++v) {
+        for (Index e = 0; e < row; ++e) step[v * row + e] = parameter[v * memory.panel + e] - step[v * row + e];
+        step_squares_[place(v)] = squares(v, step + v * row);
+    }
+}
+
+template <class T> void PanelsEngine<T>::scale_spend(const UpdateRule& rule, Range mine, bool noted) {
+    if (!noted) return scale_update(rule, 1, mine);
+    T step[lanes<T>];
+    for (Index c = mine.first; c < mine.last; c += lanes<T>) {
+        const Index count = std::min(net_.n_inputs() - c, lanes<T>);
+        const std::size_t place = static_cast<std::size_t>(scale_squares_ + c / lanes<T>);
+        parameter_squares_[place] = kernel_.sum_of_squares(count, scale_ + c);
+        std::copy_n(scale_ + c, count, step);
+        scale_update(rule, 1, {c, c + lanes<T>});
+        for (Index e = 0; e < count; ++e) step[e] = scale_[c + e] - step[e];
+        step_squares_[place] = kernel_.sum_of_squares(count, step);
+    }
+}
+
+// A stage's sums, in one order for every number of threads.
+template <class T> Squares PanelsEngine<T>::sums_of(std::size_t s, const std::vector<double>& squares) const {
+    const Index places = 1 + panels_of<T>(net_.stages[s].n_inputs);
+    Squares sums;
+    for (Index p = 0; p < panels_of<T>(net_.stages[s].n_neurons); ++p)
+        for (Index q = 0; q < places; ++q) (q == 0 ? sums.biases : sums.weights) += squares[static_cast<std::size_t>(stages_[s].squares + p * places + q)];
+    return sums;
+}
+
+template <class T> void PanelsEngine<T>::notes(std::vector<Notes>& found) const {
+    found.assign(1 + stages_.size(), {});
+    if (dscaled_.data)
+        for (std::size_t p = static_cast<std::size_t>(scale_squares_); p < squares_.size(); ++p) {
+            found[0].gradient.weights += squares_[p];
+            found[0].step.weights += step_squares_[p];
+            found[0].parameters.weights += parameter_squares_[p];
+        }
+    for (std::size_t s = 0; s < stages_.size(); ++s) {
+        found[1 + s] = {sums_of(s, squares_), sums_of(s, step_squares_), sums_of(s, parameter_squares_)};
+        for (Index j = units(s); j < units(s + 1); ++j) {
+            bool any = false;
+            for (int w = 0; w < noting_; ++w) any |= alive_[static_cast<std::size_t>(w * units(stages_.size()) + j)] != 0;
+            found[1 + s].dead += !any;
+        }
+    }
 }
 
 template <class T> void PanelsEngine<T>::give(const NetworkArrays<T>& gradients, Worker worker) {
@@ -239,13 +311,15 @@ template <class T> void PanelsEngine<T>::give(const NetworkArrays<T>& gradients,
 
 template void PanelsEngine<float>::plan_tiles();
 template void PanelsEngine<double>::plan_tiles();
-template void PanelsEngine<float>::update(const StepRules&, Index, Worker);
+template void PanelsEngine<float>::update(const StepRules&, double, Index, Worker);
 template void PanelsEngine<float>::keep(Index, InStep, Worker);
-template void PanelsEngine<float>::spend(const StepRules&, double, Worker, Barrier&);
+template void PanelsEngine<float>::spend(const StepRules&, double, bool, Worker, Barrier&);
+template void PanelsEngine<float>::notes(std::vector<Notes>&) const;
 template void PanelsEngine<float>::give(const NetworkArrays<float>&, Worker);
-template void PanelsEngine<double>::update(const StepRules&, Index, Worker);
+template void PanelsEngine<double>::update(const StepRules&, double, Index, Worker);
 template void PanelsEngine<double>::keep(Index, InStep, Worker);
-template void PanelsEngine<double>::spend(const StepRules&, double, Worker, Barrier&);
+template void PanelsEngine<double>::spend(const StepRules&, double, bool, Worker, Barrier&);
+template void PanelsEngine<double>::notes(std::vector<Notes>&) const;
 template void PanelsEngine<double>::give(const NetworkArrays<double>&, Worker);
 
 }  // namespace chainrule::model::panels

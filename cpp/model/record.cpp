@@ -29,7 +29,7 @@ void Record::reserve(std::int64_t epochs, const Columns& columns) {
 void Record::begin() {
     last_step = {NAN, NAN, NAN, NAN};
     sums_ = validation_ = {};
-    seconds_ = 0;
+    penalties_ = seconds_ = 0;
     steps_ = 0;
     without_seconds_ = 0;
     forget_epochs();
@@ -52,6 +52,7 @@ void Record::close_epoch(double regularization_loss) {
     ++epochs_.count;
     ++without_seconds_;
     sums_ = validation_ = {};
+    penalties_ = 0;
 }
 
 double Record::last(Monitored value) const {

@@ -59,6 +59,12 @@ class Record {
 
     // The batch of the epoch in progress.
     void add(const Sums& sums) { sums_.add(sums); }
+    // It counts by its samples: its mean loss, and the penalty before its step.
+    void add_batch(const Sums& sums, double penalty) {
+        sums_.add({sums.rows * sums.mean_loss(), sums.rows, sums.hits, sums.rows});
+        penalties_ += sums.rows * penalty;
+    }
+    double mean_penalty() const { return penalties_ / sums_.rows; }
     void add_validation(const Sums& sums) { validation_.add(sums); }
     void close_epoch(double regularization_loss);
     // Of the epoch that was closed last; NaN where it was not computed.
@@ -75,6 +81,7 @@ class Record {
     Epochs epochs_;
     std::size_t capacity_ = 0;
     Sums sums_, validation_;  // of the epoch in progress
+    double penalties_ = 0;    // of its batches, times their samples
     double seconds_ = 0;      // of it, up to last_clock_
     Clock::time_point last_clock_ = {};
     std::int64_t steps_ = 0;         // since then

@@ -24,7 +24,6 @@ from .activations import (
     Activation_Tanh,
 )
 from .callbacks import Callback, LearningRateSchedule
-from .checking import check_gradient, compare, gradcheck, numerical_gradient
 from .errors import ModelFileError
 from .history import History
 from .layers import Layer_Dense, Layer_Dropout, Layer_Input, Layer_Scale
@@ -48,6 +47,7 @@ from .mlp import mlp
 from .model import Model
 from .monitoring import Checkpoint, EarlyStopping, ReduceLearningRateOnPlateau
 from .optimizers import Optimizer_Adagrad, Optimizer_Adam, Optimizer_RMSprop, Optimizer_SGD
+from .record import Record
 from .runtime import (
     __version__,
     available_targets,
@@ -61,6 +61,7 @@ from .scores import Accuracy_AUC, Accuracy_R2
 if TYPE_CHECKING:
     from . import plot
     from .autograd import Variable, no_grad
+    from .checking import check_gradient, compare, gradcheck, numerical_gradient
 else:
     from .lazy import __dir__ as __dir__
     from .lazy import __getattr__ as __getattr__
@@ -112,6 +113,7 @@ __all__ = [
     "Optimizer_Adam",
     "Optimizer_RMSprop",
     "Optimizer_SGD",
+    "Record",
     "ReduceLearningRateOnPlateau",
     "Variable",
     "__version__",

@@ -28,6 +28,8 @@ class Plan:
         drops_last: bool,
         precision: float,
         monitors: Any,
+        notes_every: int = 0,
+        steps_before: int = 0,
     ) -> None:
         """Begin a training of other samples in the same memory."""
 
@@ -47,6 +49,10 @@ class Plan:
     def monitors(self) -> tuple[Any, ...]:
         """Best epoch, best value and epoch of the last act of each monitor; epochs from 1, 0:
         none."""
+
+    def observe(self, flat: Any, dropped: Any, seen: Any) -> float:
+        """Do what `gradients` does, and write what the pass computes into the arrays that are
+        not None."""
 
     def run(self, max_steps: int, seconds: float, order: Any, factors: Any) -> int:
         """Run whole steps until max_steps are done, the factors used up or the seconds gone
@@ -83,6 +89,11 @@ class Plan:
         """Number of the epochs finished since the last call, and eight columns: an array, or
         one number that holds for all."""
 
+    def take_notes(self) -> tuple[Any, ...]:
+        """Numbers of the steps that were noted since the last call, and of each part: sums of
+        squares of gradients, steps and parameters, each of weights and biases, and dead
+        units."""
+
     @property
     def bytes(self) -> int: ...
     @property
@@ -102,6 +113,8 @@ class Plan:
     @property
     def steps_taken(self) -> int: ...
     @property
+    def updates(self) -> int: ...
+    @property
     def validating(self) -> bool: ...
 
 class ShortWay:
@@ -117,7 +130,15 @@ class ShortWay:
         dropouts: tuple[Any, ...],
         constants: Sequence[float],
     ) -> None: ...
-    def read(self, layers: Any, trainable: Any, loss: Any, optimizer: Any, accuracy: Any) -> bool:
+    def read(
+        self,
+        layers: Any,
+        trainable: Any,
+        loss: Any,
+        optimizer: Any,
+        accuracy: Any,
+        clip_norm: float,
+    ) -> bool:
         """Load the plan with what the parts hold now; False where one is otherwise than
         remembered, and then nothing was done."""
 

@@ -31,15 +31,30 @@ class Loss_BinaryCrossentropy(CompiledLoss):
         The outputs are logits z, of which ``p = 1 / (1 + exp(-z))``; the last layer is linear:
         ``mean_j (max(z, 0) - y z + log(1 + exp(-|z|)))``, gradient ``(p - y) / m / n``. Nothing
         is clipped. Outputs above 0 predict 1.
+    joined : bool
+        With a last `Activation_Sigmoid` the two have one gradient, ``(p - y) / m / n``, as softmax
+        and the categorical loss have: it does not vanish where a sigmoid is wrong and saturated.
     """
 
     core_name = "binary_crossentropy"
-    settings: ClassVar[Settings] = {"from_logits": is_flag}
+    settings: ClassVar[Settings] = {"from_logits": is_flag, "joined": is_flag}
     missing_layer = "add Activation_Sigmoid(), or take logits: from_logits=True"
     from_logits: bool = False
+    joined: bool = False
 
-    def __init__(self, from_logits: bool = False) -> None:
+    def __init__(self, from_logits: bool = False, *, joined: bool = False) -> None:
         self.from_logits = bool(from_logits)
+        self.joined = bool(joined)
+        if self.from_logits and self.joined:
+            raise ValueError(
+                f"{type(self).__name__}: joined: expected False with from_logits, whose last layer "
+                "is linear, got True"
+            )
+
+    @property
+    def joins(self) -> Mapping[str, str]:  # type: ignore[override]
+        """The compiled loss that includes a last sigmoid, where they are joined."""
+        return {"sigmoid": "sigmoid_crossentropy"} if self.joined else {}
 
     def name_in_core(self) -> str:
         """Return ``"binary_crossentropy"`` or ``"binary_crossentropy_logits"``."""

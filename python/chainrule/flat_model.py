@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .arrays import Array, as_number
+from .arrays import Array
 from .stack import Stack
 
 
@@ -37,11 +37,11 @@ class FlatModel(Stack):
 
     def flat_parameters(self) -> Array:
         """Return a copy of the parameters that learn, (count,)."""
-        from .training.flat import flat_parameters, held_of
+        from .training.flat import flat_parameters
 
         with self._used_by("flat_parameters"):
             self._look()
-            return flat_parameters(held_of(self))
+            return flat_parameters(self)
 
     def set_flat_parameters(self, flat: Any) -> None:
         """Copy values into the parameters that learn, in place.
@@ -136,10 +136,9 @@ class FlatModel(Stack):
             has no place for another step.
         """
         from .training.gradients import apply_gradients
+        from .training.preflight import checked_clip_norm
 
-        clip = None if clip_norm is None else as_number(clip_norm, "clip_norm")
-        if clip == 0:
-            raise ValueError("clip_norm: expected a number above 0, got 0")
+        clip = checked_clip_norm(clip_norm)
         with self._used_by("apply_gradients", alone=True):
             self._prepare(parts=("optimizer",))
             apply_gradients(self, flat, clip)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,7 @@ from .beginning import scheduled_dropouts
 from .busy import parameter_lock
 from .evaluation import evaluate
 from .meter import Meter
+from .notes import ClassNotes
 from .passes import backward_pass, forward_pass, learning, lowest_learning
 from .request import StepRecord, TrainingRequest
 from .weights import checked_weights
@@ -44,6 +47,31 @@ def clip_gradients(layers: list[Any], clip_norm: float) -> None:
             setattr(layer, name, gradient * gradient.dtype.type(clip_norm / norm))
 
 
+@contextmanager
+def penalties_times(layers: list[Any], share: float) -> Iterator[None]:
+    """Multiply the strengths of the layers' penalties for the length of the block."""
+    names = [] if share == 1.0 else strengths_of(layers)
+    kept = [(layer, name, getattr(layer, name)) for layer, name in names]
+    try:
+        for layer, name, value in kept:
+            setattr(layer, name, value * share)
+        yield
+    finally:
+        for layer, name, value in kept:
+            setattr(layer, name, value)
+
+
+def strengths_of(layers: list[Any]) -> list[tuple[Any, str]]:
+    """Return the attributes that hold the strength of a penalty, where it is not 0."""
+    names = [
+        (layer, f"{slot.prefix}_regularizer_{kind}")
+        for layer in layers
+        for slot in slots_of(layer)
+        for kind in ("l1", "l2")
+    ]
+    return [(layer, name) for layer, name in names if getattr(layer, name, 0)]
+
+
 class LayerwiseRunner:
     """Runs a training request step by step through the Python classes; see `Runner`."""
 
@@ -59,11 +87,14 @@ class LayerwiseRunner:
         self.nonfinite: tuple[int, int] | None = None
         self._meter = Meter(model)
         self._order: NDArray[np.int64] | None = None
+        self._batches = np.zeros(3)  # samples, and sums over batches for an objective of theirs
         self._rows: list[tuple[float, ...]] = []
         self._record = StepRecord(math.nan, math.nan, math.nan, math.nan)
         self._seconds = 0.0
         self._forwards: list[tuple[Any, int]] = []  # where dropouts stood before this step
         self._sums: dict[tuple[int, str], Array] = {}  # of gradients that make one step together
+        record = request.record
+        self._notes = None if record is None else ClassNotes(model.layers, record.every)
 
     def run(self, max_steps: int, seconds: float) -> int:
         """Run whole steps until `max_steps`, `seconds` or the end; return their number."""
@@ -97,6 +128,7 @@ class LayerwiseRunner:
     def _start_epoch(self) -> None:
         self._order = self.request.next_order()
         self._meter.new_pass()
+        self._batches[:] = 0
         self._dropouts = scheduled_dropouts(self.model.layers)
         self._find_learners()
 
@@ -120,21 +152,27 @@ class LayerwiseRunner:
             self._forwards = [(layer, layer.step) for layer in dropouts]
         self._set_dropped_shares()
         output = forward_pass(model.layers, X, True)
-        data_loss, penalty = self._meter.add_loss(output, y, weight), self._meter.penalty()
+        objective = self.request.objective
+        share = 1.0 / total if objective.of_batch else 1.0
+        data_loss = objective.loss_factor * self._meter.add_loss(output, y, weight)
+        penalty = share * self._meter.penalty()
         if not math.isfinite(data_loss + penalty) and self.request.on_nonfinite != "ignore":
             self.nonfinite = (self.epoch, self.step)
             return False
         accuracy = self._meter.add_accuracy(output, y)
+        if self._notes is not None and self._notes.due:
+            self._notes.look()
         if not self._all_known:
             self._find_learners()
-        backward_pass(model.layers, model.loss, output, y, weight, self._lowest)
+        factor = objective.loss_factor
+        with penalties_times(self._learners, share):
+            backward_pass(model.layers, model.loss, output, y, weight, self._lowest, factor=factor)
+        self._batches += (len(y), len(y) * data_loss, len(y) * penalty)
         if self.request.accumulate > 1:
             self._add_up((float(len(y)) if weight is None else float(weight.sum())) / total)
         last = self.step + 1
         if last % self.request.accumulate == 0 or last == self.request.steps:
-            if self.request.clip_norm is not None:
-                clip_gradients(self._learners, self.request.clip_norm)
-            self._update()
+            self._spend()
             self._forwards = []
         rate = float(getattr(model.optimizer, "current_learning_rate", math.nan))
         self._record = StepRecord(accuracy, data_loss, penalty, rate)
@@ -174,6 +212,20 @@ class LayerwiseRunner:
         for layer in self._dropouts:
             layer.training_share = share
 
+    def _spend(self) -> None:
+        """Clip and update, and note the step where it is due."""
+        notes = self._notes
+        noted = notes is not None and notes.due
+        if notes is not None and noted:
+            notes.begin(self._learners)
+        if self.request.clip_norm is not None:
+            clip_gradients(self._learners, self.request.clip_norm)
+        self._update()
+        if notes is not None:
+            if noted:
+                notes.end()
+            notes.count()
+
     def _update(self) -> None:
         optimizer = self.model.optimizer
         if hasattr(optimizer, "pre_update_params"):
@@ -186,13 +238,17 @@ class LayerwiseRunner:
 
     def _validate(self) -> tuple[float, float, float, float, float]:
         """Close the epoch's sums; return loss parts, accuracy, and the validation's."""
-        meter = self._meter
-        training = meter.data_loss(), meter.penalty(), meter.mean_accuracy()
+        meter, factor = self._meter, self.request.objective.loss_factor
+        losses = factor * meter.data_loss(), meter.penalty()
+        if self.request.objective.of_batch:
+            rows, *sums = self._batches.tolist()
+            losses = (sums[0] / rows, sums[1] / rows) if rows else (math.nan, math.nan)
+        training = (*losses, meter.mean_accuracy())
         if self.request.validation is None:
             return (*training, math.nan, math.nan)
         size = self.request.validation_batch_size
         validated = evaluate(self.model, *self.request.validation, size)
-        return (*training, validated.loss, validated.accuracy)
+        return (*training, factor * validated.loss, validated.accuracy)
 
     def _end_epoch(self, values: tuple[float, float, float, float, float]) -> None:
         data_loss, penalty, accuracy, *validation = values
@@ -207,11 +263,17 @@ class LayerwiseRunner:
         """Return what the last step reported."""
         return self._record
 
+    def take_epochs(self) -> tuple[int, Any]:
+        """Return the epochs finished since the last call: their number and the columns."""
+        rows, self._rows = self._rows, []
+        return len(rows), np.array(rows).T
+
     def report_epochs(self, history: History) -> None:
         """Add the epochs finished since the last call."""
         if self._rows:
-            history.append(self._rows)
-            self._rows.clear()
+            history.extend(*self.take_epochs())
+        if self._notes is not None:
+            history.layers.extend(*self._notes.take())
 
     def write_back(self) -> None:
         """Nothing to do: the classes' own arrays were changed."""
@@ -227,6 +289,9 @@ class LayerwiseRunner:
             if request.validation is not None:
                 X, _, weight = request.validation
                 checked_weights(weight, len(X), "validation weights")
+
+    def read_rate(self) -> None:
+        """Nothing to do: the optimizer's settings are read in each step."""
 
     def take_best(self) -> None:
         """Nothing to do: Python looks at the epochs."""

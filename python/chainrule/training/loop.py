@@ -35,12 +35,14 @@ STRETCH = 0.02  # seconds a runner may go without Python
 
 def runner_for(model: Any, request: TrainingRequest, monitors: Monitors | None = None) -> Runner:
     """Return the compiled plan's runner where it can and may be one, else the layer-wise one."""
-    begin_steps(model, request.epochs * request.updates)
     # a plan has targets of one form
-    if request.engine == "classes" or request.mixes_targets:
-        return LayerwiseRunner(model, request)
+    planned = request.engine != "classes" and not request.mixes_targets
+    again = PlanRunner.again(model, request, monitors) if planned else None
+    if again is not None:
+        return again
+    begin_steps(model, request.epochs * request.updates)
     try:
-        return PlanRunner(model, request, monitors)
+        return PlanRunner(model, request, monitors) if planned else LayerwiseRunner(model, request)
     except NoPlan:
         return LayerwiseRunner(model, request)
 

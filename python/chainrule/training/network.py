@@ -26,7 +26,7 @@ from ..optimizer_state import steps_of
 from ..parameters import Slot, slots_of
 from ..scale import Layer_Scale
 from .passes import learning
-from .request import TrainingRequest
+from .request import Objective, TrainingRequest
 
 STATELESS = "sgd"  # a rule that keeps no arrays
 
@@ -85,7 +85,11 @@ class Network(NamedTuple):
     rule: str
     keeps_gradients: bool
     accumulate: int
+    loss_factor: float
+    batch_objective: bool
     engine: str
+    noted: bool = False
+    observed: bool = False
 
 
 class Counts(NamedTuple):
@@ -199,13 +203,16 @@ def network_of(
     loss, loss_parameters = loss_of(model.loss, last)
     if own_class(model.optimizer) is None and not gives_gradients:
         raise NoPlan(f"the optimizer, {type(model.optimizer).__name__}, has methods of its own")
-    labels, keeps_gradients, accumulate = False, False, 1
+    labels, keeps_gradients, accumulate, noted = False, False, 1, False
+    objective = Objective()
     metric = "none" if gives_gradients else metric_of(model, last)
     if request is not None:
         check_samples(layers, metric, request)
         batch_size, accumulate = request.batch_size, request.accumulate
         keeps_gradients = gives_gradients or request.clip_norm is not None or accumulate > 1
         labels = request.y.ndim == 1
+        noted = request.record is not None
+        objective = request.objective
     scale = None
     if layers.scale is not None:
         scale = parameter_of(layers.scale, slots_of(layers.scale)[0], learners)
@@ -222,7 +229,10 @@ def network_of(
         rule=STATELESS if gives_gradients else model.optimizer.rule,
         keeps_gradients=keeps_gradients,
         accumulate=accumulate,
+        loss_factor=objective.loss_factor,
+        batch_objective=objective.of_batch,
         engine=os.environ.get("CHAINRULE_ENGINE") or "automatic",
+        noted=noted,
     )
 
 
@@ -321,6 +331,16 @@ def check_parameters(layers: Layers) -> None:
 
 def check_samples(layers: Layers, metric: str, request: TrainingRequest) -> None:
     """Raise NoPlan for samples that the core would see otherwise than the classes do."""
+    check_forms(layers.stages[-1].dense.n_neurons, metric, request)
+    samples = [request.X, request.y, *(request.validation or ())[:2]]
+    for layer in layers.parametric:
+        for slot in slots_of(layer):
+            if any(np.may_share_memory(getattr(layer, slot.name), each) for each in samples):
+                raise NoPlan("a parameter and the samples share memory")
+
+
+def check_forms(n_outputs: int, metric: str, request: TrainingRequest) -> None:
+    """Raise NoPlan for samples of another form than the core takes."""
     X, y = request.X, request.y
     if X.ndim != 2 or X.dtype.kind not in "fiub":
         raise NoPlan("the samples are no matrix of numbers")
@@ -328,12 +348,7 @@ def check_samples(layers: Layers, metric: str, request: TrainingRequest) -> None
         raise NoPlan(f"the samples are {X.dtype}")
     if y.ndim != 2 and y.dtype.kind != "i":
         raise NoPlan("the targets are not of rank 2")
-    check_targets(metric, y, layers.stages[-1].dense.n_neurons)
-    samples = [X, y, *(request.validation or ())[:2]]
-    for layer in layers.parametric:
-        for slot in slots_of(layer):
-            if any(np.may_share_memory(getattr(layer, slot.name), each) for each in samples):
-                raise NoPlan("a parameter and the samples share memory")
+    check_targets(metric, y, n_outputs)
 
 
 def check_targets(metric: str, y: Array, n_outputs: int) -> None:

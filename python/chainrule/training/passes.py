@@ -55,11 +55,13 @@ def backward_pass(
     weight: Array | None = None,
     lowest: int = 1,
     input_gradient: bool = False,
+    factor: float = 1.0,
 ) -> None:
     """Run the loss and the layers down to position `lowest` backwards; each keeps its gradients.
 
-    With sample weights w each row of the loss's gradient is multiplied by ``w n / sum w``. The
-    lowest layer computes dinputs only with `input_gradient`, if it can do without.
+    With sample weights w each row of the loss's gradient is multiplied by ``w n / sum w``, with a
+    factor by that as well. The lowest layer computes dinputs only with `input_gradient`, if it can
+    do without.
     """
     if lowest > len(layers):
         return
@@ -70,6 +72,8 @@ def backward_pass(
     else:
         values = weighted_rows(loss.joint_backward(joint, output, y), weight)
         layers[-1].dinputs = values
+    if factor != 1.0:
+        values = values * factor
     for position in range(len(layers) - (joint is not None), lowest - 1, -1):
         layer = layers[position - 1]
         try:

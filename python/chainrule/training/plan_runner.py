@@ -18,11 +18,12 @@ from ..history import History
 from ..multipliers import decay_multipliers, rate_multipliers, shares_of
 from ..optimizer_state import set_steps, state_arrays, steps_of
 from .busy import parameter_lock
-from .kept import put_back, taken_plan
+from .kept import Way, plans_of, put_back, taken_plan
 from .monitors import Monitors
 from .network import Layers, Network, NoPlan, counts_of, described, layers_of, network_of
+from .notes import notes_of_plan
 from .request import StepRecord, TrainingRequest
-from .short_way import remember, short_way
+from .short_way import known_way, remember, short_way
 
 AHEAD = 4096  # steps whose schedules are handed over at a time
 
@@ -33,31 +34,65 @@ class PlanRunner:
     """Runs a training request in the core; see `Runner`."""
 
     def __init__(
-        self, model: Any, request: TrainingRequest, monitors: Monitors | None = None
+        self,
+        model: Any,
+        request: TrainingRequest,
+        monitors: Monitors | None = None,
+        known: Way | None = None,
     ) -> None:
         self.model = model
         self.request = request
         self.monitors = monitors
-        self._layers = layers_of(model)
-        self._network = network_of(model, self._layers, request)
+        self._known = known  # the way of an earlier training, as long as nothing has changed
+        if known is None:
+            self._layers = layers_of(model)
+            self._network = network_of(model, self._layers, request)
+        else:
+            self._layers, self._network = known.layers, known.network
         self._samples = (plain(request.X), plain(request.y), request.sample_weight)
         self._validation = None
         if request.validation is not None:
             X, y, weight = request.validation
             self._validation = (plain(X), plain(y), weight)
         self._epochs_before = 0
+        self._steps_before = 0  # updates, by plans before this one
         self._order: NDArray[np.int64] | None = None
+        self._held: list[tuple[dict[str, Any], str, Array]] = []
         self._written_back = True  # the Python objects are up to date, or ahead after a callback
-        self._way: _core.ShortWay | None = (
-            None  # between plan and model, once a callback has been there
-        )
+        # between plan and model: of an earlier training, or since a callback has been there
+        self._way: _core.ShortWay | None = None if known is None else known.way
         self._by_way = False  # what was read last came by it
-        self._plan = taken_plan(model, self._network)
-        self._begin()
+        if known is None:
+            self._make_plan()
+        else:
+            self._plan = plans_of(model).pop(self._network)
+            self._begin()
         model._batch_size = request.batch_size
 
+    @classmethod
+    def again(
+        cls, model: Any, request: TrainingRequest, monitors: Monitors | None
+    ) -> PlanRunner | None:
+        """Return a runner by the way of an earlier training; None where there is none.
+
+        Nothing has changed then since that training but values.
+        """
+        known = known_way(model, request)
+        if known is None or known.network not in plans_of(model):
+            return None
+        runner = cls(model, request, monitors, known)
+        if runner._read_by_way():
+            return runner
+        put_back(model, known.network, runner._plan)
+        return None
+
+    def _make_plan(self) -> None:
+        """Begin a plan for the epochs that are left."""
+        self._plan = taken_plan(self.model, self._network)
+        self._begin()
+        self._load()
+
     def _begin(self) -> None:
-        """Begin the plan for the epochs that are left."""
         request = self.request
         self._plan.begin(
             self._samples,
@@ -67,11 +102,13 @@ class PlanRunner:
             drops_last=request.drop_last,
             precision=request.precision or 0.0,
             monitors=() if self.monitors is None else self.monitors.rows(),
+            notes_every=0 if request.record is None else request.record.every,
+            steps_before=self._steps_before,
         )
-        self._load()
 
     def _load(self) -> None:
         """Hand the parameters, the optimizer's arrays and its settings to the core."""
+        self._by_way = False
         optimizer, layers = self.model.optimizer, self._layers
         self._arrays = arrays_of(optimizer.states, layers, self._network)
         self._plan.load(*self._arrays)
@@ -82,12 +119,21 @@ class PlanRunner:
             for layer, slot, parameter in described(layers, self._network)
             if parameter.learns
         ]
+        self._set_schedule(int(optimizer.iterations))
+
+    def read_rate(self) -> None:
+        """Read the optimizer's rate, decay and constants again, between epochs; nothing else."""
+        if not self.done:
+            self._set_schedule(self._plan.iterations)
+
+    def _set_schedule(self, iterations: int) -> None:
+        optimizer = self.model.optimizer
         try:
             self._plan.set_schedule(
                 learning_rate=float(optimizer.learning_rate),
                 decay=float(optimizer.decay),
                 weight_decay=float(optimizer.weight_decay),
-                iterations=int(optimizer.iterations),
+                iterations=iterations,
                 clip_norm=float(self.request.clip_norm or 0.0),
                 settings=[float(each) for each in optimizer.hyper()],
             )
@@ -95,6 +141,25 @@ class PlanRunner:
             raise ValueError(
                 f"{type(optimizer).__name__}: expected settings within float64, got a larger int"
             ) from None
+
+    def gather_always(self) -> None:
+        """Read the samples anew in each epoch, since somebody may have changed them in place."""
+        self._order = np.arange(self.request.n, dtype=np.int64)
+
+    def load_again(self) -> None:
+        """Hand parameters, the optimizer's arrays and its settings to the core once more.
+
+        The arrays are looked up anew only where a layer holds others than before, or the optimizer
+        has done steps elsewhere.
+        """
+        optimizer = self.model.optimizer
+        same = self._held and optimizer.iterations == self._plan.iterations
+        if not same or any(state.get(name) is not array for state, name, array in self._held):
+            self._load()
+            self._held = places_of(optimizer.states, self._layers, self._network)
+            return
+        self._plan.load(*self._arrays)
+        self._set_schedule(int(optimizer.iterations))
 
     @property
     def done(self) -> bool:
@@ -152,9 +217,17 @@ class PlanRunner:
         """Return what the last step reported."""
         return StepRecord(*self._plan.step_record())
 
+    def take_epochs(self) -> tuple[int, Any]:
+        """Return the epochs finished since the last call: their number and the columns."""
+        count, columns = self._plan.take_epochs()
+        return count, columns
+
     def report_epochs(self, history: History) -> None:
         """Add the epochs finished since the last call."""
         history.extend(*self._plan.take_epochs())
+        if self.request.record is not None:
+            notes = notes_of_plan(self._plan, self.model.layers, self._layers, self._network)
+            history.layers.extend(*notes)
 
     def write_back(self) -> None:
         """Bring the Python objects up to date: parameters, optimizer arrays, rate, steps.
@@ -192,7 +265,7 @@ class PlanRunner:
         """
         if self.done:
             return
-        self._by_way = False
+        self._by_way, self._known = False, None
         try:
             layers = layers_of(self.model)
             network = network_of(self.model, layers, self.request)
@@ -210,9 +283,11 @@ class PlanRunner:
         self._way = None
         plan = taken_plan(self.model, network)  # where it cannot be made, the one before stays
         self._epochs_before += self._plan.epoch - 1
+        self._steps_before = self._plan.updates
         put_back(self.model, self._network, self._plan)
         self._layers, self._network, self._plan = layers, network, plan
         self._begin()
+        self._load()
 
     def take_best(self) -> None:
         """Let what watches the epochs have the parameters of the best one."""
@@ -235,10 +310,19 @@ class PlanRunner:
         """Read values again where nothing but values has changed; else do nothing: False."""
         if self.done or self._way is None:
             return False
-        model = self.model
         self._plan.look_at_samples()
-        self._by_way = self._way.read(
-            model.layers, model.trainable_layers, model.loss, model.optimizer, model.accuracy
+        return self._read_by_way()
+
+    def _read_by_way(self) -> bool:
+        model, way = self.model, self._way
+        assert way is not None
+        self._by_way = way.read(
+            model.layers,
+            model.trainable_layers,
+            model.loss,
+            model.optimizer,
+            model.accuracy,
+            float(self.request.clip_norm or 0.0),
         )
         return self._by_way
 
@@ -250,7 +334,8 @@ class PlanRunner:
         """Give the plan back to the model, without the samples."""
         self._way, self._by_way = None, False
         put_back(self.model, self._network, self._plan)
-        remember(self.model, self._layers, self._network, self.request)
+        if self._known is None:
+            remember(self.model, self._layers, self._network, self.request)
 
 
 def plain(array: Array) -> Array:
@@ -269,6 +354,17 @@ def dropped_shares(dropouts: list[Any], t: Array) -> Array:
         if layer is not None and layer.schedule is not None:
             factors[:, column] = layer.dropped_factors(t)
     return factors
+
+
+def places_of(
+    states: tuple[str, ...], layers: Layers, network: Network
+) -> list[tuple[dict[str, Any], str, Array]]:
+    """Return where each array of `arrays_of` stands: a layer's attributes, its name, itself."""
+    places = []
+    for layer, slot, parameter in described(layers, network):
+        names = [slot.name, *(slot.state(kind) for kind in states if parameter.learns)]
+        places += [(vars(layer), name, getattr(layer, name)) for name in names]
+    return places
 
 
 def arrays_of(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..arrays import Array
 from ..history import History
+from ..record import Record
 
 Weights = NDArray[np.float64]
 Batch = tuple[Array, Array, Weights | None]
@@ -26,6 +27,22 @@ class StepRecord(NamedTuple):
     data_loss: float
     regularization_loss: float
     rate: float
+
+
+class Objective(NamedTuple):
+    """What a step minimises: ``loss_factor * data loss + penalties``.
+
+    `of_batch` divides the penalties by the sum of the batch's weights, its samples without weights;
+    an epoch then reports the mean over its batches, by their samples, of both terms before the
+    step. Without it penalties are added as they are, and an epoch reports the mean loss of its
+    samples and the penalties at its end.
+    """
+
+    loss_factor: float = 1.0
+    of_batch: bool = False
+
+
+PLAIN = Objective()
 
 
 @dataclass
@@ -56,10 +73,14 @@ class TrainingRequest:
     on_nonfinite : "raise", "stop" or "ignore"
     clip_norm : float or None
         Largest global L2 norm of the gradients of all parameters that learn.
+    record : Record or None
+        What is noted of some steps, in the history's `layers`.
     engine : "classes" or None
         Whether the classes are to run layer by layer, whatever the plan could do.
     best_epoch : "validation_loss", "validation_accuracy" or None
         What chooses the epoch whose parameters are put back at the end.
+    objective : Objective
+        `Model.train` leaves it as it is.
     feature_names : tuple of str or None
         The columns of the frame that X was.
     dtype : the model's dtype, None where its layers have several or none
@@ -82,7 +103,9 @@ class TrainingRequest:
     on_nonfinite: str = "raise"
     clip_norm: float | None = None
     engine: str | None = None
+    record: Record | None = None
     best_epoch: str | None = None
+    objective: Objective = PLAIN
     feature_names: tuple[str, ...] | None = None
     dtype: np.dtype[Any] | None = None
     precision: float | None = None
@@ -187,6 +210,9 @@ class Runner(Protocol):
         regularisation: it is NaN or that of an earlier step.
         """
 
+    def take_epochs(self) -> tuple[int, Any]:
+        """Return the epochs finished since the last call as `History.extend` takes them."""
+
     def report_epochs(self, history: History) -> None:
         """Add the epochs finished since the last call."""
 
@@ -195,6 +221,9 @@ class Runner(Protocol):
 
     def read_back(self) -> None:
         """Read parameters, rate, momentum and decay from the Python objects."""
+
+    def read_rate(self) -> None:
+        """Read the optimizer's settings again, and nothing else, at the end of an epoch."""
 
     def read_unchanged(self) -> bool:
         """Read values again where nothing but values has changed; else do nothing: False."""

@@ -8,6 +8,7 @@ new, gone or has another value leads back to the long way, and so does a change 
 from __future__ import annotations
 
 import contextlib
+import operator
 from typing import Any
 
 from .. import _core
@@ -15,10 +16,19 @@ from ..optimizer_state import state_kinds
 from ..parameters import names_of, slots_named
 from .busy import parameter_lock
 from .divergence import nonfinite_parameter, nonfinite_update
-from .kept import plans_of, short_ways_of
-from .network import Layers, Network, NoPlan, Parameter, described, layers_of, network_of
+from .kept import Way, plans_of, short_ways_of
+from .network import (
+    Layers,
+    Network,
+    NoPlan,
+    Parameter,
+    check_forms,
+    described,
+    layers_of,
+    network_of,
+)
 from .passes import learning
-from .request import StepRecord, TrainingRequest
+from .request import PLAIN, StepRecord, TrainingRequest
 
 OF_OPTIMIZER = frozenset(
     {
@@ -36,21 +46,47 @@ OF_ACCURACY = {"accumulated_sum", "accumulated_count", "precision", "learned_pre
 
 
 def remember(model: Any, layers: Layers, network: Network, request: TrainingRequest) -> None:
-    """Let the model have a short way for batches such as this request's, where there can be one.
+    """Let the model have a short way for requests such as this one, where there can be one.
 
     Not where a callback has changed the model since the plan was made: the way would take the
     plan's structure for that of the settings that it remembers.
     """
-    if network.keeps_gradients or request.steps != 1:
-        return
     try:
         if layers_of(model) != layers or network_of(model, layers, request) != network:
             return
     except (AttributeError, NoPlan, TypeError, ValueError):
         return
-    way = short_way(model, layers, network, plans_of(model)[network])
-    if way is not None:
-        short_ways_of(model)[request.batch_size] = (network, way)
+    found = short_way(model, layers, network, plans_of(model)[network])
+    if found is None:
+        return
+    way = Way(network, found, tuple(model.layers), layers)
+    ways = short_ways_of(model)
+    ways[form_of(request)] = way
+    # the next batch is asked for without an objective
+    kept = network.keeps_gradients or network.noted
+    if request.steps == 1 and not kept and request.objective == PLAIN:
+        ways[request.batch_size] = way
+
+
+def form_of(request: TrainingRequest) -> tuple[Any, ...]:
+    """Return what of a request makes the structure of its plan, beside the model."""
+    clips, labels = request.clip_norm is not None, request.y.ndim == 1
+    noted = request.record is not None
+    return request.batch_size, clips, request.accumulate, labels, request.objective, noted
+
+
+def known_way(model: Any, request: TrainingRequest) -> Way | None:
+    """Return the way of an earlier training of this form by the very layers; None where none is."""
+    way = short_ways_of(model).get(form_of(request))
+    if way is None or len(way.objects) != len(model.layers):
+        return None
+    if not all(map(operator.is_, way.objects, model.layers)):
+        return None
+    try:
+        check_forms(way.network.stages[-1].n_neurons, way.network.metric, request)
+    except NoPlan:
+        return None
+    return way
 
 
 def short_way(
@@ -141,7 +177,7 @@ def short_step(
         return None
     with parameter_lock(model):
         record = _core.short_step(
-            found[1],
+            found.way,
             model.layers,
             model.trainable_layers,
             model.loss,
