@@ -78,7 +78,9 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]
         self._reader = TableReader(self.categorical_features)
         table = self._reader.fit(self, X)
         check_consistent_length(table.numbers, y)
-        samples = Samples(table, self._see_targets(y, True), weights_of(sample_weight, table.numbers))
+        samples = Samples(
+            table, self._see_targets(y, True), weights_of(sample_weight, table.numbers)
+        )
         validation = self._given(held)
         seeds = self._seeds()
         labels = samples.targets if self._classifies else None
@@ -106,12 +108,10 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]
         watch: Watch,
     ) -> None:
         """Train each member on its part; with combine="refit" once more on all rows."""
-        pairs = []
-        for k in range(len(seeds)):
-            if parts is None:
-                pairs.append((samples, validation))
-            else:
-                pairs.append((samples.rows(parts[k][0]), samples.rows(parts[k][1])))
+        if validation is not None:
+            pairs = [(samples, validation)] * len(seeds)
+        else:
+            pairs = [(samples.rows(kept), samples.rows(held)) for kept, held in parts]
         jobs = [
             partial(self._member, k, recipe, *pair, seed, watch)
             for k, (pair, seed) in enumerate(zip(pairs, seeds, strict=True))
@@ -252,13 +252,6 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]
         tags.input_tags.string = True
         tags.input_tags.categorical = True
         return tags
-
-
-def has_members(estimator: Any) -> bool:
-    """Tell whether there are several members; an AttributeError says what has none."""
-    if estimator.ensemble < 2:
-        raise AttributeError(f"predict_std: expected ensemble=2 or more, got {estimator.ensemble}")
-    return True
 
 
 def curves_of(members: list[Member], epochs: int) -> Array:

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 
 from ...arrays import Array
+from ..availability import with_members
 from ..labels import Labels
-from .base import BaseTabular, HeldOut, cross_entropy, has_members
+from .base import BaseTabular, HeldOut, cross_entropy
 from .calibration import softmax, temperature_of
 from .docstrings import documented
 from .net import Recipe
@@ -172,8 +172,9 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]
             return
         logits = np.concatenate([part.outputs for part in held_out])
         labels = np.concatenate([part.samples.targets for part in held_out])
-        weights = [part.samples.weight for part in held_out]
-        weight = None if weights[0] is None else np.concatenate(weights)
+        given = [part.samples.weight for part in held_out]
+        weights = [each for each in given if each is not None]
+        weight = np.concatenate(weights) if weights else None
         self.temperature_ = temperature_of(logits, labels, weight)
 
     def predict_proba(self, X: Any) -> Array:
@@ -192,9 +193,10 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]
 
     def predict(self, X: Any) -> Array:
         """Return the most probable class of each sample (n,)."""
-        return self._labels.of_places(self.predict_proba(X).argmax(axis=1))
+        places = self.predict_proba(X).argmax(axis=1)
+        return self._labels.of_places(places)
 
-    @available_if(has_members)  # type: ignore[misc]
+    @with_members
     def predict_std(self, X: Any) -> Array:
         """Return how far the members' probabilities (n, K) are apart: their standard deviation."""
         return np.concatenate([self._probabilities(table)[1] for table in self._tables(X)])

@@ -45,14 +45,12 @@ class Encoding:
         self.medians, _ = centers_and_scales(table.numbers)
         filled = self._filled(table.numbers, missing)
         self._centers, self._scales = centers_and_scales(filled)
-        self.words = [
-            scaled_levels(table.codes[:, k], count) for k, count in enumerate(n_levels)
-        ]
+        self.words = [scaled_levels(table.codes[:, k], count) for k, count in enumerate(n_levels)]
 
     @property
     def width(self) -> int:
         """The number of inputs."""
-        return len(self._centers) + sum(levels.shape[1] for levels in self.words)
+        return len(self._centers) + sum(int(levels.shape[1]) for levels in self.words)
 
     def _filled(self, numbers: Array, missing: Array) -> Array:
         """Return numbers with medians for missing cells, and the marks behind them."""

@@ -47,9 +47,7 @@ def held_back(
         counts = counts[counts > 0]
         if counts.min() < 2 or len(counts) > min(held, n - held):
             labels = None
-    kept, others = train_test_split(
-        np.arange(n), test_size=held, random_state=rng, stratify=labels
-    )
+    kept, others = train_test_split(np.arange(n), test_size=held, random_state=rng, stratify=labels)
     return kept, others
 
 

@@ -73,7 +73,9 @@ class Epochs(Callback):
         """Count the epoch."""
         if self.held is not None:
             loss = self.model.loss.without_smoothing()
-            self.curve.append(evaluate(self.model, *self.held, EVALUATED, loss=loss).loss)
+            X, y, weight = self.held
+            found = evaluate(self.model, X, y, weight, EVALUATED, loss=loss)
+            self.curve.append(found.loss)
         if self.watch.epoch_ended() or epoch >= self.last:
             self.model.stop_training = True
 
@@ -127,8 +129,11 @@ def train_member(
             callbacks=[*callbacks, epochs],
         )
     except KeyboardInterrupt:
+        if model.history is None:  # nothing has begun
+            raise
         watch.stop()
     history = model.history
+    assert history is not None
     curve = np.array(epochs.curve if looks is not None else history[recipe.metric])
     curve = curve[:0] if validation is None else in_units(curve, recipe, units)
     best = history.best_epoch

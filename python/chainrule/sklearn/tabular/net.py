@@ -1,8 +1,8 @@
 """The net of the small preset: how it begins, how it learns, what it is folded to.
 
-A learned factor a column, dense layers, a linear end or softmax. With the parametrisation
-``z = W x / sqrt(d) + b``, W ~ N(0, 1), Adam's step of W is that of ``w = W / sqrt(d)`` with the rate
-over ``sqrt(d)`` and epsilon times ``sqrt(d)``: so it is written as plain dense layers with factors.
+A learned factor a column, dense layers, a linear end or softmax. They are parametrised as
+``z = W x / sqrt(d) + b``, W ~ N(0, 1). Adam's step of W is one of ``w = W / sqrt(d)`` with the rate
+over ``sqrt(d)`` and epsilon times ``sqrt(d)``: plain dense layers with factors do it.
 
 Sources: Holzmüller, Grinsztajn, Steinwart (2024), "Better by default"; Jacot, Gabriel, Hongler
 (2018) for the parametrisation.
@@ -67,9 +67,7 @@ def new_net(recipe: Recipe, n_inputs: int, rng: np.random.Generator) -> Model:
     )
     model.add(factor)
     activations = per_layer(recipe.activation, len(recipe.sizes), "activation")
-    for (d, m), activation in zip(
-        pairwise([n_inputs, *recipe.sizes]), activations, strict=True
-    ):
+    for (d, m), activation in zip(pairwise([n_inputs, *recipe.sizes]), activations, strict=True):
         model.add(dense(rng.standard_normal((d, m)) / math.sqrt(d), rng.standard_normal((1, m))))
         model.add(activation_for(activation))
         if recipe.dropout:

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.metrics import d2_pinball_score
-from sklearn.utils.metaestimators import available_if
 
 from ...arrays import Array
 from ...losses import Loss_MeanSquaredError, Loss_Quantile
-from .base import BaseTabular, HeldOut, has_members
+from ..availability import with_members
+from .base import BaseTabular, HeldOut
 from .docstrings import documented
 from .net import Recipe
 
@@ -161,7 +161,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):  # type: ignore[misc]
         parts = [np.mean(self._each(table), axis=0) for table in self._tables(X)]
         return self._shaped(np.concatenate(parts))
 
-    @available_if(has_members)  # type: ignore[misc]
+    @with_members
     def predict_std(self, X: Any) -> Array:
         """Return how far the members' predictions are apart: their standard deviation."""
         parts = [np.std(self._each(table), axis=0) for table in self._tables(X)]

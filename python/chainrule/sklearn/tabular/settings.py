@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from ...arrays import as_count
@@ -55,7 +56,7 @@ def quantiles(value: Any, name: str) -> None:
         raise TypeError(f"{name}: expected None or a sequence of numbers, got {value!r}")
     for each in given:
         held_share(each, name)
-    if any(low >= high for low, high in zip(given, given[1:], strict=False)):
+    if any(low >= high for low, high in pairwise(given)):
         raise ValueError(f"{name}: expected them in ascending order, got {value!r}")
 
 

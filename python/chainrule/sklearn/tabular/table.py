@@ -35,7 +35,7 @@ class Table(NamedTuple):
     numbers: Array
     codes: Array
 
-    def __len__(self) -> int:  # type: ignore[override]
+    def __len__(self) -> int:
         return len(self.numbers)
 
     def rows(self, places: Any) -> Table:
@@ -130,7 +130,7 @@ def places_of(given: Any, names: list[str], count: int) -> list[int]:
     for item in items:
         if isinstance(item, str) and item in names:
             found.append(names.index(item))
-        elif isinstance(item, numbers.Integral) and 0 <= item < count:
+        elif isinstance(item, int | np.integer) and 0 <= item < count:
             found.append(int(item))
         else:
             raise ValueError(
