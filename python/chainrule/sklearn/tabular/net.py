@@ -63,7 +63,6 @@ def new_net(recipe: Recipe, n_inputs: int, rng: np.random.Generator) -> Model:
         n_inputs,
         dtype=np.float32,
         learning_rate_factor=SCALE_RATE,
-        weight_decay_factor=1 / SCALE_RATE,
     )
     model.add(factor)
     activations = per_layer(recipe.activation, len(recipe.sizes), "activation")
@@ -87,14 +86,13 @@ def new_net(recipe: Recipe, n_inputs: int, rng: np.random.Generator) -> Model:
 
 
 def dense(weights: Array, biases: Array) -> Layer_Dense:
-    """Return a dense layer whose steps are those of ``W = sqrt(d) w``; decay goes by the rate."""
+    """Return a dense layer whose steps are those of ``W = sqrt(d) w``."""
     root = math.sqrt(len(weights))
     return Layer_Dense(
         *weights.shape,
         weights=weights.astype(np.float32),
         biases=biases.astype(np.float32),
         learning_rate_factor=(1 / root, BIAS_RATE),
-        weight_decay_factor=root,
         epsilon_factor=(root, 1.0),
     )
 

@@ -61,8 +61,9 @@ def centers_and_scales(X: Array) -> tuple[Array, Array]:
         values = X[:, column].astype(np.float64)
         values = values[~np.isnan(values)]
         if len(values):
-            low, centers[column], high = np.percentile(values, (25, 50, 75))
-            scales[column] = scale_of(high - low, float(np.ptp(values)))
+            with np.errstate(over="ignore"):  # of the largest floats: infinity, so a scale of 0
+                low, centers[column], high = np.percentile(values, (25, 50, 75))
+                scales[column] = scale_of(high - low, values.max() - values.min())
     return centers, scales
 
 
