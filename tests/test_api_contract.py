@@ -40,7 +40,7 @@ CONSTRUCTORS = {
     "Loss_HalfSquaredError": "()",
     "Loss_MeanSquaredError": "()",
     "Loss_MeanAbsoluteError": "()",
-    "Loss_BinaryCrossentropy": "(from_logits=False)",
+    "Loss_BinaryCrossentropy": "(from_logits=False, *, joined=False)",
     "Loss_CategoricalCrossentropy": "(label_smoothing=0.0)",
     "Loss_Huber": "(delta=1.0)",
     "Loss_LogCosh": "()",
@@ -128,10 +128,11 @@ METHODS: dict[str, dict[str, str]] = {
         "set": "(*, loss=None, optimizer=None, accuracy=None)",
         "finalize": "()",
         "forward": "(X, training=False)",
-        "backward": "(output, y, *, sample_weight=None)",
+        "backward": "(output, y, *, sample_weight=None, input_gradient=False)",
         "predict": "(X, *, batch_size=None, out=None)",
         "evaluate": "(X, y, *, batch_size=None, quiet=False, sample_weight=None)",
         "summary": "()",
+        "fingerprint": "()",
         "get_parameters": "()",
         "set_parameters": "(parameters)",
         "save_parameters": "(path)",
@@ -141,7 +142,7 @@ METHODS: dict[str, dict[str, str]] = {
             "(X, y, *, epochs=1, batch_size=None, print_every=None, validation_data=None, "
             "shuffle=False, rng=None, progress=None, callbacks=(), sample_weight=None, "
             "check_finite=True, on_nonfinite='raise', clip_norm=None, validation_split=None, "
-            "class_weight=None, best_epoch=None, drop_last=False, accumulate=1)"
+            "class_weight=None, best_epoch=None, drop_last=False, accumulate=1, engine=None)"
         ),
     },
     "Callback": {
@@ -178,6 +179,8 @@ def test_functions() -> None:
     assert gradcheck == "(model_or_layer, X, y=None, *, full=False)"
     numerical = signature(chainrule.numerical_gradient, bound=False)
     assert numerical == "(function, array, h=1e-05)"
+    compare = signature(chainrule.compare, bound=False)
+    assert compare == "(model, expected, X, y, *, steps=1)"
     load = inspect.getattr_static(chainrule.Model, "load")
     assert isinstance(load, staticmethod)
     assert signature(chainrule.Model.load, bound=False) == "(path, custom=())"
@@ -192,6 +195,7 @@ def test_public_names_are_exactly_these() -> None:
     functions = {
         "available_targets",
         "check_gradient",
+        "compare",
         "cpu_target",
         "get_num_threads",
         "gradcheck",
@@ -200,7 +204,7 @@ def test_public_names_are_exactly_these() -> None:
         "set_num_threads",
         "show_config",
     }
-    others = {"__version__", "datasets", "schedules", "ModelFileError"}
+    others = {"__version__", "datasets", "plot", "schedules", "ModelFileError"}
     assert set(chainrule.__all__) == set(CONSTRUCTORS) | functions | others
     assert all(hasattr(chainrule, name) for name in chainrule.__all__)
     assert chainrule.__version__

@@ -189,7 +189,9 @@ def test_only_the_package_itself_reaches_for_the_core() -> None:
 
 
 @needs_sources
-@pytest.mark.parametrize("folder", ["", "autograd", "checking", "demo", "saving", "training"])
+@pytest.mark.parametrize(
+    "folder", ["", "autograd", "checking", "demo", "plot", "saving", "training"]
+)
 def test_the_table_of_contents_contains_nothing_else(folder: str) -> None:
     path = ROOT / "python/chainrule" / folder / "__init__.py"
     docstring, *nodes = ast.parse(path.read_text(encoding="utf-8")).body

@@ -413,7 +413,7 @@ def test_whole_numbers_are_not_converted_as_a_whole() -> None:
     request = checked_request(
         model, values, Y, epochs=1, batch_size=4, validation_data=(values, Y),
         validation_split=None, shuffle=False, rng=None, sample_weight=None, class_weight=None,
-        best_epoch=None, drop_last=False, accumulate=1, check_finite_data=True,
+        best_epoch=None, drop_last=False, accumulate=1, engine=None, check_finite_data=True,
         on_nonfinite="raise", clip_norm=None, callbacks=[],
     )  # fmt: skip
     assert request.X is values

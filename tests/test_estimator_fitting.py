@@ -390,6 +390,20 @@ def test_scikit_learns_callbacks_get_each_epoch_as_a_task() -> None:
     assert estimator.n_iter_ == 3
 
 
+def test_scikit_learns_monitor_scores_each_epoch() -> None:
+    callback = pytest.importorskip("sklearn.callback")
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    X, y = classes()
+    monitor = callback.ScoringMonitor(scoring="accuracy")
+    estimator = classifier().set_callbacks(monitor)
+    pipeline = make_pipeline(StandardScaler(), estimator).fit(X, y)
+    rows = [row for row in monitor.get_logs().data if row["task_name"] == "epoch"]
+    assert [row["task_id"] for row in rows] == list(range(6))
+    assert rows[-1]["accuracy"] == pipeline.score(X, y)
+
+
 def test_verbose_prints_a_line_for_each_epoch(capsys: Any) -> None:
     X, y = values()
     regressor(verbose=True, max_iter=2, early_stopping=True).fit(X, y)

@@ -74,7 +74,8 @@ def test_the_readmes_code_runs(capsys: pytest.CaptureFixture[str]) -> None:
     text = (FOLDER.parent / "README.md").read_text(encoding="utf-8")
     names: dict[str, Any] = {}
     for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
-        exec(block, names)
+        if "chainrule.sklearn" not in block or not WITHOUT:
+            exec(block, names)
     assert names["accuracy"] > 0.9
     assert "agree" in capsys.readouterr().out
 

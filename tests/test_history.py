@@ -1,4 +1,4 @@
-"""History: columns that grow, access by name, copies, the plot."""
+"""History: columns that grow, access by name, copies."""
 
 from __future__ import annotations
 
@@ -116,23 +116,3 @@ def test_copies_hold_the_same_columns_and_no_slack() -> None:
         np.testing.assert_array_equal(twin.loss, history.loss)
         twin.append(rows(1))
         assert len(twin) == 18 and len(history) == 17
-
-
-def test_plot_draws_what_was_recorded() -> None:
-    matplotlib = pytest.importorskip("matplotlib")
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    history = History()
-    history.append(rows(4) / 100)
-    axes = history.plot()
-    labels = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert labels == ["loss", "validation loss", "accuracy", "validation accuracy"]
-    np.testing.assert_array_equal(axes.get_lines()[0].get_xdata(), [1, 2, 3, 4])
-    plt.close("all")
-
-
-def test_plot_without_matplotlib_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "matplotlib.pyplot", None)
-    with pytest.raises(ImportError, match=r"pip install 'chainrule\[plot\]'"):
-        History().plot()

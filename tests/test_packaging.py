@@ -33,6 +33,20 @@ def test_import_needs_numpy_alone() -> None:
     assert not loaded & later
 
 
+def test_submodules_that_are_imported_late() -> None:
+    """They are there for completion and by attribute, and come when they are asked for."""
+    code = (
+        "import sys, chainrule; assert 'chainrule.plot' not in sys.modules; "
+        "assert 'plot' in dir(chainrule) and 'Model' in dir(chainrule); "
+        "assert chainrule.plot.__name__ == 'chainrule.plot'; "
+        "assert chainrule.plot is sys.modules['chainrule.plot']; "
+        "assert 'matplotlib' not in sys.modules"
+    )
+    modules_after(code)
+    with pytest.raises(AttributeError, match="module 'chainrule' has no attribute 'plots'"):
+        _ = chainrule.plots  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize("name", ["py.typed", "_core.pyi", "data/digits.npz", "data/README.md"])
 def test_the_package_brings_its_files(name: str) -> None:
     assert (PACKAGE / name).is_file()

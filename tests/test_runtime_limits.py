@@ -225,3 +225,38 @@ time.sleep(2.1)
 print(*refused, *heavy(3))
 """
     assert refusing(code) == ["0", parameters(), "2", parameters()]
+
+
+@needs_proc
+@pytest.mark.parametrize("kept", ["a plan's memory", "a model's plan", "arrays"])
+def test_memory_that_is_kept_for_reuse_is_in_nobodys_way(kept: str) -> None:
+    """160 MB wait to be used again; where no more can be had, they make room."""
+    code = """
+def net(width):
+    model = cr.Model()
+    for d, m in ((64, width), (width, 64)):
+        model.add(cr.Layer_Dense(d, m, rng=1, dtype=np.float32))
+    model.set(loss=cr.Loss_MeanSquaredError(), optimizer=cr.Optimizer_SGD(1e-3))
+    return model
+
+X = np.ones((1024, 64), np.float32)
+large, other = net(20000), net(20500)
+if kept == "arrays":
+    layer = large.layers[0]
+    outputs = [layer.forward(X), layer.forward(X)]
+    layer.output = outputs[0]  # one is in use, so the other is kept
+    outputs = None
+else:
+    large.train(X, X, epochs=1)
+    if kept == "a plan's memory":
+        large.release()
+limit("AS", 60 << 20 if kept == "arrays" else 100 << 20)
+if kept == "arrays":
+    print(layer.forward(X[:900]).shape)
+elif kept == "a model's plan":
+    print(len(large.train(X[:900], X[:900], epochs=1)))
+else:
+    print(len(other.train(X, X, epochs=1)))
+"""
+    expected = ["(900,", "20000)"] if kept == "arrays" else ["1"]
+    assert refusing(f"kept = {kept!r}" + code) == expected

@@ -257,6 +257,49 @@ def test_a_class_attribute_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
         assert_same(model, twin)
 
 
+@pytest.mark.parametrize("name", EDITS)
+def test_a_change_between_trainings_is_seen(name: str) -> None:
+    """Of several batches and epochs, with clipping and shuffling."""
+    X, y = make_data(CASE, 3 * N)
+    model, twin = make_model(CASE), make_model(CASE)
+    settings: dict[str, Any] = {"epochs": 2, "batch_size": N, "clip_norm": 0.5, "shuffle": True}
+    for each in (model, twin):
+        each.train(X, y, **settings, rng=1)
+        each.train(X, y, **settings)
+        EDITS[name](each)
+        if name in ("schedule", "dropout's schedule"):
+            each.optimizer.schedule_start, each.optimizer.schedule_steps = 0, 100
+    for clip_norm in (0.5, 0.5, 0.1):
+        settings["clip_norm"] = clip_norm
+        model.train(X, y, **settings)
+        twin.release()
+        twin.train(X, y, **settings)
+        assert_same(model, twin)
+
+
+def test_trainings_of_other_forms_between_are_their_own() -> None:
+    X, y = make_data(CASE, 3 * N)
+    model, twin = make_model(CASE), make_model(CASE)
+    forms: list[dict[str, Any]] = [
+        {"batch_size": N},
+        {"batch_size": N, "accumulate": 2},
+        {"batch_size": N, "clip_norm": 0.1},
+        {},
+        {"batch_size": N, "sample_weight": np.linspace(0, 1, 3 * N)},
+        {"batch_size": N, "validation_data": make_data(CASE, 7)},
+        {"batch_size": N, "engine": "classes"},
+    ]
+    for form in [*forms, *reversed(forms), *forms]:
+        model.train(X, y, epochs=2, **form)
+        twin.release()
+        twin.train(X, y, epochs=2, **form)
+        assert_same(model, twin)
+        model.train_on_batch(X[:N], y[:N])
+        twin.release()
+        twin.train(X[:N], y[:N])
+        assert_same(model, twin)
+
+
 # --- samples --------------------------------------------------------------------------------------
 
 
@@ -387,7 +430,8 @@ def test_few_plans_are_kept(count_long_ways: list[int]) -> None:
     model = make_model(CASE)
     for n in range(1, 30):
         model.train_on_batch(X[:n], y[:n])
-    assert len(vars(model)["_plans"]) == len(vars(model)["_short_ways"]) == 2
+    assert len(vars(model)["_plans"]) == 2
+    assert len(vars(model)["_short_ways"]) == 4  # by their sizes, and by the forms of requests
     assert len(count_long_ways) == 29
 
 

@@ -88,7 +88,7 @@ def test_validation_targets_that_do_not_fit_change_nothing(way: str, held: Any, 
 def test_a_plan_that_cannot_be_made_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Want of memory, say: everything was checked, history and keys had been replaced."""
 
-    def fail(model: Any, request: Any) -> None:
+    def fail(*arguments: Any) -> None:
         raise MemoryError("no room")
 
     X, y = data()

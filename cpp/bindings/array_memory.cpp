@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bindings/arrays.hpp"
+#include "runtime/memory.hpp"
 
 namespace chainrule::bindings {
 namespace {
@@ -19,18 +20,16 @@ constexpr std::align_val_t alignment{static_cast<std::size_t>(line_bytes)};
 class Pool {
   public:
     void* take(std::size_t bytes) {
+        if (void* const data = take_or_make(bytes)) return data;
+        runtime::drop_kept_memory();
+        return take_or_make(bytes);
+    }
+
+    void drop() {
         const std::lock_guard<std::mutex> lock(mutex_);
-        live_ += bytes;
-        for (auto block = blocks_.rbegin(); block != blocks_.rend(); ++block)
-            if (block->bytes == bytes) {
-                void* const data = block->data;
-                waiting_ -= bytes;
-                blocks_.erase(std::next(block).base());
-                return data;
-            }
-        void* const data = ::operator new(bytes ? bytes : 1, alignment, std::nothrow);
-        if (!data) live_ -= bytes;
-        return data;
+        for (const Waiting& block : blocks_) ::operator delete(block.data, alignment);
+        blocks_.clear();
+        waiting_ = 0;
     }
 
     void give_back(void* data, std::size_t bytes) {
@@ -50,6 +49,22 @@ class Pool {
         void* data;
         std::size_t bytes;
     };
+
+    void* take_or_make(std::size_t bytes) {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        live_ += bytes;
+        for (auto block = blocks_.rbegin(); block != blocks_.rend(); ++block)
+            if (block->bytes == bytes) {
+                void* const data = block->data;
+                waiting_ -= bytes;
+                blocks_.erase(std::next(block).base());
+                return data;
+            }
+        void* const data = ::operator new(bytes ? bytes : 1, alignment, std::nothrow);
+        if (!data) live_ -= bytes;
+        return data;
+    }
+
     std::mutex mutex_;
     std::vector<Waiting> blocks_;
     std::size_t live_ = 0, waiting_ = 0;
@@ -57,7 +72,11 @@ class Pool {
 
 // Never destroyed: arrays may outlive the module.
 Pool& pool() {
-    static Pool* const one = new Pool;
+    static Pool* const one = [] {
+        Pool* const made = new Pool;
+        runtime::keeps_memory([] { pool().drop(); });
+        return made;
+    }();
     return *one;
 }
 

@@ -114,6 +114,7 @@ void PyPlan::end() {
     plan_->begin({});
     plan_->stop();
     samples_ = validation_ = order_ = py::none();
+    places_ = {};
     count_ = 0;
 }
 

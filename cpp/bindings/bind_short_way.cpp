@@ -1,4 +1,5 @@
-// ShortWay: one step of a model by a plan that was made before, without a Python call.
+// ShortWay: between a model and a plan that was made for it before, without a Python call: one step, or what is read before
+// some steps and written back after them.
 //
 // A plan fits as long as nothing but values has changed. A ShortWay remembers, of each part of the model, its class and its
 // plain settings as they were when the plan was made. A call looks whether they are so still, reads arrays, counts and the
@@ -187,7 +188,7 @@ class ShortWay {
         for (const py::handle each : parameters) parameters_.push_back(place_of(each));
         for (const py::handle each : dropouts) dropouts_.push_back(each.is_none() ? -1 : each.cast<int>());
         const model::Network& network = plan_.network();
-        if (parts_.size() < 4 || parameters_.size() != 1 + 2 * network.stages.size() || dropouts_.size() != 1 + network.stages.size() || network.keeps_gradients)
+        if (parts_.size() < 4 || parameters_.size() != 1 + 2 * network.stages.size() || dropouts_.size() != 1 + network.stages.size())
             throw std::invalid_argument("short way: expected the parts, parameters and dropouts of the plan's network");
     }
 
@@ -196,7 +197,7 @@ class ShortWay {
         try {
             const std::vector<py::object> attributes = look(layers, trainable, others);
             const model::Samples samples = samples_of(X, y, weights, plan_.network());
-            require(samples.count == plan_.network().batch_size && all_finite(samples));
+            require(samples.count == plan_.network().batch_size && !plan_.network().keeps_gradients && all_finite(samples));
             return plan_.is_double() ? step_as<double>(attributes, samples, X, y, precision) : step_as<float>(attributes, samples, X, y, precision);
         } catch (const Otherwise&) {
         } catch (const ConversionNeeded&) {
@@ -205,7 +206,62 @@ class ShortWay {
         return nullptr;
     }
 
+    // Loads the plan with what the parts hold now; false where one is otherwise, and then nothing was done.
+    bool read(PyObject* layers, PyObject* trainable, PyObject* loss, PyObject* optimizer, PyObject* accuracy, double clip_norm) {
+        if (plan_.plan().epochs().count > 0) throw std::logic_error("read: expected take_epochs before it");
+        PyObject* const others[] = {loss, optimizer, accuracy};
+        try {
+            std::vector<py::object> attributes = look(layers, trainable, others);
+            if (plan_.is_double()) read_as<double>(attributes, clip_norm);
+            else read_as<float>(attributes, clip_norm);
+            attributes_ = std::move(attributes);
+            return true;
+        } catch (const Otherwise&) {
+        } catch (const ConversionNeeded&) {
+        }
+        if (PyErr_Occurred()) PyErr_Clear();
+        return false;
+    }
+
+    // Writes the plan's parameters, counts and rate to where they were read from.
+    void write() {
+        if (attributes_.empty()) throw std::logic_error("write: expected read before it");
+        if (plan_.is_double()) static_cast<model::Plan<double>&>(plan_.plan()).store(doubles_);
+        else static_cast<model::Plan<float>&>(plan_.plan()).store(singles_);
+        const model::PlanBase& plan = plan_.plan();
+        write_counts(attributes_, counts_, static_cast<std::int64_t>(plan.steps_taken()), plan.forwards(), plan.schedule.iterations, plan.last_step().rate);
+    }
+
   private:
+    template <class T> void read_as(const std::vector<py::object>& attributes, double clip_norm) {
+        model::Plan<T>& plan = static_cast<model::Plan<T>&>(plan_.plan());
+        NetworkArrays<T> found = arrays<T>(attributes);
+        for (const py::object& samples : {plan_.samples(), plan_.validation()}) {
+            if (samples.is_none()) continue;
+            for (int i = 0; i < 2; ++i) require_apart(PyTuple_GET_ITEM(samples.ptr(), i));
+        }
+        model::Counts now = counts(attributes);
+        const model::Schedule schedule = schedule_of(attributes, clip_norm);
+        plan.load(found);
+        plan.set_counts(now);
+        plan.schedule = schedule;
+        counts_ = std::move(now);
+        if constexpr (sizeof(T) == sizeof(double)) doubles_ = std::move(found);
+        else singles_ = std::move(found);
+    }
+
+    model::Schedule schedule_of(const std::vector<py::object>& attributes, double clip_norm) const {
+        const py::object& optimizer = attributes[attributes.size() - 2];
+        model::Schedule schedule;
+        schedule.learning_rate = real(optimizer, names().learning_rate);
+        schedule.decay = real(optimizer, names().decay);
+        schedule.weight_decay = real(optimizer, names().weight_decay);
+        schedule.iterations = count(item(optimizer, names().iterations));
+        schedule.parameters = constants_;
+        schedule.clip_norm = clip_norm;
+        return schedule;
+    }
+
     static ParameterPlace place_of(const py::handle& object) {
         ParameterPlace place;
         if (object.is_none()) return place;
@@ -254,7 +310,7 @@ class ShortWay {
         return arrays;
     }
 
-    template <class T> NetworkArrays<T> arrays(const std::vector<py::object>& attributes, PyObject* X, PyObject* y) {
+    template <class T> NetworkArrays<T> arrays(const std::vector<py::object>& attributes) {
         const model::Network& network = plan_.network();
         NetworkArrays<T> found;
         spans_.clear();
@@ -265,13 +321,17 @@ class ShortWay {
             const ParameterArrays<T> weights = arrays_at<T>(parameters_[1 + 2 * s], attributes, stage.n_inputs, stage.n_neurons);
             found.stages.push_back({weights, arrays_at<T>(parameters_[2 + 2 * s], attributes, 1, stage.n_neurons)});
         }
-        const Span inputs = span_of(X), targets = span_of(y);
-        for (const Span& span : spans_) require(!span.meets(inputs) && !span.meets(targets));
         if (spans_ == spans_apart_) return found;
         for (std::size_t i = 0; i < spans_.size(); ++i)
             for (std::size_t k = 0; k < i; ++k) require(!spans_[i].meets(spans_[k]));
         spans_apart_ = spans_;
         return found;
+    }
+
+    // An array of samples lies apart from the parameters of the last call.
+    void require_apart(PyObject* array) const {
+        const Span samples = span_of(array);
+        for (const Span& span : spans_) require(!span.meets(samples));
     }
 
     model::Counts counts(const std::vector<py::object>& attributes) const {
@@ -306,15 +366,11 @@ class ShortWay {
 
     template <class T> PyObject* step_as(const std::vector<py::object>& attributes, const model::Samples& samples, PyObject* X, PyObject* y, double precision) {
         model::Plan<T>& plan = static_cast<model::Plan<T>&>(plan_.plan());
-        const NetworkArrays<T> found = arrays<T>(attributes, X, y);
-        const py::object& optimizer = attributes[attributes.size() - 2];
+        const NetworkArrays<T> found = arrays<T>(attributes);
+        require_apart(X);
+        require_apart(y);
         const model::Counts before = counts(attributes);
-        model::Schedule schedule;
-        schedule.learning_rate = real(optimizer, names().learning_rate);
-        schedule.decay = real(optimizer, names().decay);
-        schedule.weight_decay = real(optimizer, names().weight_decay);
-        schedule.iterations = count(item(optimizer, names().iterations));
-        schedule.parameters = constants_;
+        const model::Schedule schedule = schedule_of(attributes, 0);
         model::Work work;
         work.samples = samples;
         work.precision = precision;
@@ -334,20 +390,21 @@ class ShortWay {
         plan.stop();
         held_.clear();
         require(made);
-        write_counts(attributes, before, row.rate);
+        write_counts(attributes, before, 1, 1, schedule.iterations + 1, row.rate);
         return py::make_tuple(row.accuracy, row.data_loss, row.regularization_loss, row.rate).release().ptr();
     }
 
-    void write_counts(const std::vector<py::object>& attributes, const model::Counts& before, double rate) const {
+    void write_counts(const std::vector<py::object>& attributes, const model::Counts& before, std::int64_t taken, std::uint64_t forwards, std::int64_t iterations,
+                      double rate) const {
         const py::object& optimizer = attributes[attributes.size() - 2];
-        put(optimizer, names().iterations, PyLong_FromLongLong(count(item(optimizer, names().iterations)) + 1));
-        put(optimizer, names().rate, PyFloat_FromDouble(rate));
+        put(optimizer, names().iterations, PyLong_FromLongLong(iterations));
+        if (!std::isnan(rate)) put(optimizer, names().rate, PyFloat_FromDouble(rate));
         for (std::size_t i = 0; i < dropouts_.size(); ++i)
-            if (dropouts_[i] >= 0) put(attributes[static_cast<std::size_t>(dropouts_[i])], names().step, PyLong_FromUnsignedLongLong(before.streams[i].step + 1));
+            if (dropouts_[i] >= 0) put(attributes[static_cast<std::size_t>(dropouts_[i])], names().step, PyLong_FromUnsignedLongLong(before.streams[i].step + forwards));
         for (std::size_t i = 0; i < parameters_.size(); ++i) {
             if (parameters_[i].names.empty() || !learns(i)) continue;
             const std::int64_t steps = i == 0 ? before.scale : i % 2 ? before.stages[(i - 1) / 2].weights : before.stages[(i - 1) / 2].biases;
-            put(steps_of(parameters_[i], attributes), parameters_[i].names[0].ptr(), PyLong_FromLongLong(steps + 1));
+            put(steps_of(parameters_[i], attributes), parameters_[i].names[0].ptr(), PyLong_FromLongLong(steps + taken));
         }
     }
 
@@ -359,7 +416,12 @@ class ShortWay {
     std::vector<int> dropouts_;
     std::vector<double> constants_;
     std::vector<Span> spans_, spans_apart_;  // the arrays' of this call; those last found apart
-    std::vector<py::object> held_;           // the arrays, for the length of the call
+    std::vector<py::object> held_;           // the arrays of the last call
+    // What was read last, for `write`.
+    std::vector<py::object> attributes_;
+    model::Counts counts_;
+    NetworkArrays<float> singles_;
+    NetworkArrays<double> doubles_;
 };
 
 // (way, layers, trainable layers, loss, optimizer, accuracy, X, y, weights, precision)
@@ -381,7 +443,13 @@ PyObject* short_step(PyObject*, PyObject* const* arguments, Py_ssize_t count) no
 void bind_short_way(py::module_& module) {
     py::class_<ShortWay>(module, "ShortWay", "A plan for one step, and what its model was when the plan was made; `chainrule.training.short_way` makes it.")
         .def(py::init<const py::object&, const py::tuple&, const std::vector<std::size_t>&, const py::tuple&, const py::tuple&, const std::vector<double>&>(),
-             py::arg("plan"), py::arg("parts"), py::arg("trainable"), py::arg("parameters"), py::arg("dropouts"), py::arg("constants"));
+             py::arg("plan"), py::arg("parts"), py::arg("trainable"), py::arg("parameters"), py::arg("dropouts"), py::arg("constants"))
+        .def("read",
+             [](ShortWay& self, const py::object& layers, const py::object& trainable, const py::object& loss, const py::object& optimizer, const py::object& accuracy,
+                double clip_norm) { return self.read(layers.ptr(), trainable.ptr(), loss.ptr(), optimizer.ptr(), accuracy.ptr(), clip_norm); },
+             py::arg("layers"), py::arg("trainable"), py::arg("loss"), py::arg("optimizer"), py::arg("accuracy"), py::arg("clip_norm"),
+             "Load the plan with what the parts hold now; False where one is otherwise than remembered, and then nothing was done.")
+        .def("write", &ShortWay::write, "Write parameters, counts and rate to where they were read from.");
     static PyMethodDef methods[] = {
         {"short_step", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(&short_step)), METH_FASTCALL,
          "short_step(way: typing.Any, layers: typing.Any, trainable: typing.Any, loss: typing.Any, optimizer: typing.Any, accuracy: typing.Any, X: typing.Any, "

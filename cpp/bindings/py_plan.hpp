@@ -29,6 +29,9 @@ class PyPlan {
     model::PlanBase& plan() const { return *plan_; }
     const model::Network& network() const { return description_.network; }
     bool is_double() const { return description_.is_double; }
+    // (X, y, weights) of the training and of its validation, or None.
+    const py::object& samples() const { return samples_; }
+    const py::object& validation() const { return validation_; }
 
   private:
     template <class T> double gradients_as(const py::object& flat, const double* dropped);

@@ -28,6 +28,8 @@ constexpr Index rows_worth_packing = 24;
 constexpr Index bytes_read_in_place = 128 * 1024;
 // Rows of this length and more are packed (chosen on `wide`).
 constexpr Index page_bytes = 4096;
+// Rows up to this length are not packed for gradients: a chunk's lie close together (chosen on 1000 x 64 x 64 and `digits`).
+constexpr Index narrow_bytes = 512;
 // Vectors of inputs that dvalues pass by at a time: a chunk of samples of them, and the sums, stay in L1.
 constexpr Index vectors_together = 6;
 // Up to here a transposed strip of weights costs more than lane-wise dot products.
@@ -239,7 +241,8 @@ void dweights_part(const DenseShape& shape, const T* inputs, const T* dvalues, T
     const Range columns = runtime::share(shape.n_neurons, worker.count > 1 ? columns_together : shape.n_neurons + !shape.n_neurons, worker);
     if (columns.first >= columns.last) return;
     const Index width = columns.last - columns.first, blocks = (shape.samples + block_samples - 1) / block_samples;
-    const bool pack = shape.samples >= 32 && shape.n_inputs >= 64 && width >= 64;
+    const bool narrow = std::max(shape.n_inputs, shape.n_neurons) * static_cast<Index>(sizeof(T)) <= narrow_bytes;
+    const bool pack = !narrow && shape.samples >= 32 && shape.n_inputs >= 64 && width >= 64;
     const Index block = std::min(shape.samples, block_samples);
     const Index inputs_together = pack ? std::min(vectors_together * lanes<T>, whole_vectors<T>(shape.n_inputs)) : 0;
     PackedRows<T> b(block, pack ? width : 0);

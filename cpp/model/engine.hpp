@@ -87,10 +87,9 @@ struct InStep {
     double penalty_factor;
 };
 
-inline UpdateRule with_penalties(UpdateRule rule, double factor) {
+inline void scale_penalties(UpdateRule& rule, double factor) {
     rule.l1 *= factor;
     rule.l2 *= factor;
-    return rule;
 }
 
 template <class T> class Engine {

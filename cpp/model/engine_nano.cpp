@@ -451,7 +451,8 @@ template <class T> void NanoEngine<T>::drop(T factor, Samples samples, Index col
 
 template <class T> void NanoEngine<T>::step(const UpdateRule& rule, double penalty_factor, Index first, Index count) {
     UpdateJob<T> job = {};
-    job.rule = with_penalties(rule, penalty_factor);
+    job.rule = rule;
+    scale_penalties(job.rule, penalty_factor);
     job.n = count;
     job.gradient = gradient_ + first;
     job.parameter = parameters_ + first;
@@ -461,7 +462,8 @@ template <class T> void NanoEngine<T>::step(const UpdateRule& rule, double penal
 
 template <class T> void NanoEngine<T>::step_scale(const UpdateRule& rule, double penalty_factor) {
     UpdateJob<T> job = {};
-    job.rule = with_penalties(rule, penalty_factor);
+    job.rule = rule;
+    scale_penalties(job.rule, penalty_factor);
     job.n = net_.n_inputs();
     job.gradient = dscale_;
     job.parameter = scale_;

@@ -137,7 +137,6 @@ template <class T> class PanelsEngine final : public Engine<T> {
     void keep_scale(InStep place, Range mine);
     static bool few(const Batch& batch) { return batch.rows <= few_samples; }
     bool skinny() const { return net_.batch_size <= few_samples; }
-    void fetch_strip(const Tile& tile, const Strip& strip) const;
     void strip_gradient(const Tile& tile, const Strip& strip, Index samples, T* gradient, T* room);
     void strip_update(const StepRules& rules, double penalty_factor, const Tile& tile, const Strip& strip, const T* gradient);
     void strip_regularize(double penalty_factor, const Tile& tile, const Strip& strip, T* gradient);

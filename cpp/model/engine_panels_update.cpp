@@ -60,23 +60,9 @@ template <class T> template <class Body> void PanelsEngine<T>::for_each_strip(co
     }
 }
 
-// Fetches the weights of a strip, to be written, while their gradient is computed.
-template <class T> void PanelsEngine<T>::fetch_strip(const Tile& tile, const Strip& strip) const {
-    const StageMemory<T>& memory = stages_[tile.stage];
-    const T* weights = memory.weights + tile.panel * memory.panel + strip.first_row<T>() * lanes<T>;
-    for (Index v = 0; v < tile.vectors; ++v)
-        for (Index r = 0; r < strip.rows; ++r) __builtin_prefetch(weights + v * memory.panel + r * lanes<T>, 1, 2);
-    if (!memory.transposed || strip.biases()) return;
-    for (Index r = 0; r < strip.rows; r += lanes<T>) {
-        const T* transposed = memory.transposed + (strip.input_panel + r / lanes<T>) * memory.transposed_panel + tile.panel * lanes<T> * lanes<T>;
-        for (Index j = 0; j < tile.vectors * lanes<T>; ++j) __builtin_prefetch(transposed + j * lanes<T>, 1, 2);
-    }
-}
-
 // gradient (vectors, strip.rows, lanes) = inputs^T . dvalues over all samples; `room` is for sums of groups of them (chunks.hpp).
 template <class T> void PanelsEngine<T>::strip_gradient(const Tile& tile, const Strip& strip, Index samples, T* gradient, T* room) {
     const bool streams = stages_[tile.stage].streams;
-    if (streams) fetch_strip(tile, strip);
     const T one = 1;
     const Grid<const T> inputs = strip.biases() ? Grid<const T>{&one, 0, 0} : constant(at(inputs_of(tile.stage, true), 0, strip.input_panel));
     const Grid<const T> dvalues = constant(at(stages_[tile.stage].dvalues.grid(), 0, tile.panel));
@@ -104,7 +90,8 @@ template <class T> void PanelsEngine<T>::strip_update(const StepRules& rules, do
     const Stage& stage = net_.stages[tile.stage];
     const Index offset = tile.panel * memory.panel + strip.first_row<T>() * lanes<T>;
     PanelUpdateJob<T> job = {};
-    job.rule = with_penalties(strip.biases() ? rules.biases(tile.stage) : rules.weights(tile.stage), penalty_factor);
+    job.rule = strip.biases() ? rules.biases(tile.stage) : rules.weights(tile.stage);
+    scale_penalties(job.rule, penalty_factor);
     job.rows = strip.rows;
     job.vectors = tile.vectors;
     job.columns = stage.n_neurons - tile.panel * lanes<T>;
@@ -148,7 +135,8 @@ template <class T> void PanelsEngine<T>::scale_gradient(Range mine, Index sample
 
 template <class T> void PanelsEngine<T>::scale_update(const UpdateRule& rule, double penalty_factor, Range mine) {
     UpdateJob<T> job = {};
-    job.rule = with_penalties(rule, penalty_factor);
+    job.rule = rule;
+    scale_penalties(job.rule, penalty_factor);
     job.n = std::min(mine.last, net_.n_inputs()) - mine.first;
     job.gradient = dscale_ + mine.first;
     job.parameter = scale_ + mine.first;

@@ -35,6 +35,7 @@ Plan<T>::Plan(const Network& network, EngineKind engine) : net_(network), has_ac
 
 template <class T> void Plan<T>::begin(const Work& work) {
     work_ = work;
+    steps_each_ = (work.samples.count + (work.drops_last ? 0 : net_.batch_size - 1)) / net_.batch_size;
     epochs_ = work.epochs;
     epoch_ = 1;
     step_ = 0;

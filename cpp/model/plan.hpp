@@ -141,9 +141,10 @@ template <class T> class Plan final : public PlanBase {
     void prepare_rules(const Stretch& stretch);
     void prepare_rule(const Parameter& parameter, std::int64_t steps, double decay, UpdateRule& result) const;
     bool all_alike() const;
-    Index steps_per_epoch() const { return (work_.samples.count + (work_.drops_last ? 0 : net_.batch_size - 1)) / net_.batch_size; }
+    Index steps_per_epoch() const { return steps_each_; }
     // The place of the batch in progress among those of its step.
     InStep in_step(const Batch& batch) const {
+        if (net_.accumulate == 1) return {true, true, penalty_factor(batch)};
         const std::int64_t place = step_ % net_.accumulate;
         return {place == 0, place + 1 == net_.accumulate || step_ + 1 == static_cast<std::int64_t>(steps_per_epoch()), penalty_factor(batch)};
     }
@@ -153,6 +154,7 @@ template <class T> class Plan final : public PlanBase {
     const Network net_;
     std::unique_ptr<Engine<T>> engine_;
     Work work_;
+    Index steps_each_ = 0;  // batches of an epoch
     Counts counts_;
     int epsilon_ = -1;  // its place among the rule's parameters
     StepRules rules_[2];  // of this step and of the next one: worker 0 is ahead of the others

@@ -1,5 +1,6 @@
 #include "runtime/memory.hpp"
 
+#include <atomic>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -31,7 +32,12 @@ void* data_of(void* mapping) {
 
 // Large pages: fewer page faults now, fewer address translations later; a wish that the system may refuse.
 void* map(std::size_t bytes) {
-    void* const mapping = mmap(nullptr, mapping_bytes(bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    const auto ask = [bytes] { return mmap(nullptr, mapping_bytes(bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); };
+    void* mapping = ask();
+    if (mapping == MAP_FAILED) {
+        drop_kept_memory();
+        mapping = ask();
+    }
     if (mapping == MAP_FAILED) throw std::bad_alloc();
     madvise(data_of(mapping), bytes / large_page * large_page, MADV_HUGEPAGE);
     return mapping;
@@ -58,6 +64,11 @@ class Spare {
         if (mapping) munmap(mapping, mapping_bytes(bytes));
     }
 
+    void drop() {
+        const std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
+        if (lock && mapping_) munmap(std::exchange(mapping_, nullptr), mapping_bytes(bytes_));
+    }
+
   private:
     std::mutex mutex_;
     void* mapping_ = nullptr;
@@ -79,6 +90,36 @@ bool filled_with_nan() {
 
 }  // namespace
 
+namespace {
+
+// Few, and there from the beginning: the module's parts.
+constexpr int most_keepers = 4;
+std::atomic<void (*)()> keepers[most_keepers];
+std::atomic<int> keepers_count{0};
+
+void* allocate(std::size_t bytes) {
+    const std::size_t wanted = bytes ? bytes : 1;
+    void* data = ::operator new(wanted, line_alignment, std::nothrow);
+    if (data) return data;
+    drop_kept_memory();
+    return ::operator new(wanted, line_alignment);
+}
+
+}  // namespace
+
+void keeps_memory(void (*drop)()) {
+    const int place = keepers_count.fetch_add(1);
+    if (place < most_keepers) keepers[place].store(drop);
+}
+
+void drop_kept_memory() {
+#if defined(__linux__)
+    spare().drop();
+#endif
+    for (std::atomic<void (*)()>& keeper : keepers)
+        if (void (*const drop)() = keeper.load()) drop();
+}
+
 Block::Block(std::size_t bytes) : bytes_(bytes) {
 #if defined(__linux__)
     if (bytes >= worth_large_pages) {
@@ -87,7 +128,7 @@ Block::Block(std::size_t bytes) : bytes_(bytes) {
         data_ = data_of(mapping_);
     }
 #endif
-    if (!data_) data_ = ::operator new(bytes ? bytes : 1, line_alignment);
+    if (!data_) data_ = allocate(bytes);
     if (filled_with_nan()) std::memset(data_, 0xFF, bytes_);
 }
 

@@ -29,6 +29,10 @@ class Block {
     void* mapping_ = nullptr;  // large blocks: what the system gave
 };
 
+// Whoever keeps memory for reuse gives it back where an allocation would fail otherwise: `drop` is called then.
+void keeps_memory(void (*drop)());
+void drop_kept_memory();
+
 // Lays arrays out one behind the other, then allocates them all at once:
 //     Arena arena; arena.plan(&weights, n); ...; arena.allocate();
 // Each array starts on a cache line. What it holds is undefined but for its last elements, where zeros are asked for.

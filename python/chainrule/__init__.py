@@ -24,7 +24,6 @@ from .activations import (
     Activation_Tanh,
 )
 from .callbacks import Callback, LearningRateSchedule
-from .checking import check_gradient, gradcheck, numerical_gradient
 from .errors import ModelFileError
 from .history import History
 from .layers import Layer_Dense, Layer_Dropout, Layer_Input, Layer_Scale
@@ -59,7 +58,9 @@ from .runtime import (
 from .scores import Accuracy_AUC, Accuracy_R2
 
 if TYPE_CHECKING:
+    from . import plot
     from .autograd import Variable, no_grad
+    from .checking import check_gradient, compare, gradcheck, numerical_gradient
 else:
     from .lazy import __dir__ as __dir__
     from .lazy import __getattr__ as __getattr__
@@ -116,6 +117,7 @@ __all__ = [
     "__version__",
     "available_targets",
     "check_gradient",
+    "compare",
     "cpu_target",
     "datasets",
     "get_num_threads",
@@ -123,6 +125,7 @@ __all__ = [
     "mlp",
     "no_grad",
     "numerical_gradient",
+    "plot",
     "schedules",
     "set_num_threads",
     "show_config",

@@ -107,6 +107,20 @@ class ShortWay:
         dropouts: tuple[Any, ...],
         constants: Sequence[float],
     ) -> None: ...
+    def read(
+        self,
+        layers: Any,
+        trainable: Any,
+        loss: Any,
+        optimizer: Any,
+        accuracy: Any,
+        clip_norm: float,
+    ) -> bool:
+        """Load the plan with what the parts hold now; False where one is otherwise than
+        remembered, and then nothing was done."""
+
+    def write(self) -> None:
+        """Write parameters, counts and rate to where they were read from."""
 
 class PackedNet:
     """A model's layers with copies of their parameters; any number of threads may use it

@@ -29,3 +29,8 @@ class Layer(Part):
     prev: Any = Neighbour(-1)
     next: Any = Neighbour(+1)
     optimizer_token: int | None = None
+
+    def _repr_html_(self) -> str:
+        from .seeing.cards import layer_card
+
+        return layer_card(self).html()

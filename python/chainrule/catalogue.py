@@ -32,6 +32,9 @@ class Part:
     mathematics : tuple of str
         The methods that the compiled core stands for: a class or an object that overrides one
         of them is a part of the user's own.
+    passing : tuple of str
+        Settings that have no part in what the object computes from now on, such as the scale of
+        initial weights; a fingerprint leaves them out.
 
     A class of the package registers itself under its `kind` where its name has the public form
     ``Kind_Name``; ``class Base(Part, abstract=True)`` keeps one out, ``abstract=False`` lets one in
@@ -43,6 +46,7 @@ class Part:
     settings: ClassVar[Mapping[str, Callable[[Any], bool]]] = {}
     mathematics: ClassVar[tuple[str, ...]] = ()
     transient: ClassVar[tuple[str, ...]] = ()
+    passing: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, *, abstract: bool | None = None, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)

@@ -72,6 +72,7 @@ class Layer_Dropout(Layer):
     }
     mathematics: ClassVar[tuple[str, ...]] = ("forward", "backward", "kept_shares", "draw_key")
     transient: ClassVar[tuple[str, ...]] = (*Layer.transient, "binary_mask")
+    passing: ClassVar[tuple[str, ...]] = ("key", "step")
 
     def __init__(self, rate: float, *, rng: Any = None, schedule: Any = None) -> None:
         with labelled(type(self).__name__):

@@ -184,47 +184,31 @@ class History:
         values = ", ".join(f"{name}={value:.4g}" for name, value in last.items())
         return f"History({self._length} epochs; last: {values})"
 
+    def _repr_html_(self) -> str:
+        from .seeing.cards import history_card
+
+        return history_card(self).html()
+
     def plot(self, axes: Any = None) -> Any:
         """Draw losses and, where there are any, accuracies over the epochs.
 
         Parameters
         ----------
-        axes : matplotlib.axes.Axes, optional
-            Where to draw; a new figure without it.
+        axes : matplotlib.axes.Axes or a pair of them, optional
+            Where to draw; a new figure without it. See `chainrule.plot.history`.
 
         Returns
         -------
         matplotlib.axes.Axes
+            Those of the loss.
 
         Raises
         ------
         ImportError
             matplotlib is not installed.
+        ValueError
+            No epoch.
         """
-        if axes is None:
-            try:
-                import matplotlib.pyplot as plt
-            except ImportError:
-                raise ImportError(
-                    "History.plot: expected matplotlib, which is not installed: "
-                    "pip install 'chainrule[plot]'"
-                ) from None
-            axes = plt.subplots()[1]
-        epochs = np.arange(1, self._length + 1)
-        recorded = self.recorded()
-        for name, style in (("loss", "C0-"), ("validation_loss", "C1-")):
-            if name in recorded:
-                axes.plot(epochs, self[name], style, label=name.replace("_", " "))
-        axes.set_xlabel("epoch")
-        axes.set_ylabel("loss")
-        lines = list(axes.get_lines())
-        if "accuracy" in recorded or "validation_accuracy" in recorded:
-            right = axes.twinx()
-            right.set_ylabel("accuracy")
-            right.set_ylim(0, 1.02)
-            for name, style in (("accuracy", "C0--"), ("validation_accuracy", "C1--")):
-                if name in recorded:
-                    right.plot(epochs, self[name], style, label=name.replace("_", " "))
-            lines += list(right.get_lines())
-        axes.legend(lines, [line.get_label() for line in lines], loc="best")
-        return axes
+        from .plot.curves import history
+
+        return history(self, axes=axes)

@@ -115,6 +115,7 @@ class Layer_Dense(ParameterLayer):
         "bias_regularizer_l2": is_number,
         "weight_scale": is_number,
     }
+    passing: ClassVar[tuple[str, ...]] = ("weight_scale",)
 
     inputs: Any
     output: Array

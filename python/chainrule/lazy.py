@@ -9,8 +9,15 @@ import importlib
 import sys
 from typing import Any
 
-SUBMODULES = ("autograd", "sklearn")
-NAMES = {"Variable": "autograd", "no_grad": "autograd"}  # name -> the module that has it
+SUBMODULES = ("autograd", "checking", "plot", "sklearn")
+NAMES = {  # name -> the module that has it
+    "Variable": "autograd",
+    "check_gradient": "checking",
+    "compare": "checking",
+    "gradcheck": "checking",
+    "no_grad": "autograd",
+    "numerical_gradient": "checking",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -271,6 +271,7 @@ class Model(FlatModel):
         best_epoch: str | None = None,
         drop_last: bool = False,
         accumulate: int = 1,
+        engine: str | None = None,
     ) -> History:
         """Train for some epochs and return their `History`.
 
@@ -323,6 +324,10 @@ class Model(FlatModel):
         accumulate : int
             Batches whose gradients make one step: that of their samples as one batch. At the end
             of an epoch those that are left.
+        engine : {"classes"}, optional
+            Run the classes' own methods layer by layer, although there is a compiled plan: the
+            bits of a hand-made loop of `forward`, `backward` and updates, from which the plan may
+            differ in the last place.
 
         Raises
         ------
@@ -343,7 +348,7 @@ class Model(FlatModel):
         """
         with self._used_by("train", alone=True):
             absent = [batch_size, print_every, validation_data, rng, clip_norm]
-            absent += [validation_split, class_weight, best_epoch]
+            absent += [validation_split, class_weight, best_epoch, engine]
             if asks_one_step(
                 epochs, accumulate, absent, shuffle, drop_last, progress, callbacks, on_nonfinite
             ):
@@ -369,6 +374,7 @@ class Model(FlatModel):
                 best_epoch=best_epoch,
                 drop_last=drop_last,
                 accumulate=accumulate,
+                engine=engine,
                 check_finite_data=check_finite,
                 on_nonfinite=on_nonfinite,
                 clip_norm=clip_norm,
@@ -503,6 +509,26 @@ class Model(FlatModel):
         """Which way `train` goes, and why: the compiled plan or layer by layer."""
         return plan_text(self)
 
+    def fingerprint(self) -> str:
+        """Return a hash of what the model computes: 64 hexadecimal digits.
+
+        SHA-256 of the layers' classes, their settings, and the little-endian bytes of their
+        parameters. Loss, optimizer, history and what training left on the layers (gradients, the
+        optimizer's arrays, where a dropout's stream stands) do not count. Equal fingerprints mean
+        equal bits: of a model and its copy, or of two trainings by the same steps.
+
+        Raises
+        ------
+        TypeError
+            An attribute of a layer of the user's own that is no plain setting.
+        """
+        from .saving.fingerprint import fingerprint
+
+        with self._used_by("fingerprint"):
+            self._prepare(parts=())
+            with parameter_lock(self):
+                return fingerprint(self.layers)
+
     def summary(self) -> None:
         """Print the layers with output shapes, parameters and memory, and the plan."""
         print(summary_text(self))
@@ -517,3 +543,8 @@ class Model(FlatModel):
             return f"{type(self).__name__}({', '.join(parts)})"
         lines = "".join(f"    {part},\n" for part in parts)
         return f"{type(self).__name__}(\n{lines})"
+
+    def _repr_html_(self) -> str:
+        from .seeing.cards import model_card
+
+        return model_card(self).html()

@@ -9,7 +9,7 @@ also after a copy, a pickle or a file, goes on.
 from __future__ import annotations
 
 import functools
-import secrets
+import os
 import warnings
 from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
@@ -63,7 +63,7 @@ def own_token(optimizer: Any) -> int:
 
 def new_token() -> int:
     """Return a random 64-bit number; it comes from no generator that a seed repeats."""
-    return secrets.randbits(64)
+    return int.from_bytes(os.urandom(8), "little")
 
 
 def ownership(optimizer: Any, layer: Any) -> Ownership:

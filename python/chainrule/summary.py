@@ -17,7 +17,24 @@ def summary_text(model: Any) -> str:
 
     A frozen layer is marked, and the parameters of all of them are counted below the total.
     """
-    rows = [("", "layer", "output", "parameters", "memory")]
+    rows, notes = summary_parts(model)
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    lines = [
+        "  ".join(
+            text.rjust(width) if column in (0, 3, 4) else text.ljust(width)
+            for column, (text, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+    rule = "-" * max(len(line) for line in lines)
+    last = len(model.layers) - len(rows) + 1  # of the lines below the layers, from behind
+    lines = [lines[0], rule, *lines[1:last], rule, *lines[last:]]
+    return "\n".join([*lines, *notes])
+
+
+def summary_parts(model: Any) -> tuple[list[tuple[str, ...]], list[str]]:
+    """Return the table's rows, the head first and the totals last, and the lines below it."""
+    rows: list[tuple[str, ...]] = [("", "layer", "output", "parameters", "memory")]
     total, total_bytes, frozen = 0, 0, 0
     for position, layer in enumerate(model.layers, 1):
         arrays = [np.asarray(getattr(layer, slot.name)) for slot in slots_of(layer)]
@@ -33,24 +50,12 @@ def summary_text(model: Any) -> str:
     rows.append(("", "total", "", f"{total:,}", memory_text(total_bytes)))
     if frozen:
         rows.append(("", "of it frozen", "", f"{frozen:,}", ""))
-    widths = [max(len(row[column]) for row in rows) for column in range(5)]
-    lines = [
-        "  ".join(
-            text.rjust(width) if column in (0, 3, 4) else text.ljust(width)
-            for column, (text, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
-    rule = "-" * max(len(line) for line in lines)
-    last = 2 if frozen else 1
-    lines = [lines[0], rule, *lines[1:-last], rule, *lines[-last:]]
-    lines += [
+    notes = [
         f"{name}: {part!r}"
         for name in ("loss", "optimizer", "accuracy")
         if (part := getattr(model, name)) is not None
     ]
-    lines.append(f"plan: {plan_text(model)}")
-    return "\n".join(lines)
+    return rows, [*notes, f"plan: {plan_text(model)}"]
 
 
 def memory_text(size: float) -> str:

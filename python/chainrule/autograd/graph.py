@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +16,6 @@ from .variable import Variable
 __all__ = ["Graph", "GraphEdge", "GraphRow"]
 
 LARGEST_DRAWN = 200  # nodes
-LARGEST_HTML = 30_000  # bytes
 LONGEST_TABLE = 60  # rows: the first and last ones
 
 
@@ -176,21 +174,23 @@ class Graph:
 
     def _repr_html_(self) -> str:
         """A picture as an image, where it is small enough, else a table."""
+        from ..seeing.html import LIMIT, Card, Table, escaped
         from .svg import drawing
 
         caption = f"Graph of {self._names[-1]}: {len(self)} nodes."
         if len(self) <= LARGEST_DRAWN:
-            alt, rows = html.escape(self._told(), quote=True), self.rows
+            alt, rows = escaped(self._told()), self.rows
             for heat in (True, False):
                 source = quote(drawing(rows, heat), safe=" !$*()+,-./:;=?@_'")
                 picture = (
                     f'<div style="overflow-x:auto"><img alt="{alt}" style="max-width:none" '
                     f'src="data:image/svg+xml,{source}"></div>'
                 )
-                if len(picture) <= LARGEST_HTML:
+                if len(picture) <= LIMIT:
                     return picture
             caption += ' The picture: .save("graph.svg").'
-        return _table_in_html(caption, self.cells())
+        head, *lines = self.cells()
+        return Card(caption, Table(head, lines)).html()
 
     def _told(self) -> str:
         """The graph in words, for those who do not see the picture."""
@@ -220,18 +220,3 @@ def text_of_constant(value: Any) -> str:
     if np.ndim(value) == 0:
         return f"{value.item() if hasattr(value, 'item') else value:.6g}"
     return f"array{np.shape(value)}"
-
-
-def _table_in_html(caption: str, lines: list[tuple[str, ...]]) -> str:
-    colours = ("", "", "color:#2462a8", "color:#b32d1e")
-    rows = [
-        "<tr>" + "".join(
-            f'<{tag} style="text-align:left;padding:1px 10px;{colour}">{html.escape(cell)}</{tag}>'
-            for cell, colour in zip(line, colours, strict=True)
-        ) + "</tr>"
-        for tag, line in zip(["th", *["td"] * len(lines)], lines, strict=False)
-    ]  # fmt: skip
-    return (
-        f'<div style="background:#fff;color:#222;padding:6px"><p>{html.escape(caption)}</p>'
-        f'<table style="font-family:monospace">{"".join(rows)}</table></div>'
-    )

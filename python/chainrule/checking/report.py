@@ -9,6 +9,7 @@ __all__ = ["GradientReport", "GradientRow"]
 
 WRONG = "WRONG"
 UNKNOWN = "not checkable"
+HEAD = ("array", "way", "gradient", "checked", "at kinks", "error", "tolerance", "verdict")
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,8 @@ class GradientReport:
         return all(self.rows) and any(row.checked for row in self.rows)
 
     def __str__(self) -> str:
-        head = ("array", "way", "gradient", "checked", "at kinks", "error", "tolerance", "verdict")
-        table = [head, *(row.cells() for row in self.rows)]
-        widths = [max(len(line[k]) for line in table) for k in range(len(head))]
+        table = [HEAD, *(row.cells() for row in self.rows)]
+        widths = [max(len(line[k]) for line in table) for k in range(len(HEAD))]
         lines = [
             "  ".join(
                 cell.rjust(width) if 2 <= k <= 6 else cell.ljust(width)
@@ -93,9 +93,10 @@ class GradientReport:
             for text in [line, *(f"    {hint}" for hint in row.hint.splitlines())]
         ]
         above = [self.title, lines[0], "-" * max(map(len, lines))]
-        return "\n".join([*above, *body, *self.notes, *filter(None, [self.plan]), self._end()])
+        return "\n".join([*above, *body, *self.notes, *filter(None, [self.plan]), self.end()])
 
-    def _end(self) -> str:
+    def end(self) -> str:
+        """Return the last line: what it all amounts to."""
         if any(row.verdict == WRONG for row in self.rows):
             return "the gradient is WRONG"
         unknown = sum(row.verdict == UNKNOWN for row in self.rows)
@@ -104,3 +105,8 @@ class GradientReport:
         return f"all {len(self.rows)} arrays agree" if self else "nothing could be checked"
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from ..seeing.cards import report_card
+
+        return report_card(self).html()

@@ -65,7 +65,7 @@ def digits(output: Path) -> None:
     _check(model, training[0][:32], training[1][:32])
     _race(digits_model, training, settings)
     _draw(output / "chainrule-digits.png",
-          lambda: pictures.digits_picture(history, *test, read))  # fmt: skip
+          lambda: pictures.digits_picture(history, model, *test))  # fmt: skip
 
 
 def sine(output: Path) -> None:
@@ -117,10 +117,8 @@ def spiral(output: Path) -> None:
     print(f"training accuracy: {100 * reached:.1f} %")
     _check(model, training[0][::10], y[::10])
     _race(spiral_model, training, {"epochs": 1_000})
-    title = f"Three arms, {100 * reached:.1f} % of the points right"
     _draw(output / "chainrule-spiral.png",
-          lambda: pictures.spiral_picture(*training, history,
-                                          lambda mesh: _classes(model, mesh), title))  # fmt: skip
+          lambda: pictures.spiral_picture(*training, history, model))  # fmt: skip
 
 
 def spiral_model() -> chainrule.Model:

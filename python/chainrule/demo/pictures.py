@@ -1,4 +1,4 @@
-"""The demos' pictures, and one look for all of them; the only module that imports matplotlib."""
+"""The demos' pictures, and one look for all of them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import plot
+
 __all__ = ["BLUE", "GREY", "ORANGE", "RED", "digits_picture", "pyplot", "save_picture",
            "sine_picture", "spiral_picture"]  # fmt: skip
 
 BLUE, ORANGE, RED, GREY = "#2462a8", "#e08214", "#c0392b", "#8a8f98"
-ARMS = ("#2462a8", "#e08214", "#3a8f5b")
 
 LOOK: dict[Any, Any] = {
     "axes.axisbelow": True,
@@ -64,45 +65,18 @@ def save_picture(figure: Any, path: Path) -> Path:
     return path
 
 
-def digits_picture(
-    history: Any,
-    images: NDArray[Any],
-    truth: NDArray[np.int64],
-    read: NDArray[np.int64],
-) -> Any:
+def digits_picture(history: Any, model: Any, images: NDArray[Any], truth: NDArray[Any]) -> Any:
     """Loss and accuracy per epoch, the confusion matrix, and some of the misread digits."""
     plt = pyplot()
     figure = plt.figure(figsize=(11.5, 4.9), layout="constrained")
     curves, matrix, mistakes = figure.subfigures(1, 3, width_ratios=[1.05, 1.25, 0.95])
-    loss, accuracy = curves.subplots(2, 1, sharex=True)
-    epochs = np.arange(1, len(history.loss) + 1)
-    for axes, name, title in ((loss, "loss", "Loss"), (accuracy, "accuracy", "Accuracy, %")):
-        factor = 100 if name == "accuracy" else 1
-        axes.plot(epochs, factor * history[name], color=BLUE, label="training")
-        axes.plot(epochs, factor * history[f"validation_{name}"], color=ORANGE, label="test")
-        axes.set_title(title)
-    loss.set_yscale("log")
-    accuracy.set_ylim(88, 100.5)
-    accuracy.set_xlabel("epoch")
-    accuracy.legend(loc="lower right")
-    _confusion(matrix.subplots(), truth, read)
-    _misread(mistakes, images, truth, read)
-    return figure
-
-
-def _confusion(axes: Any, truth: NDArray[np.int64], read: NDArray[np.int64]) -> None:
-    counts = np.zeros((10, 10), dtype=np.int64)
-    np.add.at(counts, (truth, read), 1)
-    right = np.eye(10, dtype=np.bool_)
-    shade = np.where(right, 0.55 * counts / counts.max(), np.where(counts > 0, -0.8, 0.0))
-    axes.imshow(shade, cmap="RdBu", vmin=-1.4, vmax=1.4)
-    for row, column in np.argwhere(counts > 0):
-        axes.text(column, row, counts[row, column], ha="center", va="center", fontsize=9.5)
-    axes.set(xticks=range(10), yticks=range(10), xlabel="read as", ylabel="digit")
-    axes.set_title(f"Confusion: {int(counts[right].sum())} of {len(truth)} test digits right")
+    history.plot(axes=curves.subplots(2, 1, sharex=True))
+    axes = plot.confusion(model, images, truth, axes=matrix.subplots())
     axes.grid(False)
-    axes.tick_params(length=0)
+    axes.set(xlabel="read as", ylabel="digit")
     axes.set_anchor("N")
+    _misread(mistakes, images, truth, np.argmax(model.predict(images), axis=1))
+    return figure
 
 
 def _misread(
@@ -142,31 +116,12 @@ def sine_picture(
     return figure
 
 
-def spiral_picture(
-    X: NDArray[Any], y: NDArray[Any], history: Any, classify: Any, title: str
-) -> Any:
-    """The points over the regions that `classify` gives; loss and accuracy per epoch."""
+def spiral_picture(X: NDArray[Any], y: NDArray[Any], history: Any, model: Any) -> Any:
+    """The points over the regions that the model gives; loss and accuracy per epoch."""
     plt = pyplot()
-    from matplotlib.colors import ListedColormap
-
     figure = plt.figure(figsize=(10, 5.2), layout="constrained")
     grid = figure.add_gridspec(2, 2, width_ratios=[1.35, 1])
-    axes = figure.add_subplot(grid[:, 0])
-    side = np.linspace(-1.15, 1.15, 400)
-    mesh = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
-    regions = classify(mesh).reshape(400, 400)
-    colors = ListedColormap(ARMS)
-    axes.imshow(
-        regions, extent=(-1.15, 1.15, -1.15, 1.15), origin="lower", cmap=colors, alpha=0.28,
-        vmin=0, vmax=2,
-    )  # fmt: skip
-    axes.scatter(*X.T, c=y, cmap=colors, s=16, edgecolor="white", linewidth=0.5, vmin=0, vmax=2)
-    axes.set_title(title)
+    axes = plot.decision_regions(model, X, y, axes=figure.add_subplot(grid[:, 0]))
     axes.grid(False)
-    for row, name, label in ((0, "loss", "Loss"), (1, "accuracy", "Accuracy, %")):
-        curve = figure.add_subplot(grid[row, 1])
-        values = history[name] * (100 if row else 1)
-        curve.plot(np.arange(1, len(values) + 1), values, color=BLUE)
-        curve.set_title(label)
-    curve.set_xlabel("epoch")
+    history.plot(axes=[figure.add_subplot(grid[row, 1]) for row in range(2)])
     return figure

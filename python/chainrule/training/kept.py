@@ -1,18 +1,27 @@
 """Plans that a model keeps: the structure of its last trainings and memory for them, no values.
 
 Making a plan takes longer than many a step. Parameters, the optimizer's arrays, settings and
-samples are read anew each time that a plan begins. A plan that has served one batch also has a
-short way for the next ones of that size (see short_way.py).
+samples are read anew each time that a plan begins. A plan that has served also has a short way for
+the next training of its form (see short_way.py).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import _core
-from .network import Network
+from .network import Layers, Network
 
 MOST = 2  # plans: of training and of gradients, or of whole batches and a last one
+
+
+class Way(NamedTuple):
+    """A short way and what it was made for: the model's layers, as they are and by their places."""
+
+    network: Network
+    way: _core.ShortWay
+    objects: tuple[Any, ...]
+    layers: Layers
 
 
 def plans_of(model: Any) -> dict[Network, _core.Plan]:
@@ -21,9 +30,10 @@ def plans_of(model: Any) -> dict[Network, _core.Plan]:
     return plans
 
 
-def short_ways_of(model: Any) -> dict[int, tuple[Network, _core.ShortWay]]:
-    """Return the short ways that a model keeps, by the number of samples."""
-    ways: dict[int, Any] = model.__dict__.setdefault("_short_ways", {})
+def short_ways_of(model: Any) -> dict[Any, Way]:
+    """Return the short ways that a model keeps: by the form of a request, and for one step by the
+    number of samples."""
+    ways: dict[Any, Way] = model.__dict__.setdefault("_short_ways", {})
     return ways
 
 
@@ -31,7 +41,13 @@ def taken_plan(model: Any, network: Network) -> _core.Plan:
     """Return the model's plan of this structure, which is the caller's until it is put back."""
     drop_short_way(model, network)
     plan = plans_of(model).pop(network, None)
-    return _core.Plan(network) if plan is None else plan
+    if plan is not None:
+        return plan
+    try:
+        return _core.Plan(network)
+    except MemoryError:
+        release(model)  # what is kept for reuse is in the way
+        return _core.Plan(network)
 
 
 def put_back(model: Any, network: Network, plan: _core.Plan) -> None:
@@ -46,10 +62,10 @@ def put_back(model: Any, network: Network, plan: _core.Plan) -> None:
 
 
 def drop_short_way(model: Any, network: Network) -> None:
-    """Forget the short way of a structure."""
+    """Forget the short ways of a structure."""
     ways = short_ways_of(model)
-    if network.batch_size in ways and ways[network.batch_size][0] == network:
-        del ways[network.batch_size]
+    for key in [key for key, way in ways.items() if way.network == network]:
+        del ways[key]
 
 
 def release(model: Any) -> None:

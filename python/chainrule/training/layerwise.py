@@ -259,6 +259,10 @@ class LayerwiseRunner:
         """Forget the sums of gradients."""
         self._sums = {}
 
+    def read_unchanged(self) -> bool:
+        """Nothing is known of the classes between their steps: False."""
+        return False
+
     def stop(self) -> None:
         """End the training after the steps done."""
         self.done = True

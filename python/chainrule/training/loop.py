@@ -31,12 +31,15 @@ STRETCH = 0.02  # seconds a runner may go without Python
 
 
 def runner_for(model: Any, request: TrainingRequest, monitors: Monitors | None = None) -> Runner:
-    """Return the compiled plan's runner where there can be one, else the layer-wise one."""
+    """Return the compiled plan's runner where it can and may be one, else the layer-wise one."""
+    # a plan has targets of one form
+    planned = request.engine != "classes" and not request.mixes_targets
+    again = PlanRunner.again(model, request, monitors) if planned else None
+    if again is not None:
+        return again
     begin_steps(model, request.epochs * request.updates)
-    if request.mixes_targets:  # a plan has targets of one form
-        return LayerwiseRunner(model, request)
     try:
-        return PlanRunner(model, request, monitors)
+        return PlanRunner(model, request, monitors) if planned else LayerwiseRunner(model, request)
     except NoPlan:
         return LayerwiseRunner(model, request)
 
@@ -226,11 +229,12 @@ class Loop:
                 callback.on_epoch_end(len(self.history), dict(logs))
         if self.model.stop_training:
             runner.stop()
+        if runner.read_unchanged():
+            return
         left = self.request.epochs - len(self.history)
         if left > 0 and not runner.done:
-            begin_steps(
-                self.model, left * self.request.updates
-            )  # a callback may have put another optimizer there
+            # a callback may have put another optimizer there
+            begin_steps(self.model, left * self.request.updates)
         runner.read_back()
 
     def _logs(self) -> dict[str, float]:

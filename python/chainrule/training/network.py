@@ -325,6 +325,16 @@ def check_parameters(layers: Layers) -> None:
 
 def check_samples(layers: Layers, metric: str, request: TrainingRequest) -> None:
     """Raise NoPlan for samples that the core would see otherwise than the classes do."""
+    check_forms(layers.stages[-1].dense.n_neurons, metric, request)
+    samples = [request.X, request.y, *(request.validation or ())[:2]]
+    for layer in layers.parametric:
+        for slot in slots_of(layer):
+            if any(np.may_share_memory(getattr(layer, slot.name), each) for each in samples):
+                raise NoPlan("a parameter and the samples share memory")
+
+
+def check_forms(n_outputs: int, metric: str, request: TrainingRequest) -> None:
+    """Raise NoPlan for samples of another form than the core takes."""
     X, y = request.X, request.y
     if X.ndim != 2 or X.dtype.kind not in "fiub":
         raise NoPlan("the samples are no matrix of numbers")
@@ -332,12 +342,7 @@ def check_samples(layers: Layers, metric: str, request: TrainingRequest) -> None
         raise NoPlan(f"the samples are {X.dtype}")
     if y.ndim != 2 and y.dtype.kind != "i":
         raise NoPlan("the targets are not of rank 2")
-    check_targets(metric, y, layers.stages[-1].dense.n_neurons)
-    samples = [X, y, *(request.validation or ())[:2]]
-    for layer in layers.parametric:
-        for slot in slots_of(layer):
-            if any(np.may_share_memory(getattr(layer, slot.name), each) for each in samples):
-                raise NoPlan("a parameter and the samples share memory")
+    check_targets(metric, y, n_outputs)
 
 
 def check_targets(metric: str, y: Array, n_outputs: int) -> None:

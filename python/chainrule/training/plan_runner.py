@@ -12,16 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import _core
 from ..arrays import Array
 from ..history import History
 from ..multipliers import decay_multipliers, rate_multipliers, shares_of
 from ..optimizer_state import set_steps, state_arrays, steps_of
 from .busy import parameter_lock
-from .kept import put_back, taken_plan
+from .kept import Way, plans_of, put_back, taken_plan
 from .monitors import Monitors
 from .network import Layers, Network, NoPlan, counts_of, described, layers_of, network_of
 from .request import StepRecord, TrainingRequest
-from .short_way import remember
+from .short_way import known_way, remember, short_way
 
 AHEAD = 4096  # steps whose schedules are handed over at a time
 
@@ -32,13 +33,21 @@ class PlanRunner:
     """Runs a training request in the core; see `Runner`."""
 
     def __init__(
-        self, model: Any, request: TrainingRequest, monitors: Monitors | None = None
+        self,
+        model: Any,
+        request: TrainingRequest,
+        monitors: Monitors | None = None,
+        known: Way | None = None,
     ) -> None:
         self.model = model
         self.request = request
         self.monitors = monitors
-        self._layers = layers_of(model)
-        self._network = network_of(model, self._layers, request)
+        self._known = known  # the way of an earlier training, as long as nothing has changed
+        if known is None:
+            self._layers = layers_of(model)
+            self._network = network_of(model, self._layers, request)
+        else:
+            self._layers, self._network = known.layers, known.network
         self._samples = (plain(request.X), plain(request.y), request.sample_weight)
         self._validation = None
         if request.validation is not None:
@@ -48,13 +57,41 @@ class PlanRunner:
         self._order: NDArray[np.int64] | None = None
         self._held: list[tuple[dict[str, Any], str, Array]] = []
         self._written_back = True  # the Python objects are up to date, or ahead after a callback
-        self._make_plan()
+        # between plan and model: of an earlier training, or since a callback has been there
+        self._way: _core.ShortWay | None = None if known is None else known.way
+        self._by_way = False  # what was read last came by it
+        if known is None:
+            self._make_plan()
+        else:
+            self._plan = plans_of(model).pop(self._network)
+            self._begin()
         model._batch_size = request.batch_size
+
+    @classmethod
+    def again(
+        cls, model: Any, request: TrainingRequest, monitors: Monitors | None
+    ) -> PlanRunner | None:
+        """Return a runner by the way of an earlier training; None where there is none.
+
+        Nothing has changed then since that training but values.
+        """
+        known = known_way(model, request)
+        if known is None or known.network not in plans_of(model):
+            return None
+        runner = cls(model, request, monitors, known)
+        if runner.read_unchanged():
+            return runner
+        put_back(model, known.network, runner._plan)
+        return None
 
     def _make_plan(self) -> None:
         """Begin a plan for the epochs that are left."""
-        request = self.request
         self._plan = taken_plan(self.model, self._network)
+        self._begin()
+        self._load()
+
+    def _begin(self) -> None:
+        request = self.request
         self._plan.begin(
             self._samples,
             self._validation,
@@ -64,10 +101,10 @@ class PlanRunner:
             precision=request.precision or 0.0,
             monitors=() if self.monitors is None else self.monitors.rows(),
         )
-        self._load()
 
     def _load(self) -> None:
         """Hand the parameters, the optimizer's arrays and its settings to the core."""
+        self._by_way = False
         optimizer, layers = self.model.optimizer, self._layers
         self._arrays = arrays_of(optimizer.states, layers, self._network)
         self._plan.load(*self._arrays)
@@ -189,6 +226,9 @@ class PlanRunner:
             return
         self._written_back = True
         with parameter_lock(self.model):
+            if self._way is not None and self._by_way:
+                self._way.write()
+                return
             self._plan.store(*self._arrays)
         optimizer = self.model.optimizer
         optimizer.iterations = self._plan.iterations
@@ -213,6 +253,7 @@ class PlanRunner:
         """
         if self.done:
             return
+        self._by_way, self._known = False, None
         try:
             self._layers = layers_of(self.model)
             network = network_of(self.model, self._layers, self.request)
@@ -223,8 +264,10 @@ class PlanRunner:
             ) from None
         if network == self._network:
             self._load()
+            self._way = short_way(self.model, self._layers, network, self._plan)
             return
         self._epochs_before += self._plan.epoch - 1
+        self._way, self._by_way = None, False
         put_back(self.model, self._network, self._plan)
         self._network = network
         self._make_plan()
@@ -246,14 +289,31 @@ class PlanRunner:
         made = tuple((next(new), None if biases is None else next(new)) for _, biases in stages)
         return places, made, made_scale
 
+    def read_unchanged(self) -> bool:
+        """Read values again where nothing but values has changed; else do nothing: False."""
+        if self.done or self._way is None:
+            return False
+        model = self.model
+        self._by_way = self._way.read(
+            model.layers,
+            model.trainable_layers,
+            model.loss,
+            model.optimizer,
+            model.accuracy,
+            float(self.request.clip_norm or 0.0),
+        )
+        return self._by_way
+
     def stop(self) -> None:
         """End the training after the steps done."""
         self._plan.stop()
 
     def close(self) -> None:
         """Give the plan back to the model, without the samples."""
+        self._way, self._by_way = None, False
         put_back(self.model, self._network, self._plan)
-        remember(self.model, self._layers, self._network, self.request)
+        if self._known is None:
+            remember(self.model, self._layers, self._network, self.request)
 
 
 def plain(array: Array) -> Array:

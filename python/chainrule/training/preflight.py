@@ -134,6 +134,7 @@ def checked_settings(
     clip_norm: Any,
     drop_last: Any,
     accumulate: Any,
+    engine: Any,
 ) -> dict[str, Any]:
     """Return what of a request needs no samples."""
     n_epochs = as_count(epochs, "epochs", 0)
@@ -141,6 +142,8 @@ def checked_settings(
         raise ValueError(
             f"on_nonfinite: expected 'raise', 'stop' or 'ignore', got {on_nonfinite!r}"
         )
+    if engine is not None and engine != "classes":
+        raise ValueError(f"engine: expected 'classes' or None, got {engine!r}")
     clip = None if clip_norm is None else as_number(clip_norm, "clip_norm")
     if clip == 0:
         raise ValueError("clip_norm: expected a number above 0, got 0")
@@ -150,6 +153,7 @@ def checked_settings(
         "rng": None if rng is None else as_generator(rng),
         "on_nonfinite": on_nonfinite,
         "clip_norm": clip,
+        "engine": engine,
         "drop_last": checked_flag(drop_last, "drop_last"),
         "accumulate": as_count(accumulate, "accumulate", 1),
     }

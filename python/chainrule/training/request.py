@@ -72,6 +72,8 @@ class TrainingRequest:
     on_nonfinite : "raise", "stop" or "ignore"
     clip_norm : float or None
         Largest global L2 norm of the gradients of all parameters that learn.
+    engine : "classes" or None
+        Whether the classes are to run layer by layer, whatever the plan could do.
     best_epoch : "validation_loss", "validation_accuracy" or None
         What chooses the epoch whose parameters are put back at the end.
     objective : Objective
@@ -97,6 +99,7 @@ class TrainingRequest:
     sample_weight: Weights | None = None
     on_nonfinite: str = "raise"
     clip_norm: float | None = None
+    engine: str | None = None
     best_epoch: str | None = None
     objective: Objective = PLAIN
     feature_names: tuple[str, ...] | None = None
@@ -217,6 +220,9 @@ class Runner(Protocol):
 
     def read_rate(self) -> None:
         """Read the optimizer's settings again, and nothing else, at the end of an epoch."""
+
+    def read_unchanged(self) -> bool:
+        """Read values again where nothing but values has changed; else do nothing: False."""
 
     def stop(self) -> None:
         """End the training after the steps done."""

@@ -8,14 +8,15 @@ new, gone or has another value leads back to the long way, and so does a change 
 from __future__ import annotations
 
 import contextlib
+import operator
 from typing import Any
 
 from .. import _core
 from ..optimizer_state import state_kinds
 from ..parameters import names_of, slots_named
 from .busy import parameter_lock
-from .kept import plans_of, short_ways_of
-from .network import Layers, Network, Parameter, described
+from .kept import Way, plans_of, short_ways_of
+from .network import Layers, Network, NoPlan, Parameter, check_forms, described
 from .request import PLAIN, StepRecord, TrainingRequest
 
 OF_OPTIMIZER = frozenset(
@@ -34,35 +35,70 @@ OF_ACCURACY = {"accumulated_sum", "accumulated_count", "precision", "learned_pre
 
 
 def remember(model: Any, layers: Layers, network: Network, request: TrainingRequest) -> None:
-    """Let the model have a short way for batches such as this request's, where there can be one."""
+    """Let the model have a short way for requests such as this one, where there can be one."""
+    found = short_way(model, layers, network, plans_of(model)[network])
+    if found is None:
+        return
+    way = Way(network, found, tuple(model.layers), layers)
+    ways = short_ways_of(model)
+    ways[form_of(request)] = way
+    # the next batch is asked for without an objective
+    if request.steps == 1 and not network.keeps_gradients and request.objective == PLAIN:
+        ways[request.batch_size] = way
+
+
+def form_of(request: TrainingRequest) -> tuple[Any, ...]:
+    """Return what of a request makes the structure of its plan, beside the model."""
+    clips, labels = request.clip_norm is not None, request.y.ndim == 1
+    return request.batch_size, clips, request.accumulate, labels, request.objective
+
+
+def known_way(model: Any, request: TrainingRequest) -> Way | None:
+    """Return the way of an earlier training of this form by the very layers; None where none is."""
+    way = short_ways_of(model).get(form_of(request))
+    if way is None or len(way.objects) != len(model.layers):
+        return None
+    if not all(map(operator.is_, way.objects, model.layers)):
+        return None
+    try:
+        check_forms(way.network.stages[-1].n_neurons, way.network.metric, request)
+    except NoPlan:
+        return None
+    return way
+
+
+def short_way(
+    model: Any, layers: Layers, network: Network, plan: _core.Plan
+) -> _core.ShortWay | None:
+    """Return the short way between the model and its plan; None where there can be none.
+
+    Schedules are asked in Python, and a setting that is no plain value cannot be compared.
+    """
     optimizer = model.optimizer
-    scheduled = (optimizer.schedule, optimizer.weight_decay_schedule)
-    dropouts = [each for each in layers.dropouts if each is not None]
-    if network.keeps_gradients or any(each is not None for each in scheduled):
-        return
-    if request.objective != PLAIN:  # the next batch is asked for without one
-        return
-    if request.steps != 1 or any(each.schedule is not None for each in dropouts):
-        return
+    scheduled = [optimizer.schedule, optimizer.weight_decay_schedule]
+    scheduled += [each.schedule for each in layers.dropouts if each is not None]
     places = {id(layer): place for place, layer in enumerate(model.layers)}
-    if not all(id(layer) in places for layer in model.trainable_layers):
-        return
+    if any(each is not None for each in scheduled):
+        return None
+    known = [*model.trainable_layers, *layers.parametric, *layers.dropouts]
+    if not all(each is None or id(each) in places for each in known):
+        return None
     parts = [(layer, frozenset(of_layer(layer))) for layer in model.layers]
     parts += [
         (model.loss, frozenset({*OF_LOSS, *type(model.loss).transient})),
         (optimizer, OF_OPTIMIZER),
         (model.accuracy, frozenset(OF_ACCURACY)),
     ]
-    with contextlib.suppress(ValueError):  # a part has a setting that is no plain value
-        way = _core.ShortWay(
-            plans_of(model)[network],
+    with contextlib.suppress(ValueError):
+        return _core.ShortWay(
+            plan,
             tuple(parts),
             [places[id(layer)] for layer in model.trainable_layers],
             places_of(layers, network, optimizer.states, places),
             tuple(None if each is None else places[id(each)] for each in layers.dropouts),
             [float(each) for each in optimizer.hyper()],
         )
-        short_ways_of(model)[request.batch_size] = (network, way)
+    return None
 
 
 def of_layer(layer: Any) -> list[str]:
@@ -105,7 +141,7 @@ def short_step(model: Any, X: Any, y: Any, sample_weight: Any) -> StepRecord | N
         return None
     with parameter_lock(model):
         record = _core.short_step(
-            found[1],
+            found.way,
             model.layers,
             model.trainable_layers,
             model.loss,
