@@ -318,7 +318,7 @@ def test_frames_that_do_not_fit_are_refused(change: Any, error: type, text: str)
 
 def test_dates_are_refused_with_a_hint() -> None:
     pandas = pytest.importorskip("pandas")
-    with pytest.raises(TypeError, match="column 'day'.*turn dates into numbers"):
+    with pytest.raises(TypeError, match=r"column 'day'.*turn dates into numbers"):
         classifier().fit(frame().assign(day=pandas.Timestamp("2020-01-01")), labels())
 
 
