@@ -18,6 +18,8 @@ IN_WHEEL = (
     "chainrule/data/README.md",
     "chainrule/data/digits.npz",
     "chainrule/py.typed",
+    "chainrule/seeing/page.css",
+    "chainrule/seeing/page.js",
 )
 IN_SDIST = (
     "CMakeLists.txt",

@@ -82,6 +82,7 @@ CONSTRUCTORS = {
     "ReduceLearningRateOnPlateau": (
         "(monitor='validation_loss', factor=0.1, patience=10, min_delta=0.0, cooldown=0, least=0.0)"
     ),
+    "Record": "(kind='gradients', every=10)",
 }
 
 LAYER = {
@@ -142,7 +143,8 @@ METHODS: dict[str, dict[str, str]] = {
             "(X, y, *, epochs=1, batch_size=None, print_every=None, validation_data=None, "
             "shuffle=False, rng=None, progress=None, callbacks=(), sample_weight=None, "
             "check_finite=True, on_nonfinite='raise', clip_norm=None, validation_split=None, "
-            "class_weight=None, best_epoch=None, drop_last=False, accumulate=1, engine=None)"
+            "class_weight=None, best_epoch=None, drop_last=False, accumulate=1, engine=None, "
+            "record=None)"
         ),
     },
     "Callback": {

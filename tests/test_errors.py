@@ -414,7 +414,7 @@ def test_whole_numbers_are_not_converted_as_a_whole() -> None:
         model, values, Y, epochs=1, batch_size=4, validation_data=(values, Y),
         validation_split=None, shuffle=False, rng=None, sample_weight=None, class_weight=None,
         best_epoch=None, drop_last=False, accumulate=1, engine=None, check_finite_data=True,
-        on_nonfinite="raise", clip_norm=None, callbacks=[],
+        on_nonfinite="raise", clip_norm=None, record=None, callbacks=[],
     )  # fmt: skip
     assert request.X is values
     assert request.validation is not None and request.validation[0] is values

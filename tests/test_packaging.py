@@ -47,7 +47,17 @@ def test_submodules_that_are_imported_late() -> None:
         _ = chainrule.plots  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("name", ["py.typed", "_core.pyi", "data/digits.npz", "data/README.md"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "py.typed",
+        "_core.pyi",
+        "data/digits.npz",
+        "data/README.md",
+        "seeing/page.js",
+        "seeing/page.css",
+    ],
+)
 def test_the_package_brings_its_files(name: str) -> None:
     assert (PACKAGE / name).is_file()
 

@@ -93,7 +93,7 @@ PyPlan::PyPlan(const py::object& network) : description_(description_of(network)
 }
 
 void PyPlan::begin(const py::object& samples, const py::object& validation, std::int64_t epochs, bool stop_on_nonfinite, bool drops_last, double precision,
-                   const py::object& monitors) {
+                   const py::object& monitors, std::int64_t notes_every, std::int64_t steps_before) {
     model::Work work;
     work.samples = samples_of(samples, description_.network);
     work.validation = samples_of(validation, description_.network);
@@ -101,6 +101,8 @@ void PyPlan::begin(const py::object& samples, const py::object& validation, std:
     work.nonfinite = stop_on_nonfinite ? model::Nonfinite::stop : model::Nonfinite::ignore;
     work.drops_last = drops_last;
     work.precision = precision;
+    work.notes_every = notes_every;
+    work.steps_before = steps_before;
     work.monitors = monitors_of(monitors);
     if (work.samples.count < (drops_last ? description_.network.batch_size : 1)) throw std::invalid_argument("samples: expected at least one batch");
     plan_->begin(work);
@@ -134,6 +136,55 @@ double PyPlan::gradients(const py::object& flat, const py::object& dropped) {
     Index factors = static_cast<Index>(description_.network.stages.size() + 1);
     const double* const shares = factors_of(dropped, "dropped", 1, factors);
     return description_.is_double ? gradients_as<double>(flat, shares) : gradients_as<float>(flat, shares);
+}
+
+// Where an array of the whole batch is written, or None.
+template <class T> T* seen_array(const py::object& object, const char* name, Index rows, Index columns) {
+    return object.is_none() ? nullptr : array_of<T>(object, name, rows, columns);
+}
+
+template <class T> double PyPlan::observe_as(const py::object& flat, const py::object& dropped, const py::object& object) {
+    const model::Network& network = description_.network;
+    Fields fields(object, 3, "seen");
+    model::Seen<T> seen;
+    seen.inputs = seen_array<T>(fields.next(), "inputs", count_, network.n_inputs());
+    seen.dinputs = seen_array<T>(fields.next(), "dinputs", count_, network.n_inputs());
+    const py::tuple stages = fields.next_as<py::tuple>();
+    if (py::len(stages) != network.stages.size()) throw std::invalid_argument("seen: expected arrays of each stage");
+    for (std::size_t s = 0; s < network.stages.size(); ++s) {
+        Fields arrays(stages[s], 6, "stage");
+        model::StageSeen<T> stage;
+        for (T** const place : {&stage.product, &stage.output, &stage.dropped, &stage.dproduct, &stage.doutput, &stage.ddropped})
+            *place = seen_array<T>(arrays.next(), "values", count_, network.stages[s].n_neurons);
+        seen.stages.push_back(stage);
+    }
+    model::Plan<T>& plan = static_cast<model::Plan<T>&>(*plan_);
+    plan.watch(&seen);
+    struct End {
+        model::Plan<T>& plan;
+        ~End() { plan.watch(nullptr); }
+    } end{plan};
+    return gradients(flat, dropped);
+}
+
+double PyPlan::observe(const py::object& flat, const py::object& dropped, const py::object& seen) {
+    if (!description_.network.observed) throw std::logic_error("observe: expected a network that can be observed");
+    return description_.is_double ? observe_as<double>(flat, dropped, seen) : observe_as<float>(flat, dropped, seen);
+}
+
+py::tuple PyPlan::take_notes() {
+    const model::Noted& noted = plan_->noted();
+    const Index count = static_cast<Index>(noted.steps.size()), parts = static_cast<Index>(1 + description_.network.stages.size());
+    NewArray<double> steps({count});
+    NewArray<double> values({count, parts, 7});
+    std::copy(noted.steps.begin(), noted.steps.end(), steps.data());
+    double* place = values.data();
+    for (const model::Notes& each : noted.rows)
+        for (const double value : {each.gradient.weights, each.gradient.biases, each.step.weights, each.step.biases, each.parameters.weights,
+                                   each.parameters.biases, static_cast<double>(each.dead)})
+            *place++ = value;
+    plan_->forget_noted();
+    return py::make_tuple(py::reinterpret_steal<py::object>(steps.release()), py::reinterpret_steal<py::object>(values.release()));
 }
 
 const std::int64_t* PyPlan::places_of(const py::object& order) {
@@ -245,12 +296,17 @@ void bind_plan(py::module_& module) {
     py::class_<PyPlan>(module, "Plan", "A compiled training plan; `chainrule.training.network` describes the network.")
         .def(py::init<const py::object&>(), py::arg("network"))
         .def("begin", &PyPlan::begin, py::arg("samples"), py::arg("validation"), py::arg("epochs"), py::arg("stop_on_nonfinite"), py::arg("drops_last"),
-             py::arg("precision"), py::arg("monitors"), "Begin a training of other samples in the same memory.")
+             py::arg("precision"), py::arg("monitors"), py::arg("notes_every") = 0, py::arg("steps_before") = 0,
+             "Begin a training of other samples in the same memory.")
         .def("end", &PyPlan::end, "Let the samples go.")
         .def("set_counts", [](PyPlan& self, const py::object& counts) { self.plan().set_counts(counts_of(counts)); }, py::arg("counts"),
              "Where the training stands; steps_taken and forwards count from here.")
         .def("gradients", &PyPlan::gradients, py::arg("flat"), py::arg("dropped"),
              "Write the gradients of the first batch, penalties included, into one array; return the loss. `dropped`: factors of the dropped shares, or None.")
+        .def("observe", &PyPlan::observe, py::arg("flat"), py::arg("dropped"), py::arg("seen"),
+             "Do what `gradients` does, and write what the pass computes into the arrays that are not None.")
+        .def("take_notes", &PyPlan::take_notes, "Numbers of the steps that were noted since the last call, and of each part: sums of squares "
+             "of gradients, steps and parameters, each of weights and biases, and dead units.")
         .def("run", &PyPlan::run, py::arg("max_steps"), py::arg("seconds"), py::arg("order"), py::arg("factors"),
              "Run whole steps until max_steps are done, the factors used up or the seconds gone by; return their number.")
         .def("load", &PyPlan::load, py::arg("stages"), py::arg("scale"), "Read parameters and optimizer arrays.")
@@ -268,6 +324,7 @@ void bind_plan(py::module_& module) {
         .def_property_readonly("step", [](const PyPlan& self) { return self.plan().step(); })
         .def_property_readonly("validating", [](const PyPlan& self) { return self.plan().validating(); })
         .def_property_readonly("steps_taken", [](const PyPlan& self) { return self.plan().steps_taken(); })
+        .def_property_readonly("updates", [](const PyPlan& self) { return self.plan().updates(); })
         .def_property_readonly("forwards", [](const PyPlan& self) { return self.plan().forwards(); })
         .def_property_readonly("iterations", [](const PyPlan& self) { return self.plan().schedule.iterations; })
         .def_property_readonly("nonfinite", [](const PyPlan& self) { return self.plan().nonfinite(); })

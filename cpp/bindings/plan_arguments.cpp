@@ -68,7 +68,7 @@ void check_targets(const model::Samples& samples, const model::Network& network,
 }  // namespace
 
 Description description_of(const py::object& object) {
-    Fields fields(object, 15, "network");
+    Fields fields(object, 17, "network");
     Description result;
     model::Network& network = result.network;
     const std::string dtype = fields.next_as<std::string>();
@@ -88,6 +88,8 @@ Description description_of(const py::object& object) {
     network.loss_factor = fields.next_as<double>();
     network.batch_objective = fields.next_as<bool>();
     result.engine = model::engine_kind(fields.next_as<std::string>());
+    network.noted = fields.next_as<bool>();
+    network.observed = fields.next_as<bool>();
     model::check(network);
     return result;
 }

@@ -12,7 +12,7 @@ class PyPlan {
   public:
     explicit PyPlan(const py::object& network);
     void begin(const py::object& samples, const py::object& validation, std::int64_t epochs, bool stop_on_nonfinite, bool drops_last, double precision,
-               const py::object& monitors);
+               const py::object& monitors, std::int64_t notes_every, std::int64_t steps_before);
     void end();
     void load(const py::tuple& stages, const py::object& scale);
     void store(const py::tuple& stages, const py::object& scale) const;
@@ -22,6 +22,9 @@ class PyPlan {
     void set_schedule(double learning_rate, double decay, double weight_decay, std::int64_t iterations, double clip_norm, const std::vector<double>& settings);
     std::int64_t run(std::int64_t max_steps, double seconds, const py::object& order, const py::object& factors);
     double gradients(const py::object& flat, const py::object& dropped);
+    double observe(const py::object& flat, const py::object& dropped, const py::object& seen);
+    // (steps (k,), notes (k, 1 + stages, 7)) since the last call.
+    py::tuple take_notes();
     py::tuple step_record() const;
     // (count, (loss, data_loss, regularization_loss, accuracy, rate, seconds, validation_loss, validation_accuracy)).
     py::tuple take_epochs();
@@ -34,6 +37,7 @@ class PyPlan {
     const py::object& validation() const { return validation_; }
 
   private:
+    template <class T> double observe_as(const py::object& flat, const py::object& dropped, const py::object& seen);
     template <class T> double gradients_as(const py::object& flat, const double* dropped);
     // An order is checked and copied once, when it comes first: it is as long as the samples are many, and an epoch may take
     // hundreds of stretches.

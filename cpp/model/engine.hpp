@@ -58,6 +58,7 @@ struct Batch {
     const double* weights;       // (n), or null
     bool training;               // dropout acts, gradients are computed
     bool same_as_before;         // the inputs and targets are those of the previous call
+    bool noted;                  // which units give 0 for every sample is noted; in networks with room for it
     Index step_first, step_rows;  // the samples of its step: its own, or those of all batches that make one
     const Stream* streams;       // of the masks
     std::uint64_t forwards;      // done since the streams were counted
@@ -87,6 +88,26 @@ struct InStep {
     double penalty_factor;
 };
 
+// Where a pass of an observed network writes what it computes, row-major, for the whole batch. Null: not wanted.
+template <class T> struct StageSeen {
+    T *product = nullptr, *output = nullptr, *dropped = nullptr;     // of the dense layer, its activation, its dropout
+    T *dproduct = nullptr, *doutput = nullptr, *ddropped = nullptr;  // their gradients
+};
+template <class T> struct Seen {
+    T *inputs = nullptr, *dinputs = nullptr;  // of the first stage
+    std::vector<StageSeen<T>> stages;
+};
+
+// What is noted of a step: sums of squares of gradients, steps and, before the step, parameters; of the factors of columns,
+// which have weights alone, or of a stage. Units are dead whose output was 0 for all samples of the step.
+struct Squares {
+    double weights = 0, biases = 0;
+};
+struct Notes {
+    Squares gradient, step, parameters;
+    Index dead = 0;  // counted where the activation's derivative is 0 with its output
+};
+
 inline void scale_penalties(UpdateRule& rule, double factor) {
     rule.l1 *= factor;
     rule.l2 *= factor;
@@ -108,10 +129,14 @@ template <class T> class Engine {
     // given away when the step has all. The caller keeps the team together after each.
     virtual void update(const StepRules& rules, double penalty_factor, Index rows, runtime::Worker worker) = 0;
     virtual void keep(Index rows, InStep place, runtime::Worker worker) = 0;
-    // Scaled first where their norm is larger than clip_norm; 0: never.
-    virtual void spend(const StepRules& rules, double clip_norm, runtime::Worker worker, runtime::Barrier& barrier) = 0;
+    // Scaled first where their norm is larger than clip_norm; 0: never. What is noted is there when all are done: see `notes`.
+    virtual void spend(const StepRules& rules, double clip_norm, bool noted, runtime::Worker worker, runtime::Barrier& barrier) = 0;
     virtual void give(const NetworkArrays<T>& gradients, runtime::Worker worker) = 0;
 
+    // Of the last step that was noted: first the factors of columns, then the stages.
+    virtual void notes(std::vector<Notes>& found) const = 0;
+    // The passes to come write there what they compute, until it is null.
+    void watch(const Seen<T>* seen) { seen_ = seen; }
     // Keeps a copy of the parameters as they are, in memory that reserve_best has made; and stores it.
     virtual void reserve_best() = 0;
     virtual void keep_best() = 0;
@@ -132,6 +157,7 @@ template <class T> class Engine {
   protected:
     T* sample_losses_ = nullptr;
     T* hits_ = nullptr;
+    const Seen<T>* seen_ = nullptr;
 };
 
 template <class T> std::unique_ptr<Engine<T>> make_nano_engine(const Network& network);

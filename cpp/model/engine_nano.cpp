@@ -60,7 +60,8 @@ template <class T> class NanoEngine final : public Engine<T> {
     void pass(const Batch& batch, Worker worker, Barrier& barrier) override;
     void update(const StepRules& rules, double penalty_factor, Index rows, Worker worker) override;
     void keep(Index rows, InStep place, Worker worker) override;
-    void spend(const StepRules& rules, double clip_norm, Worker worker, Barrier& barrier) override;
+    void spend(const StepRules& rules, double clip_norm, bool noted, Worker worker, Barrier& barrier) override;
+    void notes(std::vector<Notes>& found) const override;
     void give(const NetworkArrays<T>& gradients, Worker worker) override;
     void reserve_best() override;
     void keep_best() override;
@@ -84,19 +85,31 @@ template <class T> class NanoEngine final : public Engine<T> {
     void forward(const Batch& batch, Samples samples, std::size_t s);
     void loss(const Batch& batch, Samples samples);
     void backward(const Batch& batch, Samples samples, std::size_t s, T* sums);
+    [[gnu::cold, gnu::noinline]] void look(const Batch& batch, Samples samples, std::size_t s);
+    void note_alive(Samples samples, std::size_t s);
+    [[gnu::cold, gnu::noinline]] void see(Samples samples, const Grid<T>& values, Index columns, T* place) const;
     void plan_kept(Index columns, std::uint32_t** kept) { arena_.plan_zeros(kept, (columns + 31) / 32 * block_); }
     void draw(std::size_t layer, const Dropout& dropout, const Batch& batch, Samples samples, Index columns, std::uint32_t* kept);
     void drop(T factor, Samples samples, Index columns, Grid<T> values, std::uint32_t* kept, Grid<T> dropped);
     void regularize_gradients(double penalty_factor);
     void clip(double clip_norm);
+    void note_before();
+    void note_steps();
+    Squares squares_of(std::size_t s, const T* values) const;
     void step(const UpdateRule& rule, double penalty_factor, Index first, Index count);
     void step_scale(const UpdateRule& rule, double penalty_factor);
     template <class Body> void for_each_array(const NetworkArrays<T>& arrays, const Body& body) const;
     Index block_vectors() const;
+    // Of the stages below s.
+    Index units(std::size_t s) const {
+        Index sum = 0;
+        while (s-- > 0) sum += net_.stages[s].n_neurons;
+        return sum;
+    }
     Index groups_of_blocks() const { return (stride_ + chunks_together * block_ - 1) / (chunks_together * block_); }
     void finish_gradients(const T* sums);
     // Whether dvalues of stage s, as they come with the derivative from the stage above, overwrite its values.
-    bool in_place(std::size_t s) const { return s + 1 < net_.stages.size() && ends_in_derivative(net_.stages[s]); }
+    bool in_place(std::size_t s) const { return net_.derives_in_product(s); }
     // Where the product of stage s goes, and what its activation's derivative is written in.
     T* product_of(std::size_t s) const { return stages_[s].sums ? stages_[s].sums : stages_[s].values + block_; }
     Grid<T> rows(T* data, Index first) const { return {data + first * block_, block_, lanes<T>}; }
@@ -126,7 +139,11 @@ template <class T> class NanoEngine final : public Engine<T> {
     std::vector<StageRows<T>> stages_;
     T *parameters_ = nullptr, *gradient_ = nullptr, *partials_ = nullptr, *states_[most_states] = {};
     T *sum_ = nullptr, *lost_ = nullptr, *scale_sum_ = nullptr, *scale_lost_ = nullptr;  // of several batches' gradients
+    T *before_ = nullptr, *scale_before_ = nullptr;  // parameters before a step that is noted
+    std::vector<Notes> notes_;      // of the scale, then of the stages
+    std::vector<unsigned char> alive_;  // the units of all stages: whether they gave anything but 0
     Index count_ = 0;
+    bool looks_ = false;  // at something of the pass in progress
     std::int64_t* labels_ = nullptr;
     T *sample_scale_ = nullptr, *scratch_ = nullptr;
     LossJob<T> loss_ = {};
@@ -171,6 +188,12 @@ NanoEngine<T>::NanoEngine(const Network& network)
         arena_.plan_zeros(&scale_sum_, net_.n_inputs());
         arena_.plan_zeros(&scale_lost_, net_.n_inputs());
     }
+    if (net_.noted) {
+        arena_.plan_zeros(&before_, count_);
+        arena_.plan_zeros(&scale_before_, net_.n_inputs());
+        notes_.resize(1 + stages_.size());
+        alive_.resize(static_cast<std::size_t>(units(stages_.size())));
+    }
     if (block_ < stride_) arena_.plan_zeros(&partials_, Cascade<T>::levels(groups_of_blocks()) * count_ * lanes<T>);
     plan_states(count_, states_);
     if (net_.labels) arena_.plan_zeros(&labels_, stride_);
@@ -205,7 +228,7 @@ template <class T> void NanoEngine<T>::plan_jobs() {
         const Grid<const T> weights = {parameters.data + stage.n_neurons, stage.n_neurons, lanes<T>}, none = {nullptr, 0, 0};
         const Grid<T> dvalues = rows(memory.dvalues, 0);
         memory.forward = {stage.n_neurons, 1 + stage.n_inputs, 0, parameters, none, none, rows(product_of(s), 0), true, false};
-        if (stage.entry().forward_in_tile && stage.entry().parameters.count == 0 && !net_.joint(s)) memory.forward.activation = stage.activation;
+        if (net_.activates_in_product(s) && stage.entry().parameters.count == 0) memory.forward.activation = stage.activation;
         memory.activation = &kernel_.activations[stage.activation];
         memory.by_rows = stage.entry().by_rows;
         memory.activates = stage.activation != memory.forward.activation && !net_.joint(s);
@@ -235,10 +258,10 @@ template <class T> void NanoEngine<T>::plan_jobs() {
     loss_.padded = true;
 }
 
-// Vectors of samples in a block, all blocks as equal as possible.
+// Vectors of samples in a block, all blocks as equal as possible; the bits depend on it, so an observed network has the same.
 template <class T> Index NanoEngine<T>::block_vectors() const {
     Index neurons = 0;
-    for (std::size_t s = 0; s < net_.stages.size(); ++s) neurons += (in_place(s) ? 1 : 2) * net_.stages[s].n_neurons + 1;
+    for (std::size_t s = 0; s < net_.stages.size(); ++s) neurons += (net_.can_derive_in_product(s) ? 1 : 2) * net_.stages[s].n_neurons + 1;
     const Index vectors = stride_ / lanes<T>, most = std::clamp(block_bytes / (neurons * line_bytes), Index(1), chunk_samples);
     const Index blocks = (vectors + most - 1) / most;
     return (vectors + blocks - 1) / blocks;
@@ -304,6 +327,8 @@ template <class T> double NanoEngine<T>::penalty() const {
 
 template <class T> void NanoEngine<T>::pass(const Batch& batch, Worker, Barrier&) {
     gather(batch);
+    looks_ = this->seen_ || batch.noted;
+    if (batch.noted && batch.first == batch.step_first) std::fill(alive_.begin(), alive_.end(), static_cast<unsigned char>(0));
     if (net_.scales())
         kernel_.scale_columns(batch.rows, net_.n_inputs(), {inputs_ + stride_, stride_, lanes<T>}, scale_, {scaled_ + stride_, stride_, lanes<T>}, true);
     if (batch.rows > chunks_together * block_) return pass_in_groups(batch);
@@ -326,6 +351,7 @@ template <class T> void NanoEngine<T>::pass_blocks(const Batch& batch, Index fir
     }
     if (batch.training && dscaled_ && end == batch.rows)
         kernel_.sum_products(batch.rows, net_.n_inputs(), {inputs_ + stride_, stride_, lanes<T>}, {dscaled_, stride_, lanes<T>}, dscale_, true);
+    if (this->seen_ && dscaled_ && end == batch.rows) see({0, batch.rows}, {dscaled_, stride_, lanes<T>}, net_.n_inputs(), this->seen_->dinputs);
 }
 
 template <class T> void NanoEngine<T>::pass_in_groups(const Batch& batch) {
@@ -372,13 +398,43 @@ template <class T> void NanoEngine<T>::forward(const Batch& batch, Samples sampl
     memory.forward.b = constant(inputs_of(s, samples, batch.training));
     kernel_.product_tn(memory.forward);
     if (memory.activates) {
+        if (this->seen_) see(samples, sums, stage.n_neurons, this->seen_->stages[s].product);
         if (memory.by_rows) memory.activation->forward_rows(samples.rows, stage.n_neurons, constant(sums), output, scratch_, true, true);
         else memory.activation->forward(stage.n_neurons * block_, stage.activation_parameters.data(), sums.data, output.data);
     }
+    if (looks_) look(batch, samples, s);
     if (batch.training && memory.kept) {
         draw(s + 1, stage.dropout, batch, samples, stage.n_neurons, memory.kept);
         drop(batch.factor<T>(stage.dropout, s + 1), samples, stage.n_neurons, output, memory.kept, stage.drops_in_place() ? output : rows(memory.dropped, 1));
+        if (this->seen_) see(samples, stage.drops_in_place() ? output : rows(memory.dropped, 1), stage.n_neurons, this->seen_->stages[s].dropped);
     }
+}
+
+// What stage s has made of its inputs, before the dropout.
+template <class T> void NanoEngine<T>::look(const Batch& batch, Samples samples, std::size_t s) {
+    if (batch.noted && net_.stages[s].entry().needs_sign) note_alive(samples, s);
+    if (!this->seen_) return;
+    const Index columns = net_.stages[s].n_neurons;
+    if (s == 0) see(samples, offset(inputs_of(0, samples, batch.training), 1, 0), net_.n_inputs(), this->seen_->inputs);
+    const StageSeen<T>& seen = this->seen_->stages[s];
+    see(samples, rows(stages_[s].values, 1), columns, net_.joint(s) ? seen.product : seen.output);
+}
+
+template <class T> void NanoEngine<T>::note_alive(Samples samples, std::size_t s) {
+    unsigned char* const alive = alive_.data() + units(s);
+    for (Index j = 0; j < net_.stages[s].n_neurons; ++j) {
+        const T* const values = stages_[s].values + (1 + j) * block_;
+        bool any = false;
+        for (Index r = 0; r < samples.rows; ++r) any |= values[r] != 0;
+        alive[j] |= static_cast<unsigned char>(any);
+    }
+}
+
+// (columns, samples) of a block -> rows of the batch.
+template <class T> void NanoEngine<T>::see(Samples samples, const Grid<T>& values, Index columns, T* place) const {
+    if (!place) return;
+    for (Index r = 0; r < samples.rows; ++r)
+        for (Index c = 0; c < columns; ++c) place[(samples.first + r) * columns + c] = values.data[c * values.row + r];
 }
 
 template <class T> void NanoEngine<T>::loss(const Batch& batch, Samples samples) {
@@ -392,18 +448,24 @@ template <class T> void NanoEngine<T>::loss(const Batch& batch, Samples samples)
     loss_.scale = static_cast<T>(net_.loss_factor / static_cast<double>(batch.step_rows));
     loss_.sample_scale = batch.weights ? sample_scale_ + samples.first : nullptr;
     loss_kernel_(loss_);
+    if (looks_ && this->seen_ && net_.joint(stages_.size() - 1)) see(samples, rows(stages_.back().values, 1), net_.n_outputs(), this->seen_->stages.back().output);
 }
 
 template <class T> void NanoEngine<T>::backward(const Batch& batch, Samples samples, std::size_t s, T* sums) {
     const Stage& stage = net_.stages[s];
     StageRows<T>& memory = stages_[s];
     const Grid<T> dvalues = rows(memory.dvalues, 0);
-    if (memory.kept && !in_place(s)) drop(batch.factor<T>(stage.dropout, s + 1), samples, stage.n_neurons, dvalues, memory.kept, dvalues);
+    if (memory.kept && !in_place(s)) {
+        if (this->seen_) see(samples, dvalues, stage.n_neurons, this->seen_->stages[s].ddropped);
+        drop(batch.factor<T>(stage.dropout, s + 1), samples, stage.n_neurons, dvalues, memory.kept, dvalues);
+    }
     if (memory.derives) {
+        if (this->seen_) see(samples, dvalues, stage.n_neurons, this->seen_->stages[s].doutput);
         if (memory.by_rows)
             memory.activation->backward_rows(samples.rows, stage.n_neurons, constant(dvalues), constant(rows(memory.values, 1)), dvalues, scratch_, true, true);
         else memory.activation->backward(stage.n_neurons * block_, stage.activation_parameters.data(), dvalues.data, product_of(s), dvalues.data);
     }
+    if (looks_ && this->seen_) see(samples, dvalues, stage.n_neurons, this->seen_->stages[s].dproduct);
     if (memory.learns) {
         const bool last = batch.rows <= chunks_together * block_ && samples.first + samples.rows == batch.rows;
         const Grid<T> partials = {sums + memory.offset * lanes<T>, stage.n_neurons * lanes<T>, lanes<T>};
@@ -510,9 +572,48 @@ template <class T> void NanoEngine<T>::keep(Index, InStep place, Worker) {
     if (place.last) regularize_gradients(place.penalty_factor);
 }
 
-template <class T> void NanoEngine<T>::spend(const StepRules& rules, double clip_norm, Worker worker, Barrier&) {
+template <class T> void NanoEngine<T>::spend(const StepRules& rules, double clip_norm, bool noted, Worker worker, Barrier&) {
+    if (noted) note_before();
     if (clip_norm > 0) clip(clip_norm);
     update(rules, 1, 0, worker);
+    if (noted) note_steps();
+}
+
+template <class T> void NanoEngine<T>::note_before() {
+    std::copy_n(parameters_, count_, before_);
+    notes_[0] = {};
+    if (dscaled_) {
+        std::copy_n(scale_, net_.n_inputs(), scale_before_);
+        notes_[0].gradient.weights = kernel_.sum_of_squares(net_.n_inputs(), dscale_);
+        notes_[0].parameters.weights = kernel_.sum_of_squares(net_.n_inputs(), scale_);
+    }
+    for (std::size_t s = 0; s < stages_.size(); ++s) {
+        notes_[1 + s].gradient = squares_of(s, gradient_);
+        notes_[1 + s].parameters = squares_of(s, parameters_);
+    }
+}
+
+template <class T> void NanoEngine<T>::note_steps() {
+    for (Index i = 0; i < count_; ++i) before_[i] = parameters_[i] - before_[i];
+    for (std::size_t s = 0; s < stages_.size(); ++s) notes_[1 + s].step = squares_of(s, before_);
+    if (!dscaled_) return;
+    for (Index i = 0; i < net_.n_inputs(); ++i) scale_before_[i] = scale_[i] - scale_before_[i];
+    notes_[0].step.weights = kernel_.sum_of_squares(net_.n_inputs(), scale_before_);
+}
+
+// Of what stands as the parameters do.
+template <class T> Squares NanoEngine<T>::squares_of(std::size_t s, const T* values) const {
+    const Index m = net_.stages[s].n_neurons;
+    const T* const biases = values + stages_[s].offset;
+    return {kernel_.sum_of_squares(stages_[s].count - m, biases + m), kernel_.sum_of_squares(m, biases)};
+}
+
+template <class T> void NanoEngine<T>::notes(std::vector<Notes>& found) const {
+    found = notes_;
+    for (std::size_t s = 0; s < stages_.size(); ++s) {
+        const auto first = alive_.begin() + units(s);
+        found[1 + s].dead = std::count(first, first + net_.stages[s].n_neurons, static_cast<unsigned char>(0));
+    }
 }
 
 template <class T> void NanoEngine<T>::give(const NetworkArrays<T>& gradients, Worker) {

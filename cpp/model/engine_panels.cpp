@@ -45,7 +45,7 @@ template <class T> PanelsEngine<T>::PanelsEngine(const Network& network) : net_(
         memory.streams = memory.parameters * static_cast<Index>(sizeof(T)) >= streamed_bytes;
         arena_.plan(&memory.weights, memory.parameters);
         for (int i = 0; i < net_.rule_entry().states.count; ++i) arena_.plan(&memory.states[i], memory.parameters);
-        if (net_.keeps_gradients) arena_.plan(&memory.gradient, memory.parameters);
+        if (net_.keeps_gradients || net_.noted) arena_.plan(&memory.gradient, memory.parameters);
         if (net_.accumulate > 1) arena_.plan(&memory.lost, memory.parameters);
         memory.transposed_panel = (stage.n_neurons | 1) * lanes<T>;
         if (net_.needs_dinputs(s) && !skinny()) arena_.plan(&memory.transposed, panels_of<T>(stage.n_inputs) * memory.transposed_panel);
@@ -183,6 +183,11 @@ template <class T> void PanelsEngine<T>::pass(const Batch& batch, Worker worker,
     const Range mine = runtime::share(batch.rows, 1, worker);
     T* const scratch = scratch_of(worker);
     const Index count = mine.last - mine.first;
+    if (batch.noted && batch.first == batch.step_first) {
+        const auto first = alive_.begin() + worker.index * units(stages_.size());
+        std::fill(first, first + units(stages_.size()), static_cast<unsigned char>(0));
+        if (worker.index == 0) noting_ = worker.count;
+    }
     const Index blocks = count > 0 ? std::max<Index>((count + blocks_.rows / 2) / blocks_.rows, 1) : 0;  // about that size
     const Index parts = static_cast<Index>(2 * stages_.size() - net_.lowest());  // of a block's work, as fetching sees it
     for (Index b = 0, row = mine.first; b < blocks; ++b) {
@@ -194,7 +199,7 @@ template <class T> void PanelsEngine<T>::pass(const Batch& batch, Worker worker,
         };
         gather(batch, row, rows);
         for (std::size_t s = 0; s < stages_.size(); ++s) {
-            forward(batch, s, row, rows, scratch);
+            forward(batch, s, row, rows, worker);
             fetch_some();
         }
         loss(batch, row, rows, scratch);
@@ -228,7 +233,7 @@ template <class T> void PanelsEngine<T>::gather(const Batch& batch, Index row, I
     }
 }
 
-template <class T> void PanelsEngine<T>::forward(const Batch& batch, std::size_t s, Index row, Index rows, T* scratch) {
+template <class T> void PanelsEngine<T>::forward(const Batch& batch, std::size_t s, Index row, Index rows, Worker worker) {
     const Stage& stage = net_.stages[s];
     const StageMemory<T>& memory = stages_[s];
     const Grid<const T> a = constant(at(inputs_of(s, batch.training), row, 0));
@@ -245,16 +250,47 @@ template <class T> void PanelsEngine<T>::forward(const Batch& batch, std::size_t
         kernel_.product(job);
     }
     if (stage.activation != Activation::identity && !in_tile(s) && !net_.joint(s)) {
+        if (this->seen_) see(sums, stage.n_neurons, row, rows, this->seen_->stages[s].product);
         const ActivationKernels<T>& activation = kernel_.activations[stage.activation];
-        if (stage.entry().by_rows) activation.forward_rows(rows, stage.n_neurons, constant(sums), output, scratch, false, true);
+        if (stage.entry().by_rows) activation.forward_rows(rows, stage.n_neurons, constant(sums), output, scratch_of(worker), false, true);
         else
             for (Index p = 0; p < panels_of<T>(stage.n_neurons); ++p)
                 activation.forward(rows * lanes<T>, stage.activation_parameters.data(), at(sums, 0, p).data, at(output, 0, p).data);
     }
+    if (this->seen_ || batch.noted) look(batch, s, row, rows, worker);
     if (batch.training && stage.dropout.drops()) {
         draw(s + 1, stage.dropout, batch, memory.kept, row, rows, stage.n_neurons);
         drop(memory.outputs, memory.kept, batch.factor<T>(stage.dropout, s + 1), stage.drops_in_place() ? memory.outputs : memory.dropped, row, rows);
+        if (this->seen_) see((stage.drops_in_place() ? memory.outputs : memory.dropped).grid(row), stage.n_neurons, row, rows, this->seen_->stages[s].dropped);
     }
+}
+
+// What stage s has made of its inputs, before the dropout.
+template <class T> void PanelsEngine<T>::look(const Batch& batch, std::size_t s, Index row, Index rows, Worker worker) {
+    if (batch.noted && net_.stages[s].entry().needs_sign) note_alive(s, row, rows, worker);
+    if (!this->seen_) return;
+    if (s == 0) see(at(inputs_of(0, batch.training), row, 0), net_.n_inputs(), row, rows, this->seen_->inputs);
+    const StageSeen<T>& seen = this->seen_->stages[s];
+    see(stages_[s].outputs.grid(row), net_.stages[s].n_neurons, row, rows, net_.joint(s) ? seen.product : seen.output);
+}
+
+template <class T> void PanelsEngine<T>::note_alive(std::size_t s, Index row, Index rows, Worker worker) {
+    unsigned char* const alive = alive_.data() + worker.index * units(stages_.size()) + units(s);
+    for (Index first = 0; first < net_.stages[s].n_neurons; first += lanes<T>) {
+        const T* const panel = at(stages_[s].outputs.grid(row), 0, first / lanes<T>).data;
+        unsigned char any[lanes<T>] = {};
+        for (Index r = 0; r < rows; ++r)
+            for (Index j = 0; j < lanes<T>; ++j) any[j] |= static_cast<unsigned char>(panel[r * lanes<T> + j] != 0);
+        for (Index j = 0; j < std::min(net_.stages[s].n_neurons - first, lanes<T>); ++j) alive[first + j] |= any[j];
+    }
+}
+
+// Panels of a block of samples -> rows of the batch.
+template <class T> void PanelsEngine<T>::see(const Grid<T>& values, Index columns, Index row, Index rows, T* place) const {
+    if (!place) return;
+    for (Index r = 0; r < rows; ++r)
+        for (Index first = 0; first < columns; first += lanes<T>)
+            std::copy_n(values.data + r * values.row + first / lanes<T> * values.vec, std::min(columns - first, lanes<T>), place + (row + r) * columns + first);
 }
 
 template <class T> void PanelsEngine<T>::loss(const Batch& batch, Index row, Index rows, T* scratch) {
@@ -277,6 +313,7 @@ template <class T> void PanelsEngine<T>::loss(const Batch& batch, Index row, Ind
     job.scratch = scratch;
     job.padded = true;
     kernel_.losses[net_.loss](job);
+    if (this->seen_ && net_.joint(stages_.size() - 1)) see(last.outputs.grid(row), last.outputs.columns, row, rows, this->seen_->stages.back().output);
 }
 
 // From the gradient of stage s's output to that of its product, then to that of stage s - 1's output.
@@ -284,9 +321,13 @@ template <class T> void PanelsEngine<T>::backward(const Batch& batch, std::size_
     const Stage& stage = net_.stages[s];
     const StageMemory<T>& memory = stages_[s];
     const Grid<T> dvalues = memory.dvalues.grid(row);
-    const bool done = s + 1 < stages_.size() && ends_in_derivative(stage) && !few(batch);  // in the product of the stage above
-    if (stage.dropout.drops() && !done) drop(memory.dvalues, memory.kept, batch.factor<T>(stage.dropout, s + 1), memory.dvalues, row, rows);
+    const bool done = net_.derives_in_product(s) && !few(batch);  // in the product of the stage above
+    if (stage.dropout.drops() && !done) {
+        if (this->seen_) see(dvalues, stage.n_neurons, row, rows, this->seen_->stages[s].ddropped);
+        drop(memory.dvalues, memory.kept, batch.factor<T>(stage.dropout, s + 1), memory.dvalues, row, rows);
+    }
     if (stage.activation != Activation::identity && !net_.joint(s) && !done) {
+        if (this->seen_) see(dvalues, stage.n_neurons, row, rows, this->seen_->stages[s].doutput);
         const ActivationKernels<T>& activation = kernel_.activations[stage.activation];
         if (stage.entry().by_rows) activation.backward_rows(rows, stage.n_neurons, constant(dvalues), constant(memory.outputs.grid(row)), dvalues, scratch, false, true);
         else
@@ -294,14 +335,24 @@ template <class T> void PanelsEngine<T>::backward(const Batch& batch, std::size_
                 activation.backward(rows * lanes<T>, stage.activation_parameters.data(), at(dvalues, 0, p).data, at(product_of(s).grid(row), 0, p).data,
                                     at(dvalues, 0, p).data);
     }
+    if (this->seen_) see(dvalues, stage.n_neurons, row, rows, this->seen_->stages[s].dproduct);
     if (!net_.needs_dinputs(s)) return;
-    if (few(batch)) return skinny_dinputs(s, row, rows);
+    if (few(batch)) skinny_dinputs(s, row, rows);
+    else packed_dinputs(batch, s, row, rows);
+    if (this->seen_ && s == 0) see(dscaled_.grid(row), stage.n_inputs, row, rows, this->seen_->dinputs);
+}
+
+// dinputs = dvalues . weights^T, and on through the derivative of the activation below.
+template <class T> void PanelsEngine<T>::packed_dinputs(const Batch& batch, std::size_t s, Index row, Index rows) {
+    const Stage& stage = net_.stages[s];
+    const StageMemory<T>& memory = stages_[s];
+    const Grid<T> dvalues = memory.dvalues.grid(row);
     const Grid<T> dinputs = dinputs_of(s).grid(row);
     for (Index first = 0; first < stage.n_neurons; first += blocks_.inner) {
         const Index count = std::min(stage.n_neurons - first, blocks_.inner);
         Product<T> job = {rows, count, stage.n_inputs, constant(at(dvalues, 0, first / lanes<T>)), {memory.transposed + first * lanes<T>, lanes<T>, memory.transposed_panel},
                           first ? constant(dinputs) : Grid<const T>{nullptr, 0, 0}, dinputs, true, memory.streams};
-        if (s > 0 && first + count == stage.n_neurons && ends_in_derivative(net_.stages[s - 1])) {
+        if (s > 0 && first + count == stage.n_neurons && net_.derives_in_product(s - 1)) {
             job.derivative = net_.stages[s - 1].activation;
             job.saved = constant(stages_[s - 1].outputs.grid(row));
             job.parameters = net_.stages[s - 1].activation_parameters.data();

@@ -102,7 +102,8 @@ template <class T> class PanelsEngine final : public Engine<T> {
     void pass(const Batch& batch, Worker worker, Barrier& barrier) override;
     void update(const StepRules& rules, double penalty_factor, Index samples, Worker worker) override;
     void keep(Index samples, InStep place, Worker worker) override;
-    void spend(const StepRules& rules, double clip_norm, Worker worker, Barrier& barrier) override;
+    void spend(const StepRules& rules, double clip_norm, bool noted, Worker worker, Barrier& barrier) override;
+    void notes(std::vector<Notes>& found) const override;
     void give(const NetworkArrays<T>& gradients, Worker worker) override;
     void reserve_best() override;
     void keep_best() override;
@@ -111,6 +112,7 @@ template <class T> class PanelsEngine final : public Engine<T> {
     void reserve(int workers) override {
         const std::size_t wanted = static_cast<std::size_t>(workers * scratch_elements()) * sizeof(T);
         if (scratch_.bytes() < wanted) scratch_ = runtime::Block(wanted);
+        if (net_.noted) alive_.resize(static_cast<std::size_t>(workers * units(stages_.size())));
     }
     std::size_t bytes() const override { return arena_.bytes() + scratch_.bytes() + best_.bytes(); }
     // Smaller steps lose more by moving cache lines between cores than they gain (measured on `digits` and `rl`, batches 32 to 256).
@@ -123,13 +125,17 @@ template <class T> class PanelsEngine final : public Engine<T> {
     }
     T* scratch_of(Worker worker) const { return static_cast<T*>(scratch_.data()) + worker.index * scratch_elements(); }
     void gather(const Batch& batch, Index row, Index rows);
-    void forward(const Batch& batch, std::size_t s, Index row, Index rows, T* scratch);
+    void forward(const Batch& batch, std::size_t s, Index row, Index rows, Worker worker);
+    void look(const Batch& batch, std::size_t s, Index row, Index rows, Worker worker);
+    void note_alive(std::size_t s, Index row, Index rows, Worker worker);
+    void see(const Grid<T>& values, Index columns, Index row, Index rows, T* place) const;
     void loss(const Batch& batch, Index row, Index rows, T* scratch);
     void backward(const Batch& batch, std::size_t s, Index row, Index rows, T* scratch);
     void draw(std::size_t layer, const Dropout& dropout, const Batch& batch, const Kept& kept, Index row, Index rows, Index columns);
     void drop(const Panels<T>& values, const Kept& kept, T factor, const Panels<T>& dropped, Index row, Index rows);
     void plan_tiles();
     void skinny_dinputs(std::size_t s, Index row, Index rows);
+    void packed_dinputs(const Batch& batch, std::size_t s, Index row, Index rows);
     // Where a strip's kept gradient is, of single panels of inputs.
     Index kept_at(const Tile& tile, const Strip& strip) const {
         return tile.panel * stages_[tile.stage].panel + strip.first_row<T>() * (strip.biases() ? 1 : tile.vectors) * lanes<T>;
@@ -141,6 +147,9 @@ template <class T> class PanelsEngine final : public Engine<T> {
     void strip_update(const StepRules& rules, double penalty_factor, const Tile& tile, const Strip& strip, const T* gradient);
     void strip_regularize(double penalty_factor, const Tile& tile, const Strip& strip, T* gradient);
     void strip_squares(const Tile& tile, const Strip& strip, const T* gradient);
+    void spend_noted(const StepRules& rules, const Tile& tile, const Strip& strip, const T* gradient);
+    void scale_spend(const UpdateRule& rule, Range mine, bool noted);
+    Squares sums_of(std::size_t s, const std::vector<double>& squares) const;
     template <class Body> void for_each_strip(const Tile& tile, Index input_panels_each, const Body& body) const;
     template <class Body> void for_each_tile(Worker worker, const Body& body);
     Range scale_share(Worker worker) const { return runtime::share(panels_of<T>(net_.n_inputs()) * lanes<T>, lanes<T>, worker); }
@@ -160,7 +169,13 @@ template <class T> class PanelsEngine final : public Engine<T> {
 
     const Panels<T>& product_of(std::size_t s) const { return stages_[s].sums.data ? stages_[s].sums : stages_[s].outputs; }
     // The activation stands in the product's own epilogue.
-    bool in_tile(std::size_t s) const { return net_.stages[s].entry().forward_in_tile && !net_.joint(s); }
+    bool in_tile(std::size_t s) const { return net_.activates_in_product(s); }
+    // Of the stages below s.
+    Index units(std::size_t s) const {
+        Index sum = 0;
+        while (s-- > 0) sum += net_.stages[s].n_neurons;
+        return sum;
+    }
     const Panels<T>& dinputs_of(std::size_t s) const { return s > 0 ? stages_[s - 1].dvalues : dscaled_; }
 
     Grid<T> inputs_of(std::size_t s, bool training) const {
@@ -187,6 +202,9 @@ template <class T> class PanelsEngine final : public Engine<T> {
     double total_cost_ = 0;
     std::vector<double> squares_;  // of kept gradients: of each panel by each panel of inputs, biases first; then of the scale's panels
     Index scale_squares_ = 0;      // their first place
+    std::vector<double> step_squares_, parameter_squares_;  // the same of a step that is noted
+    std::vector<unsigned char> alive_;  // of each worker the units of all stages: whether they gave anything but 0
+    int noting_ = 1;                    // workers of the last pass that was noted
     Index largest_width_ = 0;
 };
 

@@ -30,7 +30,7 @@ template <class T> void PanelsEngine<T>::plan_tiles() {
         }
     }
     for (const Tile& tile : tiles_) total_cost_ += tile.cost;
-    if (!net_.keeps_gradients) return;
+    if (!net_.keeps_gradients && !net_.noted) return;
     Index squares = 0;
     for (std::size_t s = 0; s < stages_.size(); ++s) {
         stages_[s].squares = squares;
@@ -39,6 +39,8 @@ template <class T> void PanelsEngine<T>::plan_tiles() {
     scale_squares_ = squares;
     if (dscaled_.data) squares += panels_of<T>(net_.n_inputs());
     squares_.resize(static_cast<std::size_t>(squares));
+    if (!net_.noted) return;
+    step_squares_ = parameter_squares_ = squares_;
 }
 
 // A worker's tiles: those whose middle lies in its share of the cost.
@@ -197,7 +199,7 @@ template <class T> void PanelsEngine<T>::keep_scale(InStep place, Range mine) {
         squares_[static_cast<std::size_t>(scale_squares_ + c / lanes<T>)] = kernel_.sum_of_squares(std::min(net_.n_inputs() - c, lanes<T>), dscale_ + c);
 }
 
-template <class T> void PanelsEngine<T>::spend(const StepRules& rules, double clip_norm, Worker worker, Barrier& barrier) {
+template <class T> void PanelsEngine<T>::spend(const StepRules& rules, double clip_norm, bool noted, Worker worker, Barrier& barrier) {
     T factor = 1;
     if (clip_norm > 0) {
         barrier.wait(worker);
@@ -208,16 +210,84 @@ template <class T> void PanelsEngine<T>::spend(const StepRules& rules, double cl
     }
     const Range columns = dscaled_.data ? scale_share(worker) : Range{0, 0};
     for (Index c = columns.first; c < columns.last; ++c) dscale_[c] *= factor;
-    if (columns.first < columns.last) scale_update(rules.scale, 1, columns);
+    if (columns.first < columns.last) scale_spend(rules.scale, columns, noted);
     alignas(line_bytes) T gradient[lanes<T> * most_vectors * lanes<T>];
     for_each_tile(worker, [&](const Tile& tile) {
         for_each_strip(tile, 1, [&](const Strip& strip) {
             const T* const place = stages_[tile.stage].gradient + kept_at(tile, strip);
             const Index count = strip.rows * tile.vectors * lanes<T>;
             for (Index e = 0; e < count; ++e) gradient[e] = place[e] * factor;
-            strip_update(rules, 1, tile, strip, gradient);
+            if (noted) spend_noted(rules, tile, strip, gradient);
+            else strip_update(rules, 1, tile, strip, gradient);
         });
     });
+}
+
+// The update of a strip, with the squares of its parameters before it and of its step, over the neurons that exist.
+template <class T> void PanelsEngine<T>::spend_noted(const StepRules& rules, const Tile& tile, const Strip& strip, const T* gradient) {
+    const StageMemory<T>& memory = stages_[tile.stage];
+    const T* const parameter = memory.weights + tile.panel * memory.panel + strip.first_row<T>() * lanes<T>;
+    alignas(line_bytes) T step[lanes<T> * most_vectors * lanes<T>];
+    const Index row = strip.rows * lanes<T>;
+    const Index places = 1 + panels_of<T>(net_.stages[tile.stage].n_inputs);
+    const auto place = [&](Index v) { return static_cast<std::size_t>(memory.squares + (tile.panel + v) * places + strip.input_panel + 1); };
+    const auto squares = [&](Index v, const T* values) {
+        const Index neurons = net_.stages[tile.stage].n_neurons - (tile.panel + v) * lanes<T>;
+        if (neurons >= lanes<T>) return kernel_.sum_of_squares(row, values);
+        double total = 0;
+        for (Index r = 0; r < row; r += lanes<T>) total += kernel_.sum_of_squares(neurons, values + r);
+        return total;
+    };
+    for (Index v = 0; v < tile.vectors; ++v) {
+        parameter_squares_[place(v)] = squares(v, parameter + v * memory.panel);
+        std::copy_n(parameter + v * memory.panel, row, step + v * row);
+    }
+    strip_update(rules, 1, tile, strip, gradient);
+    for (Index v = 0; v < tile.vectors; ++v) {
+        for (Index e = 0; e < row; ++e) step[v * row + e] = parameter[v * memory.panel + e] - step[v * row + e];
+        step_squares_[place(v)] = squares(v, step + v * row);
+    }
+}
+
+template <class T> void PanelsEngine<T>::scale_spend(const UpdateRule& rule, Range mine, bool noted) {
+    if (!noted) return scale_update(rule, 1, mine);
+    T step[lanes<T>];
+    for (Index c = mine.first; c < mine.last; c += lanes<T>) {
+        const Index count = std::min(net_.n_inputs() - c, lanes<T>);
+        const std::size_t place = static_cast<std::size_t>(scale_squares_ + c / lanes<T>);
+        parameter_squares_[place] = kernel_.sum_of_squares(count, scale_ + c);
+        std::copy_n(scale_ + c, count, step);
+        scale_update(rule, 1, {c, c + lanes<T>});
+        for (Index e = 0; e < count; ++e) step[e] = scale_[c + e] - step[e];
+        step_squares_[place] = kernel_.sum_of_squares(count, step);
+    }
+}
+
+// A stage's sums, in one order for every number of threads.
+template <class T> Squares PanelsEngine<T>::sums_of(std::size_t s, const std::vector<double>& squares) const {
+    const Index places = 1 + panels_of<T>(net_.stages[s].n_inputs);
+    Squares sums;
+    for (Index p = 0; p < panels_of<T>(net_.stages[s].n_neurons); ++p)
+        for (Index q = 0; q < places; ++q) (q == 0 ? sums.biases : sums.weights) += squares[static_cast<std::size_t>(stages_[s].squares + p * places + q)];
+    return sums;
+}
+
+template <class T> void PanelsEngine<T>::notes(std::vector<Notes>& found) const {
+    found.assign(1 + stages_.size(), {});
+    if (dscaled_.data)
+        for (std::size_t p = static_cast<std::size_t>(scale_squares_); p < squares_.size(); ++p) {
+            found[0].gradient.weights += squares_[p];
+            found[0].step.weights += step_squares_[p];
+            found[0].parameters.weights += parameter_squares_[p];
+        }
+    for (std::size_t s = 0; s < stages_.size(); ++s) {
+        found[1 + s] = {sums_of(s, squares_), sums_of(s, step_squares_), sums_of(s, parameter_squares_)};
+        for (Index j = units(s); j < units(s + 1); ++j) {
+            bool any = false;
+            for (int w = 0; w < noting_; ++w) any |= alive_[static_cast<std::size_t>(w * units(stages_.size()) + j)] != 0;
+            found[1 + s].dead += !any;
+        }
+    }
 }
 
 template <class T> void PanelsEngine<T>::give(const NetworkArrays<T>& gradients, Worker worker) {
@@ -243,11 +313,13 @@ template void PanelsEngine<float>::plan_tiles();
 template void PanelsEngine<double>::plan_tiles();
 template void PanelsEngine<float>::update(const StepRules&, double, Index, Worker);
 template void PanelsEngine<float>::keep(Index, InStep, Worker);
-template void PanelsEngine<float>::spend(const StepRules&, double, Worker, Barrier&);
+template void PanelsEngine<float>::spend(const StepRules&, double, bool, Worker, Barrier&);
+template void PanelsEngine<float>::notes(std::vector<Notes>&) const;
 template void PanelsEngine<float>::give(const NetworkArrays<float>&, Worker);
 template void PanelsEngine<double>::update(const StepRules&, double, Index, Worker);
 template void PanelsEngine<double>::keep(Index, InStep, Worker);
-template void PanelsEngine<double>::spend(const StepRules&, double, Worker, Barrier&);
+template void PanelsEngine<double>::spend(const StepRules&, double, bool, Worker, Barrier&);
+template void PanelsEngine<double>::notes(std::vector<Notes>&) const;
 template void PanelsEngine<double>::give(const NetworkArrays<double>&, Worker);
 
 }  // namespace chainrule::model::panels

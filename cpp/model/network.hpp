@@ -53,6 +53,8 @@ struct Network {
     Rule rule{};
     bool keeps_gradients = false;  // they stand whole before they are spent: clipped, added up or given away
     Index accumulate = 1;     // batches whose gradients make one step
+    bool noted = false;       // some steps are looked at: how large gradients and steps are, which units are dead
+    bool observed = false;    // all that a pass computes can be seen: activations and derivatives stand in no product's epilogue
     double loss_factor = 1;   // of the loss and its gradient
     // The objective is that of a step's batch: penalties are divided by the sum of its weights, and what an epoch reports is
     // the mean over its batches, by their samples, of loss and penalty before the step. Else penalties are added as they are.
@@ -68,6 +70,15 @@ struct Network {
 
     // The loss includes the last activation: it takes that one's inputs and gives their gradient.
     bool joint(std::size_t s) const { return s + 1 == stages.size() && loss_entry().joins >= 0; }
+    // The activation stands in the epilogue of the stage's product.
+    bool activates_in_product(std::size_t s) const { return !observed && stages[s].entry().forward_in_tile && !joint(s); }
+    // The derivative stands in that of the product above, which gives the gradient of the activation's output.
+    bool derives_in_product(std::size_t s) const { return !observed && can_derive_in_product(s); }
+    bool can_derive_in_product(std::size_t s) const {
+        const Stage& stage = stages[s];
+        return s + 1 < stages.size() && stage.entry().derivative_in_tile && !stage.entry().needs_inputs &&
+               (!stage.dropout.drops() || stage.entry().needs_sign);
+    }
     // Gradients go down to here; below nothing learns.
     std::size_t lowest() const {
         std::size_t s = 0;
@@ -94,11 +105,6 @@ struct Counts {
     std::vector<Steps> stages;
     std::int64_t scale = 0;
 };
-
-// Whether the product that gives the gradient of this stage's output can go on through the activation's derivative.
-inline bool ends_in_derivative(const Stage& stage) {
-    return stage.entry().derivative_in_tile && !stage.entry().needs_inputs && (!stage.dropout.drops() || stage.entry().needs_sign);
-}
 
 // Throws std::invalid_argument where sizes are not positive, overflow, or do not chain, or a parameter count is wrong.
 void check(const Network& network);

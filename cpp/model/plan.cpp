@@ -17,6 +17,9 @@ using runtime::Worker;
 // Steps of some milliseconds wait for the team: it is there before the first one would be over.
 constexpr double worth_waiting_for_team = 1e9;  // flops
 
+// Notes that a stretch has room for.
+constexpr std::size_t most_notes = 1 << 14, least_rows = 8;
+
 }  // namespace
 
 template <class T>
@@ -43,6 +46,8 @@ template <class T> void Plan<T>::begin(const Work& work) {
     stopped_ = nonfinite_ = validating_ = inputs_in_place_ = false;
     fetches_ahead_ = work.samples.count * net_.n_inputs() * bytes_of(work.samples.input_numbers) > runtime::caches().l2;
     record_.begin();
+    updates_ = work.steps_before;
+    forget_noted();
     monitors_ = work.monitors;
     if (std::any_of(monitors_.begin(), monitors_.end(), [](const Monitor& each) { return each.keeps; })) engine_->reserve_best();
 }
@@ -124,8 +129,9 @@ template <class T> void Plan<T>::prepare_rule(const Parameter& parameter, std::i
     result.rule = net_.rule;
     net_.rule_entry().prepare(settings, rate_ * parameter.rate_factor, step, result.constants);
     result.decay = decay * parameter.decay_factor;
-    result.l1 = net_.keeps_gradients ? 0 : parameter.l1;  // kept gradients have them already
-    result.l2 = net_.keeps_gradients ? 0 : parameter.l2;
+    const bool kept = net_.keeps_gradients || notes_now();  // kept gradients have them already
+    result.l1 = kept ? 0 : parameter.l1;
+    result.l2 = kept ? 0 : parameter.l2;
 }
 
 // Those of the step that comes next. rate = learning_rate / (1 + decay * iterations), written as the notebooks' classes do.
@@ -161,6 +167,7 @@ template <class T> bool Plan<T>::one_step(Stretch& stretch, Worker worker) {
     const StepRules& rules = rules_[steps_taken_ % 2];
     const double clip_norm = schedule.clip_norm;
     const InStep place = in_step(now);
+    const bool noted = now.noted = notes_now();
     const bool reports_penalty = regularized_ && (net_.batch_objective || stretch.done + 1 == stretch.max_steps || step_ + 1 == static_cast<std::int64_t>(steps_per_epoch()));
     engine_->pass(now, worker, crew_.barrier());
     const Sums sums = sums_of(now);
@@ -178,9 +185,10 @@ template <class T> bool Plan<T>::one_step(Stretch& stretch, Worker worker) {
         crew_.barrier().wait(worker);
         return false;
     }
-    if (net_.keeps_gradients) {
+    if (net_.keeps_gradients || noted) {
         engine_->keep(now.rows, place, worker);
-        if (place.last) engine_->spend(rules, clip_norm, worker, crew_.barrier());
+        if (place.last) engine_->spend(rules, clip_norm, noted, worker, crew_.barrier());
+        if (place.last && noted) crew_.barrier().wait(worker);
     } else {
         engine_->update(rules, place.penalty_factor, now.rows, worker);
     }
@@ -201,6 +209,8 @@ template <class T> void Plan<T>::finish_batch(Stretch& stretch, const Sums& sums
     inputs_in_place_ = true;
     ++forwards_;
     if (makes_step) {
+        if (notes_now()) take_note();
+        ++updates_;
         ++schedule.iterations;
         ++steps_taken_;
         forwards_of_steps_ = forwards_;
@@ -208,6 +218,14 @@ template <class T> void Plan<T>::finish_batch(Stretch& stretch, const Sums& sums
         if (!rules_stay_) prepare_rules(stretch);
     }
     count_step(stretch);
+}
+
+// By worker 0, in memory that the stretch began with.
+template <class T> void Plan<T>::take_note() {
+    engine_->notes(notes_);
+    noted_.steps.push_back(updates_ + 1);
+    noted_.rows.insert(noted_.rows.end(), notes_.begin(), notes_.end());
+    if (noted_.steps.size() == noted_.steps.capacity()) crew_.end();
 }
 
 template <class T> void Plan<T>::pass_over(Stretch& stretch) {
@@ -286,15 +304,23 @@ template <class T> void Plan<T>::turn(Stretch& stretch, Worker worker) {
 }
 
 template <class T> std::int64_t Plan<T>::run(std::int64_t max_steps, double seconds, const std::int64_t* order, const Factors& factors) {
+    if (work_.notes_every > 0 && !net_.noted) throw std::logic_error("run: expected a network with room for notes");
+    if (noted_.steps.capacity() > 0 && noted_.steps.size() == noted_.steps.capacity()) throw std::logic_error("run: expected take_notes before it");
     if (done() || (!validating_ && (max_steps < 1 || (factors.any() && factors.steps < 1)))) return 0;
     Stretch stretch = {max_steps, order, factors};
     prepare_rules(stretch);
-    rules_stay_ = schedule.decay == 0 && !factors.any() && !net_.rule_entry().counts_steps;
+    rules_stay_ = schedule.decay == 0 && !factors.any() && !net_.rule_entry().counts_steps && !(work_.notes_every > 0 && regularized_);
     if (rules_stay_) rules_[1 - steps_taken_ % 2] = rules_[steps_taken_ % 2];
     if (order) inputs_in_place_ = false;
     const int threads = engine_->uses_threads() ? runtime::threads_for_training() : 1;
     engine_->reserve(threads);
     record_.reserve(epochs_ - epoch_ + 1, {regularized_, has_accuracy_, schedule.decay != 0 || factors.rate, work_.validation.count > 0});
+    if (work_.notes_every > 0) {
+        const std::size_t each = 1 + net_.stages.size(), rows = std::max(most_notes / each, least_rows);
+        noted_.steps.reserve(rows);
+        noted_.rows.reserve(noted_.steps.capacity() * each);
+        notes_.reserve(each);
+    }
     record_.start_clock();
     crew_.run(threads, waits_for_team(), record_.last_clock() + runtime::duration(seconds), [&](Worker worker) { turn(stretch, worker); });
     record_.spread_seconds(Clock::now(), step_, static_cast<std::int64_t>(steps_per_epoch()));

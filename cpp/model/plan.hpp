@@ -53,7 +53,16 @@ struct Work {
     Nonfinite nonfinite = Nonfinite::stop;
     bool drops_last = false;  // an epoch leaves out the samples behind its last whole batch
     double precision = 0;     // of the regression metric
+    std::int64_t notes_every = 0;  // so many steps one is noted, from the first on; 0: none
+    std::int64_t steps_before = 0; // of the same training, in plans before this one
     std::vector<Monitor> monitors = {};  // at most one keeps parameters
+};
+
+// What was noted of steps since it was last taken: numbers of the steps, from 1, and a note for the factors of columns and
+// each stage, row by row.
+struct Noted {
+    std::vector<std::int64_t> steps;
+    std::vector<Notes> rows;
 };
 
 class PlanBase {
@@ -81,19 +90,29 @@ class PlanBase {
     // Its regularisation loss is NaN where nobody asked for it: it is known of the last step of an epoch or of a stretch.
     StepRow last_step() const { return record_.last_step; }
     std::uint64_t steps_taken() const { return steps_taken_; }
+    // The same since the training began, with those of plans before this one.
+    std::int64_t updates() const { return updates_; }
     // Training forwards of whole steps.
     std::uint64_t forwards() const { return forwards_of_steps_; }
     // To be taken before the schedule changes.
     const Epochs& epochs() const { return record_.epochs(); }
     void forget_epochs() { record_.forget_epochs(); }
+    const Noted& noted() const { return noted_; }
+    // Keeps the memory for the next ones.
+    void forget_noted() {
+        noted_.steps.clear();
+        noted_.rows.clear();
+    }
     const std::vector<Monitor>& monitors() const { return monitors_; }
 
   protected:
     std::int64_t epochs_ = 0, epoch_ = 1, step_ = 0;  // batch of the epoch in progress, from 0
     std::uint64_t steps_taken_ = 0;  // updates made since the counts were set
+    std::int64_t updates_ = 0;       // of this training
     std::uint64_t forwards_ = 0, forwards_of_steps_ = 0;
     bool stopped_ = false, nonfinite_ = false, validating_ = false;
     Record record_;
+    Noted noted_;
     std::vector<Monitor> monitors_;
 };
 
@@ -115,6 +134,8 @@ template <class T> class Plan final : public PlanBase {
     // One forward and back over the first batch: returns its loss, penalties included, and gives the gradients of that away.
     // Needs a network that keeps gradients. `dropped`: as in Factors, of this step.
     double gradients(const NetworkArrays<T>& gradients, const double* dropped);
+    // The pass of `gradients` writes there what it computes; needs an observed network.
+    void watch(const Seen<T>* seen) { engine_->watch(seen); }
 
   private:
     // What one call of `run` was asked for and has done. Worker 0 writes; the others read, behind a barrier, what was written
@@ -133,6 +154,9 @@ template <class T> class Plan final : public PlanBase {
     void count_step(Stretch& stretch);
     void validate(const Stretch& stretch, runtime::Worker worker);
     void close_epoch(const Stretch& stretch);
+    void take_note();
+    // Whether the step in progress, or coming next, is noted.
+    bool notes_now() const { return work_.notes_every > 0 && updates_ % work_.notes_every == 0; }
     void look_at_monitors();
     void count_turn(runtime::Turn kind);
     void end_where_due(const Stretch& stretch);
@@ -165,6 +189,7 @@ template <class T> class Plan final : public PlanBase {
     bool regularized_ = false;
     bool fetches_ahead_ = false;  // the samples outgrow a core's cache
     Index validated_ = 0;  // batches of the validation in progress
+    std::vector<Notes> notes_;  // of the last step that was noted
     runtime::Crew crew_;
 };
 

@@ -47,6 +47,7 @@ from .mlp import mlp
 from .model import Model
 from .monitoring import Checkpoint, EarlyStopping, ReduceLearningRateOnPlateau
 from .optimizers import Optimizer_Adagrad, Optimizer_Adam, Optimizer_RMSprop, Optimizer_SGD
+from .record import Record
 from .runtime import (
     __version__,
     available_targets,
@@ -112,6 +113,7 @@ __all__ = [
     "Optimizer_Adam",
     "Optimizer_RMSprop",
     "Optimizer_SGD",
+    "Record",
     "ReduceLearningRateOnPlateau",
     "Variable",
     "__version__",

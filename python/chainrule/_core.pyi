@@ -21,6 +21,8 @@ class Plan:
         drops_last: bool,
         precision: float,
         monitors: Any,
+        notes_every: int = 0,
+        steps_before: int = 0,
     ) -> None:
         """Begin a training of other samples in the same memory."""
 
@@ -37,6 +39,10 @@ class Plan:
     def monitors(self) -> tuple[Any, ...]:
         """Best epoch, best value and epoch of the last act of each monitor; epochs from 1, 0:
         none."""
+
+    def observe(self, flat: Any, dropped: Any, seen: Any) -> float:
+        """Do what `gradients` does, and write what the pass computes into the arrays that are
+        not None."""
 
     def run(self, max_steps: int, seconds: float, order: Any, factors: Any) -> int:
         """Run whole steps until max_steps are done, the factors used up or the seconds gone
@@ -73,6 +79,11 @@ class Plan:
         """Number of the epochs finished since the last call, and eight columns: an array, or
         one number that holds for all."""
 
+    def take_notes(self) -> tuple[Any, ...]:
+        """Numbers of the steps that were noted since the last call, and of each part: sums of
+        squares of gradients, steps and parameters, each of weights and biases, and dead
+        units."""
+
     @property
     def bytes(self) -> int: ...
     @property
@@ -91,6 +102,8 @@ class Plan:
     def step(self) -> int: ...
     @property
     def steps_taken(self) -> int: ...
+    @property
+    def updates(self) -> int: ...
     @property
     def validating(self) -> bool: ...
 

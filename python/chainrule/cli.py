@@ -1,4 +1,4 @@
-"""The command `chainrule`: demo, info, bench. Errors are one sentence and exit code 2."""
+"""The command `chainrule`: demo, info, bench, explain. Errors are one sentence and exit code 2."""
 
 from __future__ import annotations
 
@@ -36,6 +36,20 @@ def _parser() -> _Parser:
         "--output", type=Path, default=Path(), metavar="FOLDER",
         help="where the picture goes (default: here)",
     )  # fmt: skip
+    explain = commands.add_parser(
+        "explain",
+        help="show one training step of a model file on samples, as a page",
+        description="Prints the layers' numbers and what may keep the model from learning, and "
+        "writes a self-contained page of the step.",
+    )
+    explain.add_argument("model", type=Path, metavar="model.safetensors", help="from Model.save")
+    explain.add_argument(
+        "data", type=Path, metavar="data.npz", help="arrays X and y, sample_weight if you like"
+    )
+    explain.add_argument(
+        "-o", "--output", type=Path, default=Path("explanation.html"), metavar="PAGE",
+        help="default: explanation.html",
+    )  # fmt: skip
     commands.add_parser("info", help="version, CPU target, threads, OpenMP, build flags")
     commands.add_parser(
         "bench", add_help=False, help="compare speed with other libraries (see bench --help)"
@@ -70,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except OSError as error:
         return _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-    except (ValueError, ImportError, MemoryError) as error:
+    except (TypeError, ValueError, ImportError, MemoryError) as error:
         return _fail(str(error))
 
 
@@ -89,6 +103,10 @@ def _dispatch(arguments: list[str]) -> int:
         import chainrule
 
         chainrule.show_config()
+    elif chosen.command == "explain":
+        from chainrule.seeing.command import explain
+
+        explain(chosen.model, chosen.data, chosen.output)
     else:
         from chainrule import demo
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .arrays import Array, as_number
+from .arrays import Array
 from .stack import Stack
 
 
@@ -136,10 +136,9 @@ class FlatModel(Stack):
             has no place for another step.
         """
         from .training.gradients import apply_gradients
+        from .training.preflight import checked_clip_norm
 
-        clip = None if clip_norm is None else as_number(clip_norm, "clip_norm")
-        if clip == 0:
-            raise ValueError("clip_norm: expected a number above 0, got 0")
+        clip = checked_clip_norm(clip_norm)
         with self._used_by("apply_gradients", alone=True):
             self._prepare(parts=("optimizer",))
             apply_gradients(self, flat, clip)

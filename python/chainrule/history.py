@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .record import LayerHistory
+
 __all__ = ["History"]
 
 COLUMNS = (
@@ -98,9 +100,12 @@ class History:
     validation_loss, validation_accuracy : ndarray (epochs,)
     best_epoch : int or None
         The epoch, from 1, whose parameters a training with `best_epoch` has kept.
+    layers : LayerHistory
+        What a training with `record` has noted of the layers.
     """
 
     best_epoch: int | None = None
+    _layers: LayerHistory | None = None
 
     loss = Column("Data loss and regularisation terms.")
     data_loss = Column("Mean of the samples' losses over the epoch.")
@@ -114,6 +119,13 @@ class History:
     def __init__(self) -> None:
         self._columns = {name: Values() for name in COLUMNS}
         self._length = 0
+
+    @property
+    def layers(self) -> LayerHistory:
+        """What was noted of the layers: columns by layer and name."""
+        if self._layers is None:
+            self._layers = LayerHistory()
+        return self._layers
 
     def append(self, rows: Any) -> None:
         """Add epochs: rows (k, 8) in the order of the attributes above.
@@ -175,7 +187,8 @@ class History:
 
     def __getstate__(self) -> dict[str, Any]:
         columns = {name: values.copy(self._length) for name, values in self._columns.items()}
-        return {"_columns": columns, "_length": self._length, "best_epoch": self.best_epoch}
+        state = {"_columns": columns, "_length": self._length, "best_epoch": self.best_epoch}
+        return state if self._layers is None else {**state, "_layers": self._layers}
 
     def __repr__(self) -> str:
         if not self._length:

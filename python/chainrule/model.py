@@ -14,7 +14,7 @@ from . import _core
 from .activations import Activation_Softmax
 from .arrays import as_count
 from .catalogue import own_class
-from .flat_model import FlatModel
+from .explained_model import ExplainedModel
 from .frames import check_names
 from .history import History
 from .losses import Activation_Softmax_Loss_CategoricalCrossentropy
@@ -41,7 +41,7 @@ __all__ = ["Model"]
 OF_THE_MOMENT = ("_owner", "_parameter_locks", "_predictor", "_plans", "_short_ways")
 
 
-class Model(FlatModel):
+class Model(ExplainedModel):
     """A stack of layers with a loss, an optimizer and, if wanted, an accuracy.
 
     A model may be changed (`train`, `add`, `set`, `forward`, ...) by one thread at a time; in
@@ -272,6 +272,7 @@ class Model(FlatModel):
         drop_last: bool = False,
         accumulate: int = 1,
         engine: str | None = None,
+        record: Any = None,
     ) -> History:
         """Train for some epochs and return their `History`.
 
@@ -328,6 +329,9 @@ class Model(FlatModel):
             Run the classes' own methods layer by layer, although there is a compiled plan: the
             bits of a hand-made loop of `forward`, `backward` and updates, from which the plan may
             differ in the last place.
+        record : Record, optional
+            Note norms of gradients and steps, ratios and dead units of each layer every so many
+            steps, in ``history.layers``.
 
         Raises
         ------
@@ -348,7 +352,7 @@ class Model(FlatModel):
         """
         with self._used_by("train", alone=True):
             absent = [batch_size, print_every, validation_data, rng, clip_norm]
-            absent += [validation_split, class_weight, best_epoch, engine]
+            absent += [validation_split, class_weight, best_epoch, engine, record]
             if asks_one_step(
                 epochs, accumulate, absent, shuffle, drop_last, progress, callbacks, on_nonfinite
             ):
@@ -375,6 +379,7 @@ class Model(FlatModel):
                 drop_last=drop_last,
                 accumulate=accumulate,
                 engine=engine,
+                record=record,
                 check_finite_data=check_finite,
                 on_nonfinite=on_nonfinite,
                 clip_norm=clip_norm,

@@ -8,14 +8,11 @@ weights_after, biases_after` (None where there is none).
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from ..arrays import Array
 from ..model import Model
-from ..training.observing import Observer, Seen
 
 
 def explained(what: Any, X: Any, y: Any, name: str) -> Any:
@@ -30,8 +27,7 @@ def explained(what: Any, X: Any, y: Any, name: str) -> Any:
         if X is None or y is None:
             missing = " and ".join(each for each, v in (("X", X), ("y", y)) if v is None)
             raise TypeError(f"{name}: expected X and y with a model, got no {missing}")
-        explain = getattr(what, "explain", None)
-        return Step(what, X, y) if explain is None else explain(X, y)
+        return what.explain(X, y)
     if not hasattr(what, "rows") or not hasattr(what, "__getitem__"):
         kind = type(what).__name__
         raise TypeError(f"{name}: expected a model with X and y, or an explanation, got {kind}")
@@ -60,31 +56,3 @@ def mean_square_root(values: Any) -> float:
     """Return the root of the mean square; NaN of nothing."""
     array = np.asarray(values, dtype=np.float64)
     return float(np.sqrt(np.mean(np.square(array)))) if array.size else float("nan")
-
-
-class Step:
-    """An explanation by the classes, layer by layer, of one step on all samples."""
-
-    def __init__(self, model: Any, X: Any, y: Any) -> None:
-        self._entries = [entry_of(seen) for seen in next(Observer(model, X, y).steps(1))]
-        self.rows = tuple(self._entries)
-
-    def __getitem__(self, k: int) -> Any:
-        return self._entries[k]
-
-
-def entry_of(seen: Seen) -> Any:
-    """Return what one layer saw, by the names of an explanation."""
-    found: dict[str, Any] = {
-        "layer": f"{type(seen.layer).__name__} {seen.position}",
-        "inputs": seen.inputs,
-        "output": seen.output,
-        "dvalues": seen.dvalues,
-        "dinputs": seen.dinputs,
-    }
-    for name in ("weights", "biases"):
-        after: Array | None = getattr(seen.layer, name, None)
-        found[f"d{name}"] = seen.gradients.get(name)
-        found[f"step_{name}"] = seen.steps.get(name)
-        found[f"{name}_after"] = None if after is None else np.array(after)
-    return SimpleNamespace(**found)

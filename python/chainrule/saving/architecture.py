@@ -3,7 +3,8 @@
 Entries of parts are described in parts.py and layers.py; ``model`` is null, or the class and the
 attributes of a user's own subclass of `Model`. ``learners`` are the positions, from 1, of a
 shortened `trainable_layers`. Tensors that are the memory of another one are named in ``shared``;
-``states`` are kinds of arrays of an optimizer of the user's own. ``history`` is (8, epochs).
+``states`` are kinds of arrays of an optimizer of the user's own. ``history`` is (8, epochs);
+``noted`` (1 + columns, steps) is there where a training has noted some of its layers' steps.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from ..arrays import Array
 from ..history import COLUMNS, History
 from ..optimizer_state import state_kinds
 from ..parameters import slots_of
+from ..record import LayerHistory
 from ..settings import is_count, is_size
 from .generator_state import build_generator, describe_generator
 from .layers import build_layer, check_layer, describe_layer, is_words, own_states
@@ -78,7 +80,25 @@ def describe_model(model: Any, base: type) -> tuple[Document, dict[str, Array]]:
     if isinstance(model.history, History):
         document["epochs"] = len(model.history)
         tensors["history"] = np.stack([model.history[name] for name in COLUMNS])
+        if len(model.history.layers):
+            document["noted"], tensors["noted"] = describe_notes(model.history.layers)
     return document, tensors
+
+
+def describe_notes(noted: LayerHistory) -> tuple[Document, Array]:
+    """Return the columns' layers and names, and (1 + columns, steps): the steps' numbers first."""
+    columns = [[place, name] for place, name in noted]
+    values = [noted.steps.astype(np.float64), *noted.values()]
+    return {"steps": len(noted.steps), "columns": columns}, np.stack(values)
+
+
+def checked_notes(document: Document) -> tuple[int, int]:
+    """Return the shape of what was noted of the layers, after checking what is said of it."""
+    noted, epochs = document["noted"], document["epochs"]
+    if epochs is None or not isinstance(noted, dict) or set(noted) != {"steps", "columns"}:
+        raise ValueError("noted: expected steps and columns beside epochs, got something else")
+    require(is_columns, noted["columns"], "noted: columns")
+    return 1 + len(noted["columns"]), require(is_count, noted["steps"], "noted: steps")
 
 
 def without_copies(tensors: dict[str, Array]) -> tuple[dict[str, Array], dict[str, str]]:
@@ -132,8 +152,8 @@ def tensors_of(document: Document) -> dict[str, Tensor]:
         got = shown(document.get("kind"))
         hint = "; use load_parameters" if got == "'parameters'" else ""
         raise ValueError(f"document: kind: expected 'model', got {got}{hint}")
-    if set(document) != FIELDS:
-        wrong = ", ".join(shown(name) for name in sorted(set(document) ^ FIELDS))
+    if set(document) - {"noted"} != FIELDS:
+        wrong = ", ".join(shown(name) for name in sorted(set(document) - {"noted"} ^ FIELDS))
         raise ValueError(f"document: expected {', '.join(sorted(FIELDS))}; check {wrong}")
     if not isinstance(document["layers"], list) or not document["layers"]:
         raise ValueError(f"layers: expected a list, got {shown(document['layers'])}")
@@ -148,6 +168,8 @@ def tensors_of(document: Document) -> dict[str, Tensor]:
     if document["epochs"] is not None:
         epochs = require(is_count, document["epochs"], "epochs")
         tensors["history"] = Tensor("float64", (len(COLUMNS), epochs))
+    if "noted" in document:
+        tensors["noted"] = Tensor("float64", checked_notes(document))
     return tensors
 
 
@@ -155,6 +177,14 @@ def is_names(value: Any) -> bool:
     """A list of texts, or null."""
     texts = isinstance(value, list) and all(isinstance(each, str) for each in value)
     return value is None or texts
+
+
+def is_columns(value: Any) -> bool:
+    """A list of different pairs of a layer's place, from 0, and a text."""
+    if not isinstance(value, list) or not all(isinstance(each, list) for each in value):
+        return False
+    pairs = all(len(each) == 2 and is_count(each[0]) and type(each[1]) is str for each in value)
+    return pairs and len(set(map(tuple, value))) == len(value)
 
 
 def is_places(value: Any) -> bool:
@@ -249,4 +279,10 @@ def build_model(document: Document, tensors: dict[str, Array], base: type, custo
     if document["epochs"] is not None:
         model.history = History()
         model.history.append(tensors["history"].T)
+        if "noted" in document:
+            steps, *columns = tensors["noted"]
+            keys = [(place, name) for place, name in document["noted"]["columns"]]
+            model.history.layers.extend(
+                steps.astype(np.int64), dict(zip(keys, columns, strict=True))
+            )
     return model

@@ -114,3 +114,24 @@ def report_card(report: Any) -> Card:
         rows += [(hint,) for hint in line.hint.splitlines()]
     table = Table(HEAD, rows, frozenset(range(2, 7)), colours)
     return Card(report.title, table, None, (*report.notes, report.plan, report.end()))
+
+
+def explanation_card(explanation: Any) -> Card:
+    """Return the layers' numbers, a drawing of how the gradient fares, the loss and findings."""
+    from .rows import HEAD
+
+    rows = [row.cells() for row in explanation.rows]
+    right = frozenset(range(3, len(HEAD)))
+    colours = {
+        (each.layer, column_of(each.kind)): RED
+        for each in explanation.findings
+        if each.layer is not None
+    }
+    table = Table(HEAD, rows, right, colours)
+    return Card(explanation.title(), table, None, explanation.notes())
+
+
+def column_of(kind: str) -> int:
+    """Return the column of an explanation's table that a finding is about."""
+    columns = {"dead": 5, "saturated": 6, "vanishing": 7, "exploding": 7}
+    return columns.get(kind, 11 if kind.startswith("step") else 1)

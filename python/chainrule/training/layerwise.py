@@ -25,6 +25,7 @@ from .beginning import scheduled_dropouts
 from .busy import parameter_lock
 from .evaluation import evaluate
 from .meter import Meter
+from .notes import ClassNotes
 from .passes import backward_pass, forward_pass, learning, lowest_learning
 from .request import StepRecord, TrainingRequest
 
@@ -90,6 +91,8 @@ class LayerwiseRunner:
         self._record = StepRecord(math.nan, math.nan, math.nan, math.nan)
         self._seconds = 0.0
         self._sums: dict[tuple[int, str], Array] = {}  # of gradients that make one step together
+        record = request.record
+        self._notes = None if record is None else ClassNotes(model.layers, record.every)
 
     def run(self, max_steps: int, seconds: float) -> int:
         """Run whole steps until `max_steps`, `seconds` or the end; return their number."""
@@ -150,6 +153,8 @@ class LayerwiseRunner:
                     layer.step -= passes  # as if the step had not begun
             return False
         accuracy = self._meter.add_accuracy(output, y)
+        if self._notes is not None and self._notes.due:
+            self._notes.look()
         if not self._all_known:
             self._find_learners()
         factor = objective.loss_factor
@@ -160,9 +165,7 @@ class LayerwiseRunner:
             self._add_up((float(len(y)) if weight is None else float(weight.sum())) / total)
         last = self.step + 1
         if last % self.request.accumulate == 0 or last == self.request.steps:
-            if self.request.clip_norm is not None:
-                clip_gradients(self._learners, self.request.clip_norm)
-            self._update()
+            self._spend()
         rate = float(getattr(model.optimizer, "current_learning_rate", math.nan))
         self._record = StepRecord(accuracy, data_loss, penalty, rate)
         return True
@@ -195,6 +198,20 @@ class LayerwiseRunner:
             share = done / (self.request.epochs * updates)
         for layer in self._dropouts:
             layer.training_share = share
+
+    def _spend(self) -> None:
+        """Clip and update, and note the step where it is due."""
+        notes = self._notes
+        noted = notes is not None and notes.due
+        if notes is not None and noted:
+            notes.begin(self._learners)
+        if self.request.clip_norm is not None:
+            clip_gradients(self._learners, self.request.clip_norm)
+        self._update()
+        if notes is not None:
+            if noted:
+                notes.end()
+            notes.count()
 
     def _update(self) -> None:
         optimizer = self.model.optimizer
@@ -242,6 +259,8 @@ class LayerwiseRunner:
         """Add the epochs finished since the last call."""
         if self._rows:
             history.extend(*self.take_epochs())
+        if self._notes is not None:
+            history.layers.extend(*self._notes.take())
 
     def write_back(self) -> None:
         """Nothing to do: the classes' own arrays were changed."""

@@ -87,6 +87,8 @@ class Network(NamedTuple):
     loss_factor: float
     batch_objective: bool
     engine: str
+    noted: bool = False
+    observed: bool = False
 
 
 class Counts(NamedTuple):
@@ -200,7 +202,7 @@ def network_of(
     loss, loss_parameters = loss_of(model.loss, last)
     if own_class(model.optimizer) is None and not gives_gradients:
         raise NoPlan(f"the optimizer, {type(model.optimizer).__name__}, has methods of its own")
-    labels, keeps_gradients, accumulate = False, False, 1
+    labels, keeps_gradients, accumulate, noted = False, False, 1, False
     objective = Objective()
     metric = "none" if gives_gradients else metric_of(model, last)
     if request is not None:
@@ -208,6 +210,7 @@ def network_of(
         batch_size, accumulate = request.batch_size, request.accumulate
         keeps_gradients = gives_gradients or request.clip_norm is not None or accumulate > 1
         labels = request.y.ndim == 1
+        noted = request.record is not None
         objective = request.objective
     scale = None
     if layers.scale is not None:
@@ -228,6 +231,7 @@ def network_of(
         loss_factor=objective.loss_factor,
         batch_objective=objective.of_batch,
         engine=os.environ.get("CHAINRULE_ENGINE") or "automatic",
+        noted=noted,
     )
 
 

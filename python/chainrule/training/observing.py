@@ -23,6 +23,7 @@ from ..parameters import slots_of
 from ..shapes import takes_training
 from .beginning import begin_steps, scheduled_dropouts
 from .busy import parameter_lock
+from .layerwise import clip_gradients
 from .meter import Meter
 from .passes import joint_loss, learning, located, weighted_rows
 from .preflight import checked_samples
@@ -80,6 +81,8 @@ class Observer:
     nudge : function
         Applied to every output, every `dinputs` and gradient as it comes: to see how far rounding
         moves what follows.
+    clip_norm : float, optional
+        As in `Model.train`; what is seen are the gradients before.
 
     Attributes
     ----------
@@ -88,7 +91,13 @@ class Observer:
     """
 
     def __init__(
-        self, model: Any, X: Any, y: Any, sample_weight: Any = None, nudge: Nudge = unchanged
+        self,
+        model: Any,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        nudge: Nudge = unchanged,
+        clip_norm: float | None = None,
     ) -> None:
         self.model = copy_without_history(model)
         self.model._prepare(parts=("loss",))
@@ -97,6 +106,7 @@ class Observer:
         dtype = model_dtype(self.model.layers)
         self.X, self.y, self.weight = batch_of((*samples, weight), slice(None), dtype)
         self.nudge = nudge
+        self.clip_norm = clip_norm
         self.data_loss = self.penalty = float("nan")
 
     def steps(self, count: int) -> Iterator[list[Seen]]:
@@ -107,12 +117,22 @@ class Observer:
             self._set_dropped_shares(number / count)
             yield self._step()
 
-    def _step(self) -> list[Seen]:
+    def loss(self) -> float:
+        """Return data loss and penalties of a forward as the next step would make it."""
+        self._set_dropped_shares(0.0)
+        self._pass_forward()
+        return self.data_loss + self.penalty
+
+    def _pass_forward(self) -> tuple[list[Seen], Any]:
         seen = [Seen(layer, position) for position, layer in enumerate(self.model.layers, 1)]
         output = self._forward(seen)
         meter = Meter(self.model)
         self.data_loss = meter.add_loss(output, self.y, self.weight)
         self.penalty = meter.penalty()
+        return seen, output
+
+    def _step(self) -> list[Seen]:
+        seen, output = self._pass_forward()
         self._backward(seen, output)
         if self.model.optimizer is not None:
             self._update(seen)
@@ -167,6 +187,8 @@ class Observer:
             each.before = {
                 slot.name: np.array(getattr(each.layer, slot.name)) for slot in slots_of(each.layer)
             }
+        if self.clip_norm is not None:
+            clip_gradients(learners, self.clip_norm)
         if hasattr(optimizer, "pre_update_params"):
             optimizer.pre_update_params()
         for layer in learners:

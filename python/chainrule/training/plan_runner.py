@@ -21,6 +21,7 @@ from .busy import parameter_lock
 from .kept import Way, plans_of, put_back, taken_plan
 from .monitors import Monitors
 from .network import Layers, Network, NoPlan, counts_of, described, layers_of, network_of
+from .notes import notes_of_plan
 from .request import StepRecord, TrainingRequest
 from .short_way import known_way, remember, short_way
 
@@ -54,6 +55,7 @@ class PlanRunner:
             X, y, weight = request.validation
             self._validation = (plain(X), plain(y), weight)
         self._epochs_before = 0
+        self._steps_before = 0  # updates, by plans before this one
         self._order: NDArray[np.int64] | None = None
         self._held: list[tuple[dict[str, Any], str, Array]] = []
         self._written_back = True  # the Python objects are up to date, or ahead after a callback
@@ -100,6 +102,8 @@ class PlanRunner:
             drops_last=request.drop_last,
             precision=request.precision or 0.0,
             monitors=() if self.monitors is None else self.monitors.rows(),
+            notes_every=0 if request.record is None else request.record.every,
+            steps_before=self._steps_before,
         )
 
     def _load(self) -> None:
@@ -216,6 +220,9 @@ class PlanRunner:
     def report_epochs(self, history: History) -> None:
         """Add the epochs finished since the last call."""
         history.extend(*self._plan.take_epochs())
+        if self.request.record is not None:
+            notes = notes_of_plan(self._plan, self.model.layers, self._layers, self._network)
+            history.layers.extend(*notes)
 
     def write_back(self) -> None:
         """Bring the Python objects up to date: parameters, optimizer arrays, rate, steps.
@@ -267,6 +274,7 @@ class PlanRunner:
             self._way = short_way(self.model, self._layers, network, self._plan)
             return
         self._epochs_before += self._plan.epoch - 1
+        self._steps_before = self._plan.updates
         self._way, self._by_way = None, False
         put_back(self.model, self._network, self._plan)
         self._network = network

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..arrays import Array, as_count, as_floats, as_generator, as_number, as_real, check_finite
 from ..frames import check_names, column_names
+from ..record import Record
 from ..shapes import check_widths, output_width
 from .ends import check_ends
 from .request import TrainingRequest, Weights
@@ -135,6 +136,7 @@ def checked_settings(
     drop_last: Any,
     accumulate: Any,
     engine: Any,
+    record: Any,
 ) -> dict[str, Any]:
     """Return what of a request needs no samples."""
     n_epochs = as_count(epochs, "epochs", 0)
@@ -144,19 +146,27 @@ def checked_settings(
         )
     if engine is not None and engine != "classes":
         raise ValueError(f"engine: expected 'classes' or None, got {engine!r}")
-    clip = None if clip_norm is None else as_number(clip_norm, "clip_norm")
-    if clip == 0:
-        raise ValueError("clip_norm: expected a number above 0, got 0")
+    if record is not None and not isinstance(record, Record):
+        raise TypeError(f"record: expected a Record or None, got {record!r}")
     return {
         "epochs": n_epochs,
         "shuffle": checked_flag(shuffle, "shuffle"),
         "rng": None if rng is None else as_generator(rng),
         "on_nonfinite": on_nonfinite,
-        "clip_norm": clip,
+        "clip_norm": checked_clip_norm(clip_norm),
         "engine": engine,
+        "record": record,
         "drop_last": checked_flag(drop_last, "drop_last"),
         "accumulate": as_count(accumulate, "accumulate", 1),
     }
+
+
+def checked_clip_norm(clip_norm: Any) -> float | None:
+    """Return the largest norm, a number above 0; None where there is none."""
+    clip = None if clip_norm is None else as_number(clip_norm, "clip_norm")
+    if clip == 0:
+        raise ValueError("clip_norm: expected a number above 0, got 0")
+    return clip
 
 
 def split_place(share: Any, n: int) -> int:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..arrays import Array
 from ..history import History
+from ..record import Record
 
 Weights = NDArray[np.float64]
 Batch = tuple[Array, Array, Weights | None]
@@ -72,6 +73,8 @@ class TrainingRequest:
     on_nonfinite : "raise", "stop" or "ignore"
     clip_norm : float or None
         Largest global L2 norm of the gradients of all parameters that learn.
+    record : Record or None
+        What is noted of some steps, in the history's `layers`.
     engine : "classes" or None
         Whether the classes are to run layer by layer, whatever the plan could do.
     best_epoch : "validation_loss", "validation_accuracy" or None
@@ -100,6 +103,7 @@ class TrainingRequest:
     on_nonfinite: str = "raise"
     clip_norm: float | None = None
     engine: str | None = None
+    record: Record | None = None
     best_epoch: str | None = None
     objective: Objective = PLAIN
     feature_names: tuple[str, ...] | None = None
