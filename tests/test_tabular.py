@@ -247,6 +247,14 @@ def test_frames_and_arrays_of_objects_give_the_same_bits(kind: str) -> None:
         assert np.array_equal(outputs(make(epochs=5).fit(other, y), other), expected)
 
 
+def test_numbers_beside_texts_in_lists_stay_numbers() -> None:
+    rows = [["a", 1.5, 3], ["b", 2.5, 4], ["c", 0.5, 5]] * 20
+    net = classifier(epochs=2).fit(rows, [0, 1, 0] * 20)
+    assert net._reader.words.tolist() == [True, False, False]
+    table = net._reader.table(net, [["c", 7.0, 1]])
+    assert table.numbers.tolist() == [[7.0, 1.0]] and table.codes.tolist() == [[2]]
+
+
 def test_pandas_own_missing_cells_are_missing() -> None:
     pandas = pytest.importorskip("pandas")
     numbers = pandas.Series([1.0, 2, None, 4] * 20)

@@ -147,7 +147,7 @@ def columns_of(estimator: Any, X: Any, *, reset: bool) -> Any:
     """Return the columns of a container, checked as scikit-learn checks samples."""
     frame = nw.from_native(X, eager_only=True, pass_through=True) if is_frame(X) else None
     if not isinstance(frame, nw.DataFrame):
-        array = dense(checked_array(estimator, X, reset=reset))
+        array = dense(checked_array(estimator, with_cells(X), reset=reset))
         names = getattr(estimator, "feature_names_in_", None)
         return ArrayColumns(array, list(names) if names is not None else None)
     _check_feature_names(estimator, X, reset=reset)
@@ -159,6 +159,17 @@ def columns_of(estimator: Any, X: Any, *, reset: bool) -> Any:
             )
     _check_n_features(estimator, X, reset=reset)
     return FrameColumns(frame)
+
+
+def with_cells(X: Any) -> Any:
+    """Return lists as an array that keeps its cells: NumPy makes numbers beside texts texts."""
+    if not isinstance(X, list | tuple):
+        return X
+    try:
+        array = np.asarray(X)
+    except ValueError:  # of different lengths: scikit-learn says so
+        return X
+    return np.asarray(X, dtype=object) if array.dtype.kind in "US" else X
 
 
 def checked_array(estimator: Any, X: Any, *, reset: bool) -> Any:
