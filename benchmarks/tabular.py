@@ -327,7 +327,9 @@ def introduction(arguments: Any) -> list[str]:
         for name in ("numpy", "scikit-learn", "lightgbm")
         if find_spec(name.replace("scikit-learn", "sklearn"))
     )
-    options = " ".join(sys.argv[1:])
+    options = f"--sets {arguments.sets} --seeds {arguments.seeds}"
+    options += f" --members {','.join(map(str, arguments.members))}"
+    options += "" if arguments.rows is None else f" --rows {arguments.rows}"
     rows = "" if arguments.rows is None else f" At most {arguments.rows} rows to train on."
     return [
         "# Tabular estimators, measured",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import _thread
 import pickle
 import warnings
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -171,6 +171,28 @@ def test_a_refit_trains_on_all_rows_to_the_epoch_that_is_best_for_the_mean() -> 
     # marks of missing cells, medians: of all rows, not of a part
     assert refit.members_[0].encoding.medians[0] == np.nanmedian(X["length"])
     assert not np.array_equal(refit.predict_proba(X), bag.predict_proba(X))
+
+
+class Ends(Callback):
+    """Ends the first training after five epochs, and every later one after seven."""
+
+    trainings: ClassVar[int] = 0
+
+    def on_train_begin(self) -> None:
+        Ends.trainings += 1
+        self.last = 5 if Ends.trainings == 1 else 7
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        self.model.stop_training = epoch == self.last
+
+
+def test_a_refit_takes_curves_as_far_as_all_members_go() -> None:
+    Ends.trainings = 0
+    net = classifier(combine="refit", ensemble=2, callbacks=[Ends()], n_threads=1)
+    net.fit(frame(), labels())
+    assert (~np.isnan(net.validation_curve_)).sum(axis=1).tolist() == [5, 7]
+    mean = net.validation_curve_[:, :5].mean(axis=0)
+    assert (net.best_epoch_ == np.flatnonzero(mean == mean.min())[-1] + 1).all()
 
 
 @pytest.mark.parametrize(("members", "share"), [(1, 0.2), (2, 0.4), (5, 1.0), (6, 1.0)])

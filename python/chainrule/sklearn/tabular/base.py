@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import numbers
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from ...losses import Loss_CategoricalCrossentropy
 from ..base import weights_of
 from ..settings import hidden_sizes
 from .ensemble import run_all
-from .folds import parts_of
+from .folds import Parts, parts_of
 from .member import Member, Samples, train_member
 from .net import Recipe
 from .settings import check_parameters, or_usual
@@ -39,6 +39,34 @@ class HeldOut(NamedTuple):
     outputs: Array
     rows: Array | None
     samples: Samples
+
+
+class Split(NamedTuple):
+    """What each member trains on and is validated with; copies are made when they are asked for.
+
+    Either all of `samples` and `validation`, or `parts` of the samples.
+    """
+
+    samples: Samples
+    validation: Samples | None
+    parts: Parts | None
+
+    def of_member(self, k: int) -> tuple[Samples, Samples]:
+        """Return a member's samples, and those held out."""
+        if self.parts is None:
+            assert self.validation is not None
+            return self.samples, self.validation
+        kept, held = self.parts[k]
+        return self.samples.rows(kept), self.samples.rows(held)
+
+    def held_out(self, k: int, member: Member) -> HeldOut:
+        """Return a member's outputs for the rows held out."""
+        if self.parts is None:
+            assert self.validation is not None
+            return HeldOut(member.outputs(self.validation.table), None, self.validation)
+        rows = self.parts[k][1]
+        samples = self.samples.rows(rows)
+        return HeldOut(member.outputs(samples.table), rows, samples)
 
 
 class BaseTabular(BaseEstimator):  # type: ignore[misc]
@@ -85,36 +113,24 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]
         seeds = self._seeds()
         labels = samples.targets if self._classifies else None
         recipe = self._recipe()
-        parts = None
+        parts: Parts | None = None
         if validation is None:
             count, fraction = self.ensemble, self.validation_fraction
             parts = parts_of(len(table), labels, count, fraction, seeds[0])
         runs = self.ensemble * recipe.epochs * (2 if self.combine == "refit" else 1)
         watch = Watch(runs, [len(levels) for levels in self._reader.levels])
         try:
-            self._train_members(recipe, samples, validation, parts, seeds, watch)
+            self._train_members(recipe, Split(samples, validation, parts), seeds, watch)
         finally:
             watch.close()
         if watch.stopped:
             warnings.warn(f"{type(self).__name__}: {INTERRUPTED}", stacklevel=4)
 
-    def _train_members(
-        self,
-        recipe: Recipe,
-        samples: Samples,
-        validation: Samples | None,
-        parts: Any,
-        seeds: list[int],
-        watch: Watch,
-    ) -> None:
+    def _train_members(self, recipe: Recipe, split: Split, seeds: list[int], watch: Watch) -> None:
         """Train each member on its part; with combine="refit" once more on all rows."""
-        if validation is not None:
-            pairs = [(samples, validation)] * len(seeds)
-        else:
-            pairs = [(samples.rows(kept), samples.rows(held)) for kept, held in parts]
         jobs = [
-            partial(self._member, k, recipe, *pair, seed, watch)
-            for k, (pair, seed) in enumerate(zip(pairs, seeds, strict=True))
+            partial(self._member, k, recipe, partial(split.of_member, k), seed, watch)
+            for k, seed in enumerate(seeds)
         ]
         found = run_all(jobs, watch, self.n_threads)
         places = [k for k, member in enumerate(found) if member is not None]
@@ -122,27 +138,16 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]
         self.seeds_ = [seeds[k] for k in places]
         self.best_epoch_ = np.array([member.best_epoch for member in members])
         self.validation_curve_ = curves_of(members, recipe.epochs)
-        self._learn(
-            [
-                HeldOut(
-                    member.outputs(pairs[k][1].table),
-                    None if parts is None else parts[k][1],
-                    pairs[k][1],
-                )
-                for k, member in zip(places, members, strict=True)
-            ],
-            len(samples.table),
-        )
+        self._learn([split.held_out(k, found[k]) for k in places], len(split.samples.table))
         if self.combine == "refit" and not watch.stopped:
-            members = self._refitted(recipe, samples, members, watch) or members
+            members = self._refitted(recipe, split.samples, members, watch) or members
         self.members_ = members
 
     def _member(
         self,
         k: int,
         recipe: Recipe,
-        samples: Samples,
-        held: Samples | None,
+        rows: Callable[[], tuple[Samples, Samples | None]],
         seed: int,
         watch: Watch,
         last: int | None = None,
@@ -151,6 +156,7 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]
         callbacks = list(self.callbacks)
         if self.ensemble > 1:
             callbacks = copy.deepcopy(callbacks)
+        samples, held = rows()
         member = train_member(recipe, samples, held, seed, watch, callbacks, last)
         if self.verbose:
             value = "no validation"
@@ -169,10 +175,11 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]
 
         None where an interrupt came.
         """
-        curve = np.mean([member.curve for member in members], axis=0)
+        length = min(len(member.curve) for member in members)  # callbacks may have stopped some
+        curve = np.mean([member.curve[:length] for member in members], axis=0)
         best = last_best(curve, recipe.metric)
         jobs = [
-            partial(self._member, k, recipe, samples, None, seed, watch, best)
+            partial(self._member, k, recipe, lambda: (samples, None), seed, watch, best)
             for k, seed in enumerate(self.seeds_)
         ]
         found = run_all(jobs, watch, self.n_threads)

@@ -44,8 +44,8 @@ def held_back(
     held = min(max(round(fraction * n), 1), n - 1)
     if labels is not None:
         counts = np.bincount(labels)
-        counts = counts[counts > 0]
-        if counts.min() < 2 or len(counts) > min(held, n - held):
+        labels = np.where(counts[labels] < 2, counts.argmax(), labels)  # one row cannot be divided
+        if len(np.unique(labels)) > min(held, n - held) or np.bincount(labels).max() < 2:
             labels = None
     kept, others = train_test_split(np.arange(n), test_size=held, random_state=rng, stratify=labels)
     return kept, others

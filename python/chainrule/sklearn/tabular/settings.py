@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from ...arrays import as_count
 from ..settings import (
     Check,
     anything,
@@ -60,11 +59,6 @@ def quantiles(value: Any, name: str) -> None:
         raise ValueError(f"{name}: expected them in ascending order, got {value!r}")
 
 
-def members(value: Any, name: str) -> None:
-    """Refuse anything but an int of at least 1."""
-    as_count(value, name, 1)
-
-
 CHECKS: dict[str, Check] = {
     "preset": one_of("small"),
     "hidden_layer_sizes": anything,
@@ -77,7 +71,7 @@ CHECKS: dict[str, Check] = {
     "batch_size": batch_size,
     "dropout": or_auto(share),
     "weight_decay": or_auto(number),
-    "ensemble": members,
+    "ensemble": count,
     "combine": one_of("bag", "refit"),
     "validation_fraction": held_share,
     "class_weight": anything,
