@@ -171,6 +171,22 @@ def test_frozen_layers_are_left_out() -> None:
     assert flat.shape == (0,) and np.isfinite(loss)
 
 
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_nothing_that_learns_has_a_gradient_of_no_values(way: str, dtype: Any) -> None:
+    case = Case(ENDS[0], "tanh", dtype=dtype)
+    model = make_model(case)
+    X, y = make_data(case, N)
+    for layer in layers_with_parameters(model):
+        layer.trainable = False
+    with going(way):
+        loss, flat = model.gradients(X, y)
+    assert flat.shape == (0,) and flat.dtype == dtype and np.isfinite(loss)
+    assert model.flat_parameters().dtype == dtype
+    model.apply_gradients(flat)
+    model.set_flat_parameters([])
+
+
 def test_the_gradient_goes_into_out() -> None:
     case = Case(ENDS[0], "tanh", dtype=np.float32)
     model = make_model(case)

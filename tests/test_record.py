@@ -129,6 +129,18 @@ def test_many_steps_and_callbacks_that_change_the_plan() -> None:
     assert not any(np.isnan(column).any() for column in layers.values())
 
 
+def test_trainings_with_and_without_a_record_take_turns() -> None:
+    case = Case(ENDS[0], hidden="relu", rule="momentum", sizes=(4, 7, 3))
+    X, y = make_data(case, N)
+    plain, noted = make_model(case), make_model(case)
+    for batch_size in (6, 6, N, N):
+        for record in (None, cr.Record(every=2), None, cr.Record(every=3)):
+            plain.train(X, y, epochs=2, batch_size=batch_size)
+            history = noted.train(X, y, epochs=2, batch_size=batch_size, record=record)
+            assert bool(history.layers) == (record is not None)
+            assert_equal(all_arrays(noted), all_arrays(plain))
+
+
 def test_a_layer_that_learns_later_is_nan_before() -> None:
     case = Case(ENDS[0], sizes=(4, 7, 3), frozen=0)
     X, y = make_data(case, N)

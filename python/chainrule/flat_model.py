@@ -37,11 +37,11 @@ class FlatModel(Stack):
 
     def flat_parameters(self) -> Array:
         """Return a copy of the parameters that learn, (count,)."""
-        from .training.flat import flat_parameters, held_of
+        from .training.flat import flat_parameters
 
         with self._used_by("flat_parameters"):
             self._look()
-            return flat_parameters(held_of(self))
+            return flat_parameters(self)
 
     def set_flat_parameters(self, flat: Any) -> None:
         """Copy values into the parameters that learn, in place.

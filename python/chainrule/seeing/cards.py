@@ -117,7 +117,7 @@ def report_card(report: Any) -> Card:
 
 
 def explanation_card(explanation: Any) -> Card:
-    """Return the layers' numbers, a drawing of how the gradient fares, the loss and findings."""
+    """Return the layers' numbers, those of findings in red; below them the loss and findings."""
     from .rows import HEAD
 
     rows = [row.cells() for row in explanation.rows]

@@ -236,8 +236,8 @@ def steps(explanation: Any, rows: tuple[Row, ...]) -> Iterator[Finding]:
         yield finding("step too large", text, largest, LARGE_STEP, k)
     elif explanation.predicted_decrease > 0 and loss > 0 and not rise <= RISE * loss:
         text = (
-            f"the step is too large: the loss rises by {rise / loss:.3g} of it, above {RISE:g}; "
-            f"first order has it fall by {explanation.predicted_decrease:.3g}"
+            f"the step is too large: the loss rises by {rise / loss:.3g} of its value, above "
+            f"{RISE:g}; first order predicts a fall of {explanation.predicted_decrease:.3g}"
         )
         yield finding("step too large", text, rise / loss, RISE, None)
     sensitive = loss > 0 and any(

@@ -15,6 +15,7 @@ from ..errors import label_of, labelled
 from ..parameters import Slot, check_writeable, slots_of
 from .busy import parameter_lock
 from .passes import learning, parametric_layers
+from .targets import model_dtype
 
 
 class ParameterPlace(NamedTuple):
@@ -60,14 +61,18 @@ def size_of(held: list[Held]) -> int:
     return held[-1].place.slice.stop if held else 0
 
 
-def dtype_of(held: list[Held]) -> np.dtype[Any]:
-    """Return the dtype that holds them all."""
-    return np.result_type(*(each.array.dtype for each in held)) if held else np.dtype(np.float64)
+def dtype_of(held: list[Held], model: Any = None) -> np.dtype[Any]:
+    """Return the dtype that holds them all; where nothing learns, the model's, else float64."""
+    if held:
+        return np.result_type(*(each.array.dtype for each in held))
+    found = None if model is None else model_dtype(model.layers)
+    return np.dtype(np.float64) if found is None else found
 
 
-def flat_parameters(held: list[Held]) -> Array:
+def flat_parameters(model: Any) -> Array:
     """Return a copy of the parameters."""
-    flat = np.empty(size_of(held), dtype=dtype_of(held))
+    held = held_of(model)
+    flat = np.empty(size_of(held), dtype=dtype_of(held, model))
     for each in held:
         flat[each.place.slice] = np.ravel(each.array)
     return flat
@@ -109,7 +114,7 @@ def flatten(model: Any) -> Array:
     if held and (common := common_base(held)) is not None:
         return common
     with parameter_lock(model):
-        flat = flat_parameters(held)
+        flat = flat_parameters(model)
         for each in held:
             setattr(each.layer, each.slot.name, flat[each.place.slice].reshape(each.place.shape))
     return flat

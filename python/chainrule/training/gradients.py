@@ -14,7 +14,7 @@ from ..updates import check_gradient
 from . import preflight
 from .beginning import scheduled_dropouts
 from .busy import parameter_lock
-from .flat import Held, checked_flat, dtype_of, held_of, size_of
+from .flat import checked_flat, dtype_of, held_of, size_of
 from .kept import put_back, taken_plan
 from .layerwise import clip_gradients
 from .meter import Meter
@@ -39,14 +39,14 @@ def gradients(model: Any, X: Any, y: Any, sample_weight: Any, out: Any) -> tuple
         dtype=model_dtype(model.layers),
     )
     if out is not None:
-        check_out(out, held_of(model))
+        check_out(out, model)
     set_shares(model)
     try:
         layers = layers_of(model)
         network = network_of(model, layers, request, gives_gradients=True)
     except NoPlan:
         return by_classes(model, request, out)
-    flat = new_flat(held_of(model)) if out is None else out
+    flat = new_flat(model) if out is None else out
     return by_plan(model, request, layers, network, flat), flat
 
 
@@ -88,21 +88,23 @@ def by_classes(model: Any, request: TrainingRequest, out: Array | None) -> tuple
     lowest = lowest_learning(model.layers, learners)
     backward_pass(model.layers, model.loss, output, y, weight, lowest)
     held = held_of(model)  # own layers may have got their parameters just now
-    flat = new_flat(held) if out is None else check_out(out, held)
+    flat = new_flat(model) if out is None else check_out(out, model)
     for each in held:
         check_gradient(each.layer, each.slot)
         flat[each.place.slice] = np.ravel(getattr(each.layer, each.slot.gradient))
     return loss, flat
 
 
-def new_flat(held: list[Held]) -> Array:
+def new_flat(model: Any) -> Array:
     """Return memory for the gradients."""
-    return np.empty(size_of(held), dtype=dtype_of(held))
+    held = held_of(model)
+    return np.empty(size_of(held), dtype=dtype_of(held, model))
 
 
-def check_out(out: Any, held: list[Held]) -> Array:
+def check_out(out: Any, model: Any) -> Array:
     """Return `out`; refuse what the gradients cannot be written to."""
-    shape, dtype = (size_of(held),), dtype_of(held)
+    held = held_of(model)
+    shape, dtype = (size_of(held),), dtype_of(held, model)
     if type(out) is not np.ndarray:
         raise TypeError(f"out: expected an ndarray, got {type(out).__name__}")
     if out.shape != shape or out.dtype != dtype:

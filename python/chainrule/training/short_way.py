@@ -43,7 +43,8 @@ def remember(model: Any, layers: Layers, network: Network, request: TrainingRequ
     ways = short_ways_of(model)
     ways[form_of(request)] = way
     # the next batch is asked for without an objective
-    if request.steps == 1 and request.objective == PLAIN and not keeps(network):
+    kept = network.keeps_gradients or network.noted
+    if request.steps == 1 and not kept and request.objective == PLAIN:
         ways[request.batch_size] = way
 
 
@@ -51,12 +52,7 @@ def form_of(request: TrainingRequest) -> tuple[Any, ...]:
     """Return what of a request makes the structure of its plan, beside the model."""
     clips, labels = request.clip_norm is not None, request.y.ndim == 1
     noted = request.record is not None
-    return request.batch_size, clips, request.accumulate, labels, noted, request.objective
-
-
-def keeps(network: Network) -> bool:
-    """Tell whether a step of the plan does more than to spend its gradients."""
-    return network.keeps_gradients or network.noted
+    return request.batch_size, clips, request.accumulate, labels, request.objective, noted
 
 
 def known_way(model: Any, request: TrainingRequest) -> Way | None:
