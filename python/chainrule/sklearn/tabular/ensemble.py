@@ -6,7 +6,7 @@ A member's bits do not depend on the others, nor on the number of threads.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from typing import Any
 
 from ...runtime import get_num_threads
@@ -14,6 +14,8 @@ from ..base import threads
 from .watch import Watch
 
 Job = Callable[[], Any]
+
+PAUSE = 0.1  # seconds until Ctrl-C acts, at most
 
 
 def run_all(jobs: Sequence[Job], watch: Watch, n_threads: int | None) -> list[Any]:
@@ -47,5 +49,8 @@ def run_all(jobs: Sequence[Job], watch: Watch, n_threads: int | None) -> list[An
 
 def finish(futures: list[Future[Any]]) -> None:
     """Wait for all; the first failure is raised at once."""
-    for future in futures:
-        future.result()
+    waiting = set(futures)
+    while waiting:  # in short stretches: a signal does not end a wait in every case
+        done, waiting = wait(waiting, PAUSE, FIRST_EXCEPTION)
+        for future in done:
+            future.result()
