@@ -12,7 +12,7 @@ import numbers
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import narwhals as nw
+import narwhals.stable.v2 as nw
 import numpy as np
 from sklearn.utils.validation import (
     _check_feature_names,
