@@ -26,6 +26,13 @@ def has_probabilities(estimator: Any) -> bool:
     return True
 
 
+def has_members(estimator: Any) -> bool:
+    """Tell whether there are several members; an AttributeError says that there are none."""
+    if estimator.ensemble < 2:
+        raise AttributeError(f"predict_std: expected ensemble=2 or more, got {estimator.ensemble}")
+    return True
+
+
 def stochastic_only(method: Method) -> Method:
     """Let there be the method where the solver goes step by step."""
     return cast(Method, available_if(is_stochastic)(method))
@@ -34,3 +41,8 @@ def stochastic_only(method: Method) -> Method:
 def probabilistic_only(method: Method) -> Method:
     """Let there be the method where outputs are probabilities."""
     return cast(Method, available_if(has_probabilities)(method))
+
+
+def with_members(method: Method) -> Method:
+    """Let there be the method where there are several members."""
+    return cast(Method, available_if(has_members)(method))

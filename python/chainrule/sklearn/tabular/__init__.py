@@ -1,0 +1,13 @@
+"""Estimators for tables of rows and columns as they come: texts, categories, missing cells.
+
+table.py reads arrays, sparse matrices and frames into numbers and codes of categories; encoding.py
+makes a net's inputs of them, smooth_scaler.py scales; net.py builds the net and folds it for
+predictions; member.py trains one, ensemble.py several at once, folds.py says on which rows.
+calibration.py fits a temperature. base.py, classifier.py and regressor.py are the estimators.
+"""
+
+from .classifier import TabularClassifier
+from .regressor import TabularRegressor
+from .smooth_scaler import RobustSmoothScaler
+
+__all__ = ["RobustSmoothScaler", "TabularClassifier", "TabularRegressor"]

@@ -1,0 +1,91 @@
+"""Robust scaling with smooth clipping: ``x' = z / sqrt(1 + (z / 3)^2)``, ``z = s (x - median)``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ...arrays import Array
+from ..inputs import FLOATS
+
+LIMIT = 3.0  # outputs lie within (-3, 3)
+
+
+class RobustSmoothScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Scale each column by its quartiles, and bend what lies far out to within (-3, 3).
+
+    ``s = 1 / (q75 - q25)``, where that is 0 ``2 / (max - min)``, and 0 for a constant column;
+    ``z = s (x - median)``; ``x' = z / sqrt(1 + (z / 3)^2)``.
+
+    Attributes
+    ----------
+    center_, scale_ : ndarray (d,), float64
+        Median and s of each column; missing cells (NaN) count for neither and stay missing.
+    n_features_in_, feature_names_in_
+        As in scikit-learn.
+
+    References
+    ----------
+    Holzmüller, Grinsztajn, Steinwart (2024), "Better by default".
+    """
+
+    center_: Array
+    scale_: Array
+
+    def fit(self, X: Any, y: Any = None) -> RobustSmoothScaler:
+        """Find median and scale of each column of X (n, d)."""
+        X = validate_data(self, X, dtype=FLOATS, ensure_all_finite="allow-nan")
+        self.center_, self.scale_ = centers_and_scales(X)
+        return self
+
+    def transform(self, X: Any) -> Array:
+        """Return X (n, d) scaled, a new array of its dtype, float64 where it has no floats."""
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=FLOATS, ensure_all_finite="allow-nan", reset=False)
+        return smoothly_scaled(X, self.center_, self.scale_)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def centers_and_scales(X: Array) -> tuple[Array, Array]:
+    """Return median and s of each column of X (n, d), in float64; 0 where all cells are missing."""
+    centers, scales = np.zeros(X.shape[1]), np.zeros(X.shape[1])
+    for column in range(X.shape[1]):  # one at a time: a copy of all would be as large as X
+        values = X[:, column].astype(np.float64)
+        values = values[~np.isnan(values)]
+        if len(values):
+            with np.errstate(over="ignore"):  # of the largest floats: infinity, so a scale of 0
+                low, centers[column], high = np.percentile(values, (25, 50, 75))
+                scales[column] = scale_of(high - low, values.max() - values.min())
+    return centers, scales
+
+
+def scale_of(between_quartiles: float, between_ends: float) -> float:
+    """Return ``1 / (q75 - q25)``, else ``2 / (max - min)``, else 0; a range too small counts as 0.
+
+    Too small is one whose inverse overflows.
+    """
+    with np.errstate(divide="ignore", over="ignore"):
+        for scale in (np.divide(1.0, between_quartiles), np.divide(2.0, between_ends)):
+            if np.isfinite(scale):
+                return float(scale)
+    return 0.0
+
+
+def smoothly_scaled(X: Array, centers: Array, scales: Array) -> Array:
+    """Return ``z / sqrt(1 + (z / 3)^2)``, ``z = scales (X - centers)``, in X's dtype."""
+    with np.errstate(over="ignore"):
+        z = X - centers
+        z *= scales
+    # the largest float, not infinity, which over itself is no number
+    np.clip(z, -np.finfo(np.float64).max, np.finfo(np.float64).max, out=z)
+    z /= np.hypot(1.0, z / LIMIT)
+    scaled: Array = z.astype(X.dtype, copy=False)
+    return scaled

@@ -1,0 +1,56 @@
+"""scikit-learn's own checks of the tabular estimators: all but one, which a hold-out cannot pass.
+
+Rows of weight 0 and repeated rows fall into other parts than rows that are left out or weighted.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+from unittest import SkipTest
+
+import pytest
+from sklearn.utils.estimator_checks import estimator_checks_generator
+
+from chainrule.sklearn import RobustSmoothScaler, TabularClassifier, TabularRegressor
+
+ALLOWED = (
+    "SCIPY_ARRAY_API is not set",
+    "does not have a decision_function method",
+    "not installed",
+)
+EXEMPT = (
+    "check_sample_weight_equivalence_on_dense_data",
+    "check_sample_weight_equivalence_on_sparse_data",
+)
+
+
+def estimators() -> list[Any]:
+    settings: dict[str, Any] = {"hidden_layer_sizes": (32,), "n_threads": 1}
+    return [TabularClassifier(**settings), TabularRegressor(**settings), RobustSmoothScaler()]
+
+
+def checks() -> list[Any]:
+    found = []
+    for estimator in estimators():
+        for _, check in estimator_checks_generator(estimator):
+            if check.func.__name__ not in EXEMPT:
+                name = f"{type(estimator).__name__}-{check.func.__name__}"
+                found.append(pytest.param(estimator, check, id=name))
+    return found
+
+
+@pytest.mark.parametrize(("estimator", "check"), checks())
+def test_check_passes(estimator: Any, check: Any) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            check(estimator)
+        except SkipTest as reason:
+            assert any(text in str(reason) for text in ALLOWED), reason
+
+
+def test_the_exempt_checks_are_among_scikit_learns() -> None:
+    for estimator in estimators()[:2]:
+        names = {check.func.__name__ for _, check in estimator_checks_generator(estimator)}
+        assert set(EXEMPT) <= names
