@@ -26,6 +26,17 @@ void take_lock(PyThreadState* state) noexcept {
     }
 }
 
+py::object call_method(PyObject* object, PyObject* name) {
+    PyObject* result = nullptr;
+    try {
+        result = PyObject_CallMethodNoArgs(object, name);
+    } catch (...) {
+        wait_for_the_end();
+    }
+    if (!result) throw py::error_already_set();
+    return py::reinterpret_steal<py::object>(result);
+}
+
 std::string shape_text(std::initializer_list<Index> shape) {
     std::string text = "(";
     for (const Index size : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(size);

@@ -143,6 +143,9 @@ std::uint64_t unsigned_number(PyObject* object, const char* name);
 // Takes Python's lock again. A thread that comes back when the interpreter is at its end waits here until the process is gone.
 void take_lock(PyThreadState* state) noexcept;
 
+// Calls Python code. Where it is the thread's last, nothing of the caller is destroyed: that would need the lock.
+py::object call_method(PyObject* object, PyObject* name);
+
 // Lets other Python threads run while a large call computes; a small one is over before the lock could change hands.
 class Unlocked {
   public:

@@ -214,8 +214,8 @@ class Predictor {
         double parameters[most_names] = {};
         Activation activation = known.activation;
         if (known.has_settings) {
-            activation = activation_named(layer.attr(keys().name_in_core)().cast<std::string>());
-            const py::tuple values = layer.attr(keys().parameters)();
+            activation = activation_named(call_method(layer.ptr(), keys().name_in_core).cast<std::string>());
+            const py::tuple values = call_method(layer.ptr(), keys().parameters);
             if (values.size() != static_cast<std::size_t>(model::catalogue().activations[activation].parameters.count)) return false;
             for (std::size_t i = 0; i < values.size(); ++i) {
                 parameters[i] = PyFloat_AsDouble(PyTuple_GET_ITEM(values.ptr(), static_cast<Py_ssize_t>(i)));
