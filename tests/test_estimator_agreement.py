@@ -203,6 +203,7 @@ def test_the_limit_of_epochs_warns_as_scikit_learn_does() -> None:
     ours, _ = pair("MLPClassifier", max_iter=2)
     with pytest.warns(ConvergenceWarning, match="max_iter=2"):
         ours.fit(X, y)
+    assert ours.n_iter_ == len(ours.loss_curve_) == 2
 
 
 def test_several_outputs_have_the_gradient_of_their_loss() -> None:

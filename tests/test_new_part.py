@@ -7,6 +7,7 @@ the plan, the classes, model files and gradient checks, and by the tests that wa
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -36,12 +37,13 @@ def tool(name: str) -> str | None:
     return str(beside) if beside.exists() else shutil.which(name)
 
 
-def run(*command: str, **environment: str) -> None:
-    """Run to the end; what it said goes into the failure."""
+def run(*command: str, **environment: str) -> str:
+    """Run to the end and return what it said; a failure says it too."""
     done = subprocess.run(
         command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=900
     )
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-8000:]}{done.stderr[-8000:]}"
+    return done.stdout
 
 
 def copy_sources(folder: Path) -> None:
@@ -98,4 +100,5 @@ def test_a_new_part_is_everywhere_after_two_files_were_touched(tmp_path: Path) -
     add_references(tests)
     options = ("-q", "-x", "-p", "no:cacheprovider", "--no-header", "-k", SELECTED)
     walks = [str(tests / name) for name in WALKS]
-    run(sys.executable, "-m", "pytest", *options, "--rootdir", str(tmp_path), *walks, **package)
+    pytest_there = (sys.executable, "-m", "pytest", *options, "--rootdir", str(tmp_path), *walks)
+    assert re.search(r"^[1-9]\d* passed", run(*pytest_there, **package), re.MULTILINE)

@@ -230,11 +230,17 @@ def test_who_changes_the_model_is_not_kept_off_by_predictions(operation: str) ->
         pass
     over = threading.Event()
 
-    def look() -> None:
-        while not over.is_set():
-            model.predict(X)
+    before = len(model.layers)
 
-    def change() -> None:
+    def look() -> int:
+        count = 0
+        while not over.is_set() or count == 0:
+            assert np.isfinite(model.predict(X)).all()
+            count += 1
+        return count
+
+    def change() -> int:
+        done = 0
         try:
             for _ in range(20):
                 {
@@ -242,10 +248,15 @@ def test_who_changes_the_model_is_not_kept_off_by_predictions(operation: str) ->
                     "forward": lambda: model.forward(X),
                     "add": lambda: model.add(cr.Layer_Dense(2, 2, dtype=np.float32)),
                 }[operation]()
+                done += 1
         finally:
             over.set()
+        return done
 
-    run_together(change, look)
+    changes, looks = run_together(change, look)
+    assert changes == 20 and looks >= 1
+    assert model.optimizer.iterations == (20 if operation == "train" else 0)
+    assert len(model.layers) == before + (20 if operation == "add" else 0)
 
 
 @needs_fork

@@ -8,15 +8,10 @@
 #endif
 
 namespace chainrule::bindings {
-namespace {
 
-// For a thread that the interpreter, at its end, takes back no more. Before Python 3.14 it calls pthread_exit, which unwinds
-// the stack: a destructor or a noexcept function in the way would abort the process.
-[[noreturn]] void wait_for_the_end() {
+void wait_for_the_end() {
     for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
 }
-
-}  // namespace
 
 void take_lock(PyThreadState* state) noexcept {
     try {
@@ -27,12 +22,7 @@ void take_lock(PyThreadState* state) noexcept {
 }
 
 py::object call_method(PyObject* object, PyObject* name) {
-    PyObject* result = nullptr;
-    try {
-        result = PyObject_CallMethodNoArgs(object, name);
-    } catch (...) {
-        wait_for_the_end();
-    }
+    PyObject* const result = running_python([=] { return PyObject_CallMethodNoArgs(object, name); });
     if (!result) throw py::error_already_set();
     return py::reinterpret_steal<py::object>(result);
 }
@@ -76,7 +66,7 @@ bool number_of_array(PyArrayObject* array, Number& number) {
 }
 
 double number(PyObject* object, const char* name) {
-    const double value = PyFloat_AsDouble(object);
+    const double value = running_python([=] { return PyFloat_AsDouble(object); });
     if (value == -1.0 && PyErr_Occurred()) {
         PyErr_Clear();
         throw py::type_error(std::string(name) + ": expected a number, got " + Py_TYPE(object)->tp_name);

@@ -140,10 +140,23 @@ bool number_of_array(PyArrayObject* array, Number& number);
 double number(PyObject* object, const char* name);
 std::uint64_t unsigned_number(PyObject* object, const char* name);
 
+// For a thread that the interpreter, at its end, takes back no more. Before Python 3.14 it calls pthread_exit, which unwinds
+// the stack: a destructor on the way would give objects back without the lock, a noexcept function abort the process.
+[[noreturn]] void wait_for_the_end();
+
+// Makes a call of Python's C API that may run Python code, which may be its thread's last.
+template <class Call> auto running_python(const Call& call) {
+    try {
+        return call();
+    } catch (...) {
+        wait_for_the_end();
+    }
+}
+
 // Takes Python's lock again. A thread that comes back when the interpreter is at its end waits here until the process is gone.
 void take_lock(PyThreadState* state) noexcept;
 
-// Calls Python code. Where it is the thread's last, nothing of the caller is destroyed: that would need the lock.
+// Calls a method without arguments.
 py::object call_method(PyObject* object, PyObject* name);
 
 // Lets other Python threads run while a large call computes; a small one is over before the lock could change hands.

@@ -1,4 +1,6 @@
 // dense_forward, dense_backward, dense_gradients, regularize
+#include <optional>
+
 #include "bindings/arrays.hpp"
 #include "bindings/bindings.hpp"
 #include "model/dense.hpp"
@@ -26,32 +28,9 @@ struct DenseForward {
     }
 };
 
-struct DenseBackward {
-    static constexpr const char* name = "dense_backward";
-    static constexpr const char* first = "inputs";
-    static constexpr Py_ssize_t arguments = 3;
-
-    template <class T> static PyObject* call(Arguments args) {
-        const Array<const T> weights = matrix<T>(args[2], "weights");
-        const Array<const T> inputs = matrix_with_columns<T>(args[0], "inputs", weights.rows());
-        const Array<const T> dvalues = matrix_of<T>(args[1], "dvalues", inputs.rows(), weights.columns());
-        NewArray<T> dweights(weights), dbiases({1, weights.columns()}), dinputs(inputs);
-        const model::DenseShape shape = {inputs.rows(), weights.rows(), weights.columns()};
-        {
-            const Unlocked unlocked(shape.flops());
-            model::dense_backward(shape, inputs.data, dvalues.data, weights.data, dweights.data(), dbiases.data(), dinputs.data());
-        }
-        PyObject* const result = PyTuple_New(3);
-        if (!result) throw py::error_already_set();
-        PyTuple_SET_ITEM(result, 0, dweights.release());
-        PyTuple_SET_ITEM(result, 1, dbiases.release());
-        PyTuple_SET_ITEM(result, 2, dinputs.release());
-        return result;
-    }
-};
-
-struct DenseGradients {
-    static constexpr const char* name = "dense_gradients";
+// dweights, dbiases and, where they are asked for, dinputs.
+template <bool with_dinputs> struct DenseBackward {
+    static constexpr const char* name = with_dinputs ? "dense_backward" : "dense_gradients";
     static constexpr const char* first = "inputs";
     static constexpr Py_ssize_t arguments = 3;
 
@@ -60,15 +39,18 @@ struct DenseGradients {
         const Array<const T> inputs = matrix_with_columns<T>(args[0], "inputs", weights.rows());
         const Array<const T> dvalues = matrix_of<T>(args[1], "dvalues", inputs.rows(), weights.columns());
         NewArray<T> dweights(weights), dbiases({1, weights.columns()});
+        std::optional<NewArray<T>> dinputs;
+        if (with_dinputs) dinputs.emplace(inputs);
         const model::DenseShape shape = {inputs.rows(), weights.rows(), weights.columns()};
         {
             const Unlocked unlocked(shape.flops());
-            model::dense_backward<T>(shape, inputs.data, dvalues.data, weights.data, dweights.data(), dbiases.data(), nullptr);
+            model::dense_backward<T>(shape, inputs.data, dvalues.data, weights.data, dweights.data(), dbiases.data(), dinputs ? dinputs->data() : nullptr);
         }
-        PyObject* const result = PyTuple_New(2);
+        PyObject* const result = PyTuple_New(with_dinputs ? 3 : 2);
         if (!result) throw py::error_already_set();
         PyTuple_SET_ITEM(result, 0, dweights.release());
         PyTuple_SET_ITEM(result, 1, dbiases.release());
+        if (dinputs) PyTuple_SET_ITEM(result, 2, dinputs->release());
         return result;
     }
 };
@@ -98,11 +80,11 @@ void bind_dense(py::module_& module) {
         fast_method<DenseForward>(
             "dense_forward(inputs: numpy.ndarray, weights: numpy.ndarray, biases: numpy.ndarray) -> numpy.ndarray\n\n"
             "inputs (n, d) . weights (d, m) + biases (1, m) -> a new array (n, m)."),
-        fast_method<DenseBackward>(
+        fast_method<DenseBackward<true>>(
             "dense_backward(inputs: numpy.ndarray, dvalues: numpy.ndarray, weights: numpy.ndarray) -> "
             "tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]\n\n"
             "dweights (d, m) = inputs^T . dvalues, dbiases (1, m) = sum of dvalues, dinputs (n, d) = dvalues . weights^T."),
-        fast_method<DenseGradients>(
+        fast_method<DenseBackward<false>>(
             "dense_gradients(inputs: numpy.ndarray, dvalues: numpy.ndarray, weights: numpy.ndarray) -> "
             "tuple[numpy.ndarray, numpy.ndarray]\n\n"
             "dense_backward without dinputs: dweights (d, m) = inputs^T . dvalues, dbiases (1, m) = sum of dvalues."),

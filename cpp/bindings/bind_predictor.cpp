@@ -218,7 +218,8 @@ class Predictor {
             const py::tuple values = call_method(layer.ptr(), keys().parameters);
             if (values.size() != static_cast<std::size_t>(model::catalogue().activations[activation].parameters.count)) return false;
             for (std::size_t i = 0; i < values.size(); ++i) {
-                parameters[i] = PyFloat_AsDouble(PyTuple_GET_ITEM(values.ptr(), static_cast<Py_ssize_t>(i)));
+                PyObject* const value = PyTuple_GET_ITEM(values.ptr(), static_cast<Py_ssize_t>(i));
+                parameters[i] = running_python([=] { return PyFloat_AsDouble(value); });
                 if (PyErr_Occurred()) {
                     PyErr_Clear();
                     return false;

@@ -134,7 +134,7 @@ class Held {
 
 // An attribute; null where there is none.
 PyObject* attribute(PyObject* object, PyObject* name, Held& held) {
-    PyObject* const value = held.keep(PyObject_GetAttr(object, name));
+    PyObject* const value = held.keep(running_python([=] { return PyObject_GetAttr(object, name); }));
     if (!value && !PyErr_ExceptionMatches(PyExc_AttributeError)) throw py::error_already_set();
     if (!value) PyErr_Clear();
     return value;

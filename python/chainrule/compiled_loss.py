@@ -118,7 +118,7 @@ class CompiledLoss(Compiled, Loss):
         y_true : array_like
             Targets as in `forward`.
         """
-        raise NotImplementedError(f"{label_of(self)}: it is joined with no activation")
+        raise TypeError(f"{label_of(self)}: expected a loss that joins its activation, got another")
 
     def converted(self, y_pred: Any, y_true: Any, name: str) -> tuple[Array, Array]:
         """Return predictions (n, m) and targets as the compiled functions take them."""

@@ -7,6 +7,7 @@ themselves how.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -32,19 +33,19 @@ class Operation:
     name: str
     text: str
 
+    @abstractmethod
     def gradient(
         self, k: int, dvalues: Array, output: Array, values: Values, settings: Mapping[str, Any]
     ) -> Array:
         """Return the gradient of operand k, in its shape and dtype."""
-        raise NotImplementedError
 
+    @abstractmethod
     def derivative(self, k: int, output: Array, values: Values, settings: Mapping[str, Any]) -> Any:
         """Return d output / d operand k for pictures.
 
         It is a number, an array that fits the output, or a text where it is neither; ``{0}`` in
         it stands for the first operand.
         """
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from ..arrays import as_count
 from ..dropout import Layer_Dropout
 from ..model import Model
 from ..parameters import slots_of
-from ..training.observing import Nudge, Observer, Seen, unchanged
+from ..training.layer_step import LayerStep
+from ..training.stepping import Nudge, Observer, unchanged
 
 __all__ = ["Comparison", "compare"]
 
@@ -160,7 +161,9 @@ def run(model: Any, X: Any, y: Any, count: int, nudge: Nudge = unchanged) -> Arr
     return found
 
 
-def arrays_of(seen: list[Seen], step: int, observer: Observer) -> Iterator[tuple[Place, Array]]:
+def arrays_of(
+    seen: list[LayerStep], step: int, observer: Observer
+) -> Iterator[tuple[Place, Array]]:
     """Yield outputs, loss and gradients of a step."""
     for each in seen:
         yield Place(step, "forward", each.position, "output"), np.array(each.output)

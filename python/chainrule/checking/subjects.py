@@ -12,6 +12,7 @@ each, so that those that a step leaves alone add no rounding.
 from __future__ import annotations
 
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,7 +29,7 @@ from .walk import FloatArray, Nudge, Walk, gradient_fault, named, unchanged
 Gradients = dict[str, Any]  # what backward has left, by the array's label; None if nothing
 
 
-class Subject:
+class Subject(ABC):
     """What the subjects share. `loss` is None for a layer."""
 
     def __init__(self, parts: list[Any], layers: list[Any], labels: list[str], inputs: Any) -> None:
@@ -52,12 +53,13 @@ class Subject:
             self._fresh = False
         return np.concatenate([data.ravel(), *self._penalties()])
 
+    @abstractmethod
     def _data(self) -> Any:
-        raise NotImplementedError
+        """Run a forward and return what is checked: losses, or outputs."""
 
+    @abstractmethod
     def backward(self) -> Gradients:
         """Run the backward of the last forward; return what it has left for each array."""
-        raise NotImplementedError
 
     def gradients(self) -> Gradients:
         """Run both."""

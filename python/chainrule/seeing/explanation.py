@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array
-from ..training.observed import LayerStep, Step
+from ..training.layer_step import LayerStep
+from ..training.observed import Step
 from .findings import Finding, findings_of
 from .rows import HEAD, Row, row_of
 from .slopes import dead_units

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..arrays import Array
 from ..base_activation import Activation
 from ..catalogue import own_class
-from ..training.observed import LayerStep
+from ..training.layer_step import LayerStep
 
 FLAT = 0.05  # of the steepest slope: below that an entry counts as saturated
 FAR = np.array([[-60.0, -20.0, -8.0, -3.0, -1.0, -0.3, 0.0, 0.3, 1.0, 3.0, 8.0, 20.0, 60.0]])

@@ -13,7 +13,7 @@ from ..catalogue import own_class
 from ..compiled import core_rows
 from ..layers import Layer_Dense, Layer_Dropout
 from ..scale import Layer_Scale
-from ..training.observed import LayerStep
+from ..training.layer_step import LayerStep
 from .rows import Spread, number, spread_of
 
 MOST_TERMS = 5

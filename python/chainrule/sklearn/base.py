@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -36,7 +37,7 @@ ROWS = 65536  # of samples whose outputs are held at a time
 OF_THE_MOMENT = ("_trusted", "_steps")  # left out of pickles and copies
 
 
-class BasePerceptron(Supporting, BaseEstimator):  # type: ignore[misc]
+class BasePerceptron(Supporting, BaseEstimator, ABC):  # type: ignore[misc]
     """Base of the estimators; a subclass says what targets are and what outputs mean.
 
     Attributes
@@ -51,17 +52,17 @@ class BasePerceptron(Supporting, BaseEstimator):  # type: ignore[misc]
     _head: Head
     _incremental = False
 
+    @abstractmethod
     def _head_for(self, y: Any) -> Head:
         """Return what the net ends with, for targets as they came."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _targets(self, y: Any, dtype: np.dtype[Any]) -> Array:
         """Return the targets as the net takes them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _see_targets(self, y: Any, first: bool) -> Any:
         """Learn or check what the targets may be; return them as they will be split and scored."""
-        raise NotImplementedError
 
     def _class_factors(self, y: Any) -> Array | None:
         """Return what class weights make of each sample's weight."""
@@ -205,9 +206,9 @@ class BasePerceptron(Supporting, BaseEstimator):  # type: ignore[misc]
         if sample_weight is None:
             keep_steps(self, X)
 
+    @abstractmethod
     def _quick_targets(self, y: Any, n: int) -> Array | None:
         """Return targets of n samples where y is plain; None if it must be looked at closely."""
-        raise NotImplementedError
 
     # --- what a fit leaves ------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -166,7 +166,13 @@ CHECKS: dict[str, Check] = {
 }
 
 
-def check_parameters(estimator: Any) -> None:
+def keep_parameters(estimator: Any, given: dict[str, Any]) -> None:
+    """Keep a constructor's arguments as they came, as scikit-learn wants it; `given`: locals()."""
+    names = (name for name in given if name not in ("self", "__class__"))
+    vars(estimator).update({name: given[name] for name in names})
+
+
+def check_each(estimator: Any, checks: Mapping[str, Check]) -> None:
     """Refuse parameters of the wrong type or outside their range.
 
     Raises
@@ -174,9 +180,14 @@ def check_parameters(estimator: Any) -> None:
     TypeError, ValueError
         Naming the parameter, what was expected and what came.
     """
-    for name, check in CHECKS.items():
-        if name in estimator.__dict__:
+    for name, check in checks.items():
+        if name in vars(estimator):
             check(getattr(estimator, name), name)
+
+
+def check_parameters(estimator: Any) -> None:
+    """Refuse parameters that are none, or that do not go together."""
+    check_each(estimator, CHECKS)
     if estimator.solver == "lbfgs":
         check_quasi_newton(estimator)
 

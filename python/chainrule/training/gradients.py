@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import _core
 from ..arrays import Array
 from ..base_optimizer import Optimizer
 from ..multipliers import shares_of
@@ -20,7 +21,7 @@ from .interrupts import Interrupts
 from .kept import put_back, taken_plan
 from .layerwise import clip_gradients
 from .meter import Meter
-from .network import Layers, Network, NoPlan, counts_of, layers_of, network_of
+from .network import Counts, Layers, Network, NoPlan, counts_of, layers_of, network_of
 from .passes import backward_pass, forward_pass, learning, lowest_learning
 from .plan_runner import arrays_of, plain
 from .request import TrainingRequest, batch_of
@@ -59,18 +60,7 @@ def by_plan(
     """Write the gradients that the plan's step would spend; return the loss."""
     plan = taken_plan(model, network)
     try:
-        samples = (plain(request.X), plain(request.y), request.sample_weight)
-        plan.begin(
-            samples,
-            None,
-            epochs=1,
-            stop_on_nonfinite=False,
-            drops_last=False,
-            precision=0.0,
-            monitors=(),
-        )
-        plan.load(*arrays_of((), layers, network))
-        plan.set_counts(counts_of(layers))
+        begin_pass(plan, request, layers, network, counts_of(layers))
         loss = plan.gradients(flat, shares_in_use(layers))
     finally:
         put_back(model, network, plan)
@@ -78,6 +68,23 @@ def by_plan(
         if layer is not None:
             layer.step += 1
     return loss
+
+
+def begin_pass(
+    plan: _core.Plan, request: TrainingRequest, layers: Layers, network: Network, counts: Counts
+) -> None:
+    """Let a plan begin one batch with these layers' parameters, and counts."""
+    plan.begin(
+        (plain(request.X), plain(request.y), request.sample_weight),
+        None,
+        epochs=1,
+        stop_on_nonfinite=False,
+        drops_last=False,
+        precision=0.0,
+        monitors=(),
+    )
+    plan.load(*arrays_of((), layers, network))
+    plan.set_counts(counts)
 
 
 def by_classes(model: Any, request: TrainingRequest, out: Array | None) -> tuple[float, Array]:

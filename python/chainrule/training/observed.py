@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from .. import _core
 from ..arrays import Array
-from ..parameters import slots_of
 from .beginning import begin_steps
 from .flat import held_of, size_of
-from .gradients import set_shares, shares_in_use
+from .gradients import begin_pass, set_shares, shares_in_use
+from .layer_step import LayerStep, parameters_of
 from .network import (
     STATELESS,
-    Counts,
     Layers,
     Network,
     NoPlan,
@@ -31,38 +30,13 @@ from .network import (
     layers_of,
     network_of,
 )
-from .observing import Observer, copy_without_history
 from .passes import learning
-from .plan_runner import PlanRunner, arrays_of, plain
+from .plan_runner import PlanRunner
 from .preflight import checked_samples
 from .request import TrainingRequest, as_batch
+from .stepping import Observer, copy_without_history
 from .targets import model_dtype
 from .weights import check_some_weight, checked_weights
-
-
-@dataclass
-class LayerStep:
-    """What one layer made of a step; None where there is none.
-
-    Attributes
-    ----------
-    layer : object
-        A copy, with the parameters before the step.
-    inputs, output, dvalues, dinputs : array
-        A last activation that has one gradient with the loss gets no `dvalues`.
-    gradients, before, after : dict
-        By the parameter's name: its gradient, penalties included and before clipping, and the
-        parameter before and after the step. No gradient of a layer that does not learn.
-    """
-
-    layer: Any
-    inputs: Any = None
-    output: Any = None
-    dvalues: Any = None
-    dinputs: Any = None
-    gradients: dict[str, Array] = field(default_factory=dict)
-    before: dict[str, Array] = field(default_factory=dict)
-    after: dict[str, Array] = field(default_factory=dict)
 
 
 @dataclass
@@ -162,24 +136,6 @@ def step_of_plan(twin: Any, request: TrainingRequest, layers: Layers, network: N
     return step
 
 
-def begin_pass(
-    plan: _core.Plan, request: TrainingRequest, layers: Layers, network: Network, counts: Counts
-) -> None:
-    """Let the plan begin with these layers' parameters, and counts."""
-    samples = (plain(request.X), plain(request.y), request.sample_weight)
-    plan.begin(
-        samples,
-        None,
-        epochs=1,
-        stop_on_nonfinite=False,
-        drops_last=False,
-        precision=0.0,
-        monitors=(),
-    )
-    plan.load(*arrays_of((), layers, network))
-    plan.set_counts(counts)
-
-
 class Seen:
     """Arrays for what the plan's pass computes, (n, columns) each; see `StageSeen` of the core."""
 
@@ -241,9 +197,9 @@ class Seen:
                 known[id(stage.dropout)] = arrays.get("dropped", output), ddropped, doutput
             below = ddropped
         found, values = [], X
-        for layer in layers:
+        for position, layer in enumerate(layers, 1):
             output, dvalues, dinputs = known.get(id(layer), (values, None, None))
-            found.append(LayerStep(layer, values, output, dvalues, dinputs))
+            found.append(LayerStep(layer, position, values, output, dvalues, dinputs))
             values = output
         return found
 
@@ -290,11 +246,6 @@ def read_after(steps: list[LayerStep], layers: list[Any]) -> None:
         step.after = parameters_of(layer)
 
 
-def parameters_of(layer: Any) -> dict[str, Array]:
-    """Return copies of a layer's parameters by their names."""
-    return {slot.name: np.array(getattr(layer, slot.name)) for slot in slots_of(layer)}
-
-
 # --- by the classes -------------------------------------------------------------------------------
 
 
@@ -311,9 +262,8 @@ def step_of_classes(twin: Any, request: TrainingRequest, reason: str) -> Step:
         learners = {id(layer) for layer in learning(observer.model.trainable_layers)}
         steps = []
         for each, layer in zip(seen, twin.layers, strict=True):
-            arrays = each.inputs, each.output, each.dvalues, each.dinputs
             gradients = each.gradients if id(each.layer) in learners else {}
-            steps.append(LayerStep(layer, *arrays, gradients, each.before))
+            steps.append(replace(each, layer=layer, gradients=gradients))
         loss = observer.data_loss + observer.penalty
         step = Step(twin, *samples, steps, f"layer by layer: {reason}", loss)
         if twin.optimizer is not None:

@@ -6,6 +6,7 @@ stores what it computed.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -54,12 +55,12 @@ class Activation_Softmax:
         self.output = exponents / np.sum(exponents, axis=1, keepdims=True)
 
 
-class Loss:
+class Loss(ABC):
     def calculate(self, output: Array, y: Array) -> Any:
         return np.mean(self.forward(output, y))
 
-    def forward(self, y_pred: Array, y_true: Array) -> Array:
-        raise NotImplementedError
+    @abstractmethod
+    def forward(self, y_pred: Array, y_true: Array) -> Array: ...
 
 
 class Loss_HalfSquaredError(Loss):

@@ -65,7 +65,7 @@ class Peer(ABC):
         float
             The mean of the losses before each of the steps.
         """
-        raise NotImplementedError
+        raise Unsupported("training batch by batch")
 
     def practice(self, epochs: int) -> float:
         """Train whole epochs with dropout, orders and validation as the workload has them.
@@ -75,15 +75,15 @@ class Peer(ABC):
         float
             The mean of the losses before each of the steps; sets `validation_loss`.
         """
-        raise NotImplementedError
+        raise Unsupported("training as in practice")
 
     def predictor(self) -> Callable[[Array], Any]:
         """A function: inputs (n, d) -> the last layer's outputs, an array in NumPy's hands."""
-        raise NotImplementedError
+        raise Unsupported("predictions")
 
     def learner(self) -> Callable[[Array, Array], float]:
         """A function that trains one batch and returns its loss before the step."""
-        raise NotImplementedError
+        raise Unsupported("training sample by sample")
 
     def prepare(self, steps: int) -> None:  # noqa: B027 (most need nothing)
         """What a run of that many steps needs once, such as compiling; not timed."""

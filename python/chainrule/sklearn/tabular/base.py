@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import numbers
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
@@ -17,12 +18,12 @@ from sklearn.utils.validation import _check_y, check_consistent_length, check_is
 from ...arrays import Array
 from ...losses import Loss_CategoricalCrossentropy
 from ..base import weights_of
-from ..settings import hidden_sizes
+from ..settings import check_each, hidden_sizes
 from .ensemble import run_all
 from .folds import Parts, parts_of
 from .member import Member, Samples, train_member
 from .net import Recipe
-from .settings import check_parameters, or_usual
+from .settings import CHECKS, or_usual
 from .table import Table, TableReader
 from .watch import Watch
 
@@ -69,24 +70,24 @@ class Split(NamedTuple):
         return HeldOut(member.outputs(samples.table), rows, samples)
 
 
-class BaseTabular(BaseEstimator):  # type: ignore[misc]
+class BaseTabular(BaseEstimator, ABC):  # type: ignore[misc]
     """Base of the tabular estimators; a subclass says what targets are and what outputs mean."""
 
     _classifies = False
     members_: list[Member]
     _reader: TableReader
 
+    @abstractmethod
     def _see_targets(self, y: Any, first: bool) -> Array:
         """Learn or check what the targets may be; return them as nets take them, unscaled."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _recipe(self) -> Recipe:
         """Return what all nets of the fit have in common."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _learn(self, held_out: list[HeldOut], n: int) -> None:
         """Keep what the members' outputs for rows held out tell."""
-        raise NotImplementedError
 
     # --- fitting ----------------------------------------------------------------------------------
 
@@ -101,7 +102,7 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]
             raise
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, held: Held) -> None:
-        check_parameters(self)
+        check_each(self, CHECKS)
         y = self._checked_y(y)
         self._reader = TableReader(self.categorical_features)
         table = self._reader.fit(self, X)

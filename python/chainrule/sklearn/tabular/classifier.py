@@ -12,6 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from ...arrays import Array
 from ..availability import with_members
 from ..labels import Labels
+from ..settings import keep_parameters
 from .base import BaseTabular, HeldOut, cross_entropy
 from .calibration import softmax, temperature_of
 from .docstrings import documented
@@ -80,26 +81,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]
         callbacks: Any = (),
         verbose: Any = 0,
     ) -> None:
-        self.preset = preset
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.categorical_features = categorical_features
-        self.metric = metric
-        self.label_smoothing = label_smoothing
-        self.learning_rate = learning_rate
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.dropout = dropout
-        self.weight_decay = weight_decay
-        self.ensemble = ensemble
-        self.combine = combine
-        self.validation_fraction = validation_fraction
-        self.class_weight = class_weight
-        self.calibration = calibration
-        self.random_state = random_state
-        self.n_threads = n_threads
-        self.callbacks = callbacks
-        self.verbose = verbose
+        keep_parameters(self, locals())
 
     def fit(
         self,

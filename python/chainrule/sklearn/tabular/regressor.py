@@ -11,6 +11,7 @@ from sklearn.metrics import d2_pinball_score
 from ...arrays import Array
 from ...losses import Loss_MeanSquaredError, Loss_Quantile
 from ..availability import with_members
+from ..settings import keep_parameters
 from .base import BaseTabular, HeldOut
 from .docstrings import documented
 from .net import Recipe
@@ -64,23 +65,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):  # type: ignore[misc]
         callbacks: Any = (),
         verbose: Any = 0,
     ) -> None:
-        self.preset = preset
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.categorical_features = categorical_features
-        self.quantiles = quantiles
-        self.learning_rate = learning_rate
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.dropout = dropout
-        self.weight_decay = weight_decay
-        self.ensemble = ensemble
-        self.combine = combine
-        self.validation_fraction = validation_fraction
-        self.random_state = random_state
-        self.n_threads = n_threads
-        self.callbacks = callbacks
-        self.verbose = verbose
+        keep_parameters(self, locals())
 
     def fit(
         self,

@@ -84,19 +84,6 @@ CHECKS: dict[str, Check] = {
 }
 
 
-def check_parameters(estimator: Any) -> None:
-    """Refuse parameters of the wrong type or outside their range.
-
-    Raises
-    ------
-    TypeError, ValueError
-        Naming the parameter, what was expected and what came.
-    """
-    for name, check in CHECKS.items():
-        if name in estimator.__dict__:
-            check(getattr(estimator, name), name)
-
-
 def or_usual(value: Any, usual: float) -> float:
     """Return a setting, or the usual value where it is "auto"."""
     return usual if isinstance(value, str) else float(value)

@@ -9,12 +9,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
-from ..arrays import Array
 from ..base_loss import targets_for
 from ..base_optimizer import Optimizer
 from ..catalogue import Part
@@ -23,6 +19,7 @@ from ..parameters import slots_of
 from ..shapes import takes_training
 from .beginning import begin_steps, scheduled_dropouts
 from .busy import parameter_lock
+from .layer_step import LayerStep, parameters_of
 from .layerwise import clip_gradients
 from .meter import Meter
 from .passes import joint_loss, learning, located, weighted_rows
@@ -37,35 +34,6 @@ Nudge = Callable[[Any], Any]
 def unchanged(array: Any) -> Any:
     """The nudge that does nothing."""
     return array
-
-
-@dataclass
-class Seen:
-    """What one layer made of a step.
-
-    Attributes
-    ----------
-    layer : object
-        The copy, as the step left it.
-    position : int
-        From 1.
-    inputs, output, dvalues, dinputs : array or None
-        None where there is none: a last activation that has one gradient with the loss gets no
-        `dvalues`.
-    gradients, before, steps : dict
-        By the parameter's name: its gradient, the parameter before, and what the update added;
-        `steps` is empty for a layer that does not learn.
-    """
-
-    layer: Any
-    position: int
-    inputs: Any = None
-    output: Any = None
-    dvalues: Any = None
-    dinputs: Any = None
-    gradients: dict[str, Array] = field(default_factory=dict)
-    before: dict[str, Array] = field(default_factory=dict)
-    steps: dict[str, Array] = field(default_factory=dict)
 
 
 class Observer:
@@ -109,7 +77,7 @@ class Observer:
         self.clip_norm = clip_norm
         self.data_loss = self.penalty = float("nan")
 
-    def steps(self, count: int) -> Iterator[list[Seen]]:
+    def steps(self, count: int) -> Iterator[list[LayerStep]]:
         """Make so many steps; yield what each layer saw in each of them."""
         if self.model.optimizer is not None:
             begin_steps(self.model, count)
@@ -123,15 +91,15 @@ class Observer:
         self._pass_forward()
         return self.data_loss + self.penalty
 
-    def _pass_forward(self) -> tuple[list[Seen], Any]:
-        seen = [Seen(layer, position) for position, layer in enumerate(self.model.layers, 1)]
+    def _pass_forward(self) -> tuple[list[LayerStep], Any]:
+        seen = [LayerStep(layer, position) for position, layer in enumerate(self.model.layers, 1)]
         output = self._forward(seen)
         meter = Meter(self.model)
         self.data_loss = meter.add_loss(output, self.y, self.weight)
         self.penalty = meter.penalty()
         return seen, output
 
-    def _step(self) -> list[Seen]:
+    def _step(self) -> list[LayerStep]:
         seen, output = self._pass_forward()
         self._backward(seen, output)
         if self.model.optimizer is not None:
@@ -146,7 +114,7 @@ class Observer:
         for layer in dropouts:
             layer.training_share = share
 
-    def _forward(self, seen: list[Seen]) -> Any:
+    def _forward(self, seen: list[LayerStep]) -> Any:
         values = self.X
         for each in seen:
             each.inputs, layer = values, each.layer
@@ -159,7 +127,7 @@ class Observer:
             each.output = values
         return values
 
-    def _backward(self, seen: list[Seen], output: Any) -> None:
+    def _backward(self, seen: list[LayerStep], output: Any) -> None:
         loss, last = self.model.loss, seen[-1]
         joint = joint_loss(last.layer, loss)
         if joint is None:
@@ -181,12 +149,10 @@ class Observer:
                     setattr(layer, slot.gradient, gradient)
                     each.gradients[slot.name] = gradient
 
-    def _update(self, seen: list[Seen]) -> None:
+    def _update(self, seen: list[LayerStep]) -> None:
         optimizer, learners = self.model.optimizer, learning(self.model.trainable_layers)
         for each in seen:
-            each.before = {
-                slot.name: np.array(getattr(each.layer, slot.name)) for slot in slots_of(each.layer)
-            }
+            each.before = parameters_of(each.layer)
         if self.clip_norm is not None:
             clip_gradients(learners, self.clip_norm)
         if hasattr(optimizer, "pre_update_params"):
@@ -198,13 +164,10 @@ class Observer:
         ids = {id(layer) for layer in learners}
         for each in seen:
             if id(each.layer) in ids:
-                each.steps = {
-                    name: np.asarray(getattr(each.layer, name)) - before
-                    for name, before in each.before.items()
-                }
+                each.after = parameters_of(each.layer)
 
     @contextmanager
-    def _located(self, each: Seen) -> Iterator[None]:
+    def _located(self, each: LayerStep) -> Iterator[None]:
         """Say in an error of a layer of the package where it stands."""
         try:
             yield
