@@ -376,7 +376,7 @@ template <class T> void PanelsEngine<T>::skinny_dinputs(std::size_t s, Index row
 // Element (r, c) of the batch is number r * columns + c of the step's stream.
 template <class T>
 void PanelsEngine<T>::draw(std::size_t layer, const Dropout& dropout, const Batch& batch, const Kept& kept, Index row, Index rows, Index columns) {
-    kernel_.draw_dropout({rows, columns, batch.keep(dropout, layer), batch.streams[layer].key, batch.streams[layer].step + batch.forwards, static_cast<std::uint64_t>(row * columns), kept.bits(row)});
+    kernel_.draw_dropout({rows, columns, batch.keep(dropout, layer), batch.streams[layer].key, batch.streams[layer].step + batch.forwards, static_cast<std::uint64_t>((batch.position + row) * columns), kept.bits(row)});
 }
 
 // dropped = values * mask

@@ -105,6 +105,7 @@ template <class T> class PanelsEngine final : public Engine<T> {
     void spend(const StepRules& rules, double clip_norm, bool noted, Worker worker, Barrier& barrier) override;
     void notes(std::vector<Notes>& found) const override;
     void give(const NetworkArrays<T>& gradients, Worker worker) override;
+    void take(const NetworkArrays<T>& gradients, Worker worker) override;
     void reserve_best() override;
     void keep_best() override;
     void store_best(const NetworkArrays<T>& arrays) override;
@@ -141,6 +142,7 @@ template <class T> class PanelsEngine final : public Engine<T> {
         return tile.panel * stages_[tile.stage].panel + strip.first_row<T>() * (strip.biases() ? 1 : tile.vectors) * lanes<T>;
     }
     void keep_scale(InStep place, Range mine);
+    void finish_scale(double penalty_factor, Range mine);
     static bool few(const Batch& batch) { return batch.rows <= few_samples; }
     bool skinny() const { return net_.batch_size <= few_samples; }
     void strip_gradient(const Tile& tile, const Strip& strip, Index samples, T* gradient, T* room);
