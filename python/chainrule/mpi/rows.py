@@ -81,7 +81,13 @@ class WholeShare:
 
     def weight_of_step(self, step: int) -> float:
         """Return the weight of all samples of the update that a batch is part of."""
-        return self._request.weight_of_step(step, self.order)
+        request, rows = self._request, self.rows_of_step(step)
+        if request.sample_weight is None:
+            return float(rows)
+        first = (step - step % request.accumulate) * request.batch_size
+        place: Any = slice(first, first + rows)
+        weight = request.sample_weight[place if self.order is None else self.order[place]]
+        return float(np.cumsum(weight)[-1])  # one after the other, as a plan adds them
 
     def rows_of_step(self, step: int) -> int:
         """Return their number."""
