@@ -135,8 +135,9 @@ template <class T> class Engine {
     // Scaled first where their norm is larger than clip_norm; 0: never. What is noted is there when all are done: see `notes`.
     virtual void spend(const StepRules& rules, double clip_norm, bool noted, runtime::Worker worker, runtime::Barrier& barrier) = 0;
     virtual void give(const NetworkArrays<T>& gradients, runtime::Worker worker) = 0;
-    // Puts gradients in the place of those that were kept, and adds the penalties' part: what `spend` takes.
-    virtual void take(const NetworkArrays<T>& gradients, runtime::Worker worker) = 0;
+    // Puts gradients in the place of those that were kept, and adds the penalties' part: what `spend` takes, which looks at
+    // their norm only where `clips` says so.
+    virtual void take(const NetworkArrays<T>& gradients, bool clips, runtime::Worker worker) = 0;
 
     // Of the last step that was noted: first the factors of columns, then the stages.
     virtual void notes(std::vector<Notes>& found) const = 0;

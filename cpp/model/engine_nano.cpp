@@ -63,7 +63,7 @@ template <class T> class NanoEngine final : public Engine<T> {
     void spend(const StepRules& rules, double clip_norm, bool noted, Worker worker, Barrier& barrier) override;
     void notes(std::vector<Notes>& found) const override;
     void give(const NetworkArrays<T>& gradients, Worker worker) override;
-    void take(const NetworkArrays<T>& gradients, Worker worker) override;
+    void take(const NetworkArrays<T>& gradients, bool clips, Worker worker) override;
     void reserve_best() override;
     void keep_best() override;
     void store_best(const NetworkArrays<T>& arrays) override;
@@ -627,7 +627,7 @@ template <class T> void NanoEngine<T>::give(const NetworkArrays<T>& gradients, W
     if (gradients.scale.values) std::copy_n(dscale_, net_.n_inputs(), gradients.scale.values);
 }
 
-template <class T> void NanoEngine<T>::take(const NetworkArrays<T>& gradients, Worker) {
+template <class T> void NanoEngine<T>::take(const NetworkArrays<T>& gradients, bool, Worker) {
     for (std::size_t s = 0; s < stages_.size(); ++s) {
         T* const biases = gradient_ + stages_[s].offset;
         const StageArrays<T>& user = gradients.stages[s];

@@ -389,7 +389,7 @@ template <class T> void Plan<T>::spend(const NetworkArrays<T>& gradients, const 
     engine_->reserve(threads);
     runtime::run_team(threads, [&](Worker worker) {
         const runtime::FloatingPointState state(runtime::Subnormals::flush);
-        engine_->take(gradients, worker);
+        engine_->take(gradients, schedule.clip_norm > 0, worker);
     });
     runtime::run_team(threads, [&](Worker worker) {
         const runtime::FloatingPointState state(runtime::Subnormals::flush);
