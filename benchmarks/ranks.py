@@ -127,9 +127,9 @@ def model_of(net: list[int]) -> Any:
 
 
 def parallel_step(net: list[int], X: Any, y: Any, epochs: int, **how: Any) -> tuple[float, float]:
-    """Return the seconds of the fastest step on all ranks, and of its work without sums (collective).
+    """Return the seconds of the fastest step on all ranks, and of a rank's own work (collective).
 
-    Without sums it is not disturbed by what else runs on the other ranks' cores.
+    That is what is left without the sums, and the waiting for other ranks that is in them.
     """
     from chainrule.mpi import DataParallel
     from chainrule.mpi.ranks import Ranks

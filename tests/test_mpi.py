@@ -34,9 +34,24 @@ def launcher() -> str:
     return found
 
 
+@functools.cache
+def fault_of_mpi() -> str:
+    """Why MPI cannot be used here; nothing where it can. It is tried in another process."""
+    code = "from mpi4py import MPI"
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=GUARD
+    )
+    return run.stderr.strip().splitlines()[-1] if run.returncode else ""
+
+
+def skip_without_mpi() -> None:
+    if fault_of_mpi():
+        pytest.skip(f"needs MPI: pip install mpi4py mpich; {fault_of_mpi()}")
+
+
 def launch(ranks: int, *cases: str, folder: Path | str = "") -> subprocess.CompletedProcess[str]:
     """Run cases on so many ranks, one thread each."""
-    pytest.importorskip("mpi4py", reason="mpi4py is not installed: pip install mpi4py mpich")
+    skip_without_mpi()
     paths = [str(Path(cr.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     environment = {
         **os.environ,
@@ -301,7 +316,7 @@ def test_ranks_go_on_after_an_error() -> None:
 
 
 def test_arguments_that_do_not_fit_are_refused() -> None:
-    pytest.importorskip("mpi4py", reason="mpi4py is not installed: pip install mpi4py mpich")
+    skip_without_mpi()
     from chainrule.mpi import DataParallel
     from chainrule.mpi.parallel import checked_shards
 

@@ -200,7 +200,7 @@ double PyPlan::gradients(const py::object& flat, const py::object& dropped) {
 py::tuple PyPlan::part_gradients(const py::object& flat, const py::object& object, const py::object& order, const py::object& dropped) {
     if (!description_.network.keeps_gradients || description_.network.accumulate > 1) throw std::logic_error("part_gradients: expected a network that keeps the gradients of one batch");
     require_ready("part_gradients");
-    Fields fields(object, 6, "part");
+    Fields fields(object, 8, "part");
     model::Part part;
     part.first = fields.next_as<Index>();
     part.rows = fields.next_as<Index>();
@@ -208,7 +208,11 @@ py::tuple PyPlan::part_gradients(const py::object& flat, const py::object& objec
     part.step_rows = fields.next_as<Index>();
     part.step_weight = fields.next_as<double>();
     part.forwards = fields.next_as<std::uint64_t>();
-    if (part.rows < 1 || part.rows > description_.network.batch_size || part.first < 0 || part.first > count_ - part.rows || part.position < 0 || part.step_rows < 1 || !(part.step_weight > 0))
+    part.next_first = fields.next_as<Index>();
+    part.next_rows = fields.next_as<Index>();
+    const auto lies_within = [this](Index first, Index rows) { return first >= 0 && rows >= 0 && first <= count_ - rows; };
+    if (part.rows < 1 || part.rows > description_.network.batch_size || !lies_within(part.first, part.rows) || !lies_within(part.next_first, part.next_rows) ||
+        part.position < 0 || part.step_rows < 1 || !(part.step_weight > 0))
         throw std::invalid_argument("part: expected rows among the samples, at most a batch, in a step that weighs something");
     Index factors = static_cast<Index>(description_.network.stages.size() + 1);
     const double* const shares = factors_of(dropped, "dropped", 1, factors);
@@ -442,7 +446,7 @@ void bind_plan(py::module_& module) {
              "Do what `gradients` does, and write what the pass computes into the arrays that are not None.")
         .def("part_gradients", &PyPlan::part_gradients, py::arg("flat"), py::arg("part"), py::arg("order"), py::arg("dropped"),
              "Write a part's share of a batch's gradient, without penalties, into one array; return its summed loss, weight, hits and rows. `part` is "
-             "(first row in the order, rows, place in the batch, rows of the step, their weight, forwards before).")
+             "(first row in the order, rows, place in the batch, rows of the step, their weight, forwards before, first row and rows of the next one).")
         .def("spend", &PyPlan::spend, py::arg("flat"), py::arg("factors"), py::arg("forwards"),
              "Make the optimizer's step from a whole gradient without penalties; `forwards` is their number up to this step, since the counts were set.")
         .def("penalty", &PyPlan::penalty, "The regularisation loss of the parameters as they are.")

@@ -49,7 +49,8 @@ struct Batch {
     Index rows;
     Index first;                 // place of the first sample, in `order` where there is one
     const std::int64_t* order;
-    Index next_rows;             // samples of the batch behind it in the order, where they are worth fetching ahead
+    Index next_rows;             // samples of the batch that comes next, where they are worth fetching ahead
+    Index next_first;            // place of the first of them
     const void* inputs;          // row-major (n, d)
     Number input_numbers;
     const void* targets;         // row-major (n, m), or null

@@ -69,6 +69,7 @@ template <class T> Batch Plan<T>::batch(const Samples& samples, Index step, cons
     const Index left = samples.count - result.first;
     result.rows = left < net_.batch_size ? left : net_.batch_size;
     result.order = order;
+    result.next_first = result.first + result.rows;
     result.next_rows = order && fetches_ahead_ ? std::min(left - result.rows, net_.batch_size) : 0;
     result.inputs = samples.inputs;
     result.input_numbers = samples.input_numbers;
@@ -357,7 +358,8 @@ template <class T> Sums Plan<T>::part_gradients(const Part& part, const std::int
     Batch now = batch(work_.samples, 0, order, true);
     now.first = part.first;
     now.rows = part.rows;
-    now.next_rows = 0;
+    now.next_first = part.next_first;
+    now.next_rows = order && fetches_ahead_ ? std::min(part.next_rows, part.rows) : 0;
     now.same_as_before = false;
     now.step_rows = part.step_rows;
     now.step_weight = part.step_weight;

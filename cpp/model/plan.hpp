@@ -51,6 +51,7 @@ struct Part {
     Index step_rows = 0;           // of its step, whoever has them
     double step_weight = 0;        // of the same samples; their number without weights
     std::uint64_t forwards = 0;    // training forwards before this one, since the counts were set
+    Index next_first = 0, next_rows = 0;  // the part that comes next
 };
 
 enum class Nonfinite { stop, ignore };

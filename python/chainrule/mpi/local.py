@@ -50,11 +50,7 @@ class LocalRunner(ParallelRunner):
         factors, sums = self._factors(1), np.zeros(4)
         self._flat.fill(0)
         if weight > 0:
-            dropped = None if factors is None or factors[2] is None else factors[2][0]
-            place = (*rows, rows.size, weight, self._forwards_done)
-            sums = np.array(
-                self._plan.part_gradients(self._flat, place, self._share.order, dropped)
-            )
+            sums = self._pass(self.ranks.rank, rows, rows.size, weight, factors, self._flat)
         self._broken |= not math.isfinite(sums[0]) and self.request.on_nonfinite != "ignore"
         self._forwards_done += 1
         if not self._broken:

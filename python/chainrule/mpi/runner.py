@@ -21,7 +21,7 @@ from ..training.network import Layers, Network, described, network_of
 from ..training.plan_runner import PlanRunner
 from ..training.request import StepRecord, TrainingRequest
 from .ranks import Ranks
-from .rows import Share
+from .rows import Rows, Share
 from .state import checksum
 from .trees import Tree
 
@@ -189,7 +189,16 @@ class ParallelRunner(PlanRunner):
             flat.fill(0)
             return np.zeros(4)
         total = self._share.rows_of_step(self.step)
-        place = (rows.first, rows.size, rows.position, total, weight, self._forwards_done)
+        return self._pass(part, rows, total, weight, factors, flat)
+
+    def _pass(
+        self, part: int, rows: Rows, total: int, weight: float, factors: Any, flat: Array
+    ) -> Sums:
+        """Write the gradient of some rows, in a step of `total` rows of this weight."""
+        coming = Rows(0, 0, 0)
+        if self.step + 1 < self.request.steps:
+            coming = self._share.of(self.step + 1, part)
+        place = (*rows, total, weight, self._forwards_done, coming.first, coming.size)
         dropped = None if factors is None or factors[2] is None else factors[2][0]
         return np.array(self._plan.part_gradients(flat, place, self._share.order, dropped))
 
