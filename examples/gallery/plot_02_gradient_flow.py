@@ -11,10 +11,9 @@ import matplotlib.pyplot as plt
 import chainrule as cr
 
 X, y = cr.datasets.load_digits()
-fig, axes = plt.subplots(1, 2, figsize=(11, 4), sharey=True)
+fig, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
 for place, name in zip(axes, ("sigmoid", "relu"), strict=True):
     deep = cr.mlp(64, *[32] * 9, 10, activation=name, output="softmax", seed=0)
     cr.plot.gradient_flow(deep, X, y, axes=place)
-    place.set_title(name)
-fig.tight_layout()
+    place.set_title(name, loc="left")
 plt.show()

@@ -44,7 +44,7 @@ def path_of(optimizer):
 a, b = np.meshgrid(np.linspace(-2, 4, 200), np.linspace(-1.5, 4, 200))
 grid = np.stack((a.ravel(), b.ravel()))
 losses = (0.5 * (X @ grid - y) ** 2).mean(axis=0).reshape(a.shape)
-fig, axes = plt.subplots(figsize=(8, 5))
+fig, axes = plt.subplots(figsize=(8, 5), layout="constrained")
 axes.contour(a, b, losses, np.geomspace(1e-3, 10, 16), colors="0.8")
 for name, optimizer in OPTIMIZERS.items():
     axes.plot(*path_of(optimizer).T, ".-", label=name, linewidth=1)

@@ -15,7 +15,7 @@ NAMES = [name for name in dir(cr) if name.startswith("Activation_") and "_Loss_"
 NAMES = [name for name in NAMES if not name.endswith(("Softmax", "Linear", "Exponential"))]
 
 x = np.linspace(-4, 4, 401)[:, None]
-fig, axes = plt.subplots(2, 5, figsize=(13, 5), sharex=True, sharey=True)
+fig, axes = plt.subplots(2, 5, figsize=(13, 5), sharex=True, sharey=True, layout="constrained")
 for place, name in zip(axes.flat, NAMES, strict=True):
     activation = getattr(cr, name)()
     place.plot(x, activation.forward(x), label="value")
@@ -23,5 +23,4 @@ for place, name in zip(axes.flat, NAMES, strict=True):
     place.set(title=name.removeprefix("Activation_"), ylim=(-2, 3))
     place.grid(alpha=0.3)
 axes[0, 0].legend()
-fig.tight_layout()
 plt.show()

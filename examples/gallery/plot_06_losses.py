@@ -21,7 +21,7 @@ LOSSES = {
 }
 off = np.linspace(-3, 3, 301)[:, None]
 target = np.zeros_like(off)
-fig, (values, slopes) = plt.subplots(1, 2, figsize=(11, 4))
+fig, (values, slopes) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
 for name, loss in LOSSES.items():
     values.plot(off, loss.forward(off, target), label=name)
     slopes.plot(off, loss.backward(off, target) * len(off))

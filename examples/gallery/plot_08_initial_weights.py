@@ -13,7 +13,7 @@ import chainrule as cr
 
 rng = np.random.default_rng(0)
 X = rng.standard_normal((200, 256))
-fig, axes = plt.subplots()
+fig, axes = plt.subplots(layout="constrained")
 for init in ("notebook", "lecun_normal", "glorot_uniform", "he_normal"):
     values, sizes = X, [1.0]
     for k in range(10):

@@ -31,7 +31,7 @@ errors = [
     for h in steps
 ]
 eps = np.finfo(float).eps
-fig, axes = plt.subplots()
+fig, axes = plt.subplots(layout="constrained")
 axes.loglog(steps, errors, "o-", label="error")
 axes.loglog(steps, steps**2, "--", label="$h^2$")
 axes.loglog(steps, eps / steps, "--", label=r"$\varepsilon / h$")

@@ -16,5 +16,5 @@ for decay in (0.0, 0.05):
     reader = cr.mlp(64, 10, output="softmax", optimizer=optimizer, seed=0)
     reader.train(X, y, epochs=50, batch_size=32, progress=False)
     axes = cr.plot.weights(reader)
-    axes.set_title(f"weight decay {decay}")
+    axes.set_title(f"weight decay {decay}", loc="left")
 plt.show()

@@ -12,21 +12,20 @@ import numpy as np
 import chainrule as cr
 
 t = np.linspace(0, 1, 500, endpoint=False)
-fig, axes = plt.subplots(2, 4, figsize=(13, 5), sharex=True, sharey=True)
+fig, axes = plt.subplots(2, 4, figsize=(13, 5), sharex=True, sharey=True, layout="constrained")
 NAMES = [name for name in cr.schedules.__all__ if name[0].isupper()]
 for place, name in zip(axes.flat, NAMES, strict=True):
     place.plot(t, getattr(cr.schedules, name)()(t))
     place.set_title(name)
     place.grid(alpha=0.3)
-fig.tight_layout()
 
 # %%
 # What they do to a training on the digits, each from the same first weights.
 
 X, y = cr.datasets.load_digits()
-fig, axes = plt.subplots()
+fig, axes = plt.subplots(layout="constrained")
 for name in ("Constant", "Step", "Cosine", "OneCycle"):
-    optimizer = cr.Optimizer_SGD(0.3, momentum=0.9, schedule=getattr(cr.schedules, name)())
+    optimizer = cr.Optimizer_SGD(0.1, momentum=0.9, schedule=getattr(cr.schedules, name)())
     net = cr.mlp(64, 32, 10, output="softmax", optimizer=optimizer, seed=0)
     history = net.train(
         X, y, epochs=40, batch_size=32, shuffle=True, rng=0, validation_split=0.3, progress=False

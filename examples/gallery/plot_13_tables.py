@@ -37,9 +37,9 @@ edges = np.quantile(said, np.linspace(0, 1, 11))
 place = np.clip(np.searchsorted(edges, said) - 1, 0, 9)
 seen = [np.mean(sold[place == k] == net.classes_[1]) for k in range(10)]
 mean = [said[place == k].mean() for k in range(10)]
-fig, axes = plt.subplots(figsize=(5, 5))
+fig, axes = plt.subplots(figsize=(5, 5), layout="constrained")
 axes.plot([0, 1], [0, 1], color="0.7")
 axes.plot(mean, seen, "o-")
-axes.set(xlabel=f"probability of {net.classes_[1]!r}", ylabel="share that was")
+axes.set(xlabel=f"probability of {net.classes_[1]}", ylabel="share that was")
 axes.set_title(f"{net.score(table, sold):.0%} right, temperature {net.temperature_:.2f}")
 plt.show()

@@ -24,7 +24,7 @@ x = np.linspace(0, 6, 200)[:, None]
 low, middle, high = net.predict(x).T
 inside = net.predict(X)
 share = np.mean((inside[:, 0] < y[:, 0]) & (y[:, 0] < inside[:, 2]))
-fig, axes = plt.subplots()
+fig, axes = plt.subplots(layout="constrained")
 axes.plot(X, y, ".", color="0.8", markersize=3)
 axes.fill_between(x[:, 0], low, high, alpha=0.4, label=f"0.1 to 0.9: {share:.0%} lie within")
 axes.plot(x, middle, label="median")

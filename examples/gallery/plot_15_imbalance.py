@@ -23,7 +23,7 @@ def samples(n):
 
 X, y = samples(4000)
 X_test, y_test = samples(8000)
-fig, axes = plt.subplots()
+fig, axes = plt.subplots(layout="constrained")
 for weights in (None, "balanced"):
     net = MLPClassifier(
         (32,), class_weight=weights, early_stopping="average_precision", random_state=0

@@ -22,7 +22,7 @@ p = net.predict(X[1200:])
 taken = p.argmax(axis=1)
 wrong = np.flatnonzero(taken != y[1200:])
 wrong = wrong[np.argsort(-p[wrong, taken[wrong]])][:10]
-fig, axes = plt.subplots(2, 5, figsize=(9, 4.2))
+fig, axes = plt.subplots(2, 5, figsize=(9, 4.2), layout="constrained")
 for place in axes.flat:
     place.axis("off")
 for place, k in zip(axes.flat, wrong, strict=False):

@@ -16,7 +16,7 @@ X = np.sort(rng.uniform(-3, 3, (15, 1)), axis=0)
 y = np.sin(X) + 0.3 * rng.standard_normal(X.shape)
 x = np.linspace(-3, 3, 300)[:, None]
 
-fig, axes = plt.subplots(1, 3, figsize=(13, 4), sharey=True)
+fig, axes = plt.subplots(1, 3, figsize=(13, 4), sharey=True, layout="constrained")
 for place, strength in zip(axes, (0.0, 3e-3, 0.3), strict=True):
     model = cr.Model()
     for d, m, activation in ((1, 30, cr.Activation_Tanh()), (30, 30, cr.Activation_Tanh())):

@@ -2,7 +2,7 @@
 One step, explained
 ===================
 
-`Model.explain` makes one training step on copies and shows what each layer did with it. The model
+``Model.explain`` makes one training step on copies and shows what each layer did with it. The model
 stays as it is, to the bit.
 """
 

@@ -17,11 +17,12 @@ model.train(X[:256], y[:256], epochs=2, batch_size=32, progress=False)
 step = model.explain(X[:256], y[:256])
 place = 2  # the second dense layer
 dense = step[place]
-i, j = np.unravel_index(np.abs(dense.gradients["weights"]).argmax(), (32, 10))
+strongest = np.abs(dense.inputs).T @ np.abs(dense.dvalues)
+i, j = np.unravel_index(strongest.argmax(), (32, 10))
 pulls = dense.inputs[:, i].astype(float) * dense.dvalues[:, j]
 print(f"sum {pulls.sum():.6f}, gradient {dense.gradients['weights'][i, j]:.6f}")
 
-fig, (bars, total) = plt.subplots(1, 2, figsize=(11, 4))
+fig, (bars, total) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
 order = np.argsort(pulls)
 bars.bar(range(256), pulls[order], color=np.where(pulls[order] > 0, "C3", "C0"), width=1)
 bars.set(xlabel="samples, sorted", ylabel="pull at the weight", title=f"unit {i} to output {j}")

@@ -2,7 +2,7 @@
 A whole training, watched
 =========================
 
-`Record` notes norms of gradients and steps in the compiled plan while it trains, and changes no
+``Record`` notes norms of gradients and steps in the compiled plan while it trains, and changes no
 bit of the result. The ratio of step to weights tells whether a rate is fit.
 """
 
@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 import chainrule as cr
 
 X, y = cr.datasets.load_digits()
-fig, axes = plt.subplots(1, 3, figsize=(13, 4), sharey=True)
+fig, axes = plt.subplots(1, 3, figsize=(13, 4), sharey=True, layout="constrained")
 for place, rate in zip(axes, (1e-5, 1e-3, 0.1), strict=True):
     optimizer = cr.Optimizer_Adam(rate)
     model = cr.mlp(64, 32, 32, 10, output="softmax", optimizer=optimizer, seed=0)

@@ -2,7 +2,7 @@
 A computation as a graph
 ========================
 
-`Variable` records what NumPy computes. In blue the values, in red the gradients, and on each line
+``Variable`` records what NumPy computes. In blue the values, in red the gradients, and on each line
 the local derivative and what it sends back: the graph shows itself in a notebook and here.
 """
 
@@ -22,7 +22,7 @@ r.graph(locals())
 along = cr.Variable(np.linspace(-2, 2, 101), "x")
 many = (4.0 * (along**2 + 2.0)) ** 2
 many.sum().backward()
-fig, axes = plt.subplots()
+fig, axes = plt.subplots(layout="constrained")
 axes.plot(along.value, many.value, label="r")
 axes.plot(along.value, along.grad, label="dr/dx")
 axes.plot(1.0, x.grad, "o", color="C1", label=f"dr/dx at 1: {float(x.grad):.0f}")
