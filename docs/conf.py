@@ -13,7 +13,10 @@ import warnings
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE / "_extensions"), str(HERE.parent / "python")]
+SOURCE = HERE.parent / "python"
+sys.path.insert(0, str(HERE / "_extensions"))
+if any(SOURCE.glob("chainrule/_core.*.*")):  # built in place; else the installed package serves
+    sys.path.insert(0, str(SOURCE))
 
 import chainrule  # noqa: E402
 
@@ -68,6 +71,7 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
     "download_all_examples": False,
     "show_memory": False,
+    "write_computation_times": False,
     "show_signature": False,
     "min_reported_time": 10,
     "remove_config_comments": True,

@@ -39,7 +39,7 @@ weights = np.linspace(-3, 3, 301)
 costs = (1 / (1 + np.exp(-x * weights)) - t) ** 2
 fig, axes = plt.subplots(layout="constrained")
 axes.plot(weights, costs, color="0.6")
-weight, rate = 2.5, 8.0
+weight, rate = 2.5, 5.0
 for step in range(10):
     w, a, cost = neuron(weight)
     near = weight + np.array([-0.5, 0.5])
