@@ -60,7 +60,10 @@ def faults_of_wheel(path: Path) -> list[str]:
     faults += [f"{folder}/ does not belong there" for folder in sorted(folders - allowed)]
     if "linux" in path.name and "manylinux" not in path.name:
         faults.append("it is not repaired (no manylinux tag)")
-    if headers["License-Expression"] != "BSD-3-Clause AND CC-BY-4.0" or headers["Requires-Python"] != ">=3.10":
+    if (
+        headers["License-Expression"] != "BSD-3-Clause AND CC-BY-4.0"
+        or headers["Requires-Python"] != ">=3.10"
+    ):
         faults.append("its metadata name another licence or Python")
     if path.stat().st_size > LARGEST_WHEEL:
         faults.append(f"it has {path.stat().st_size} bytes: expected at most {LARGEST_WHEEL}")
@@ -95,7 +98,10 @@ def dead_links(path: Path) -> list[str]:
 
 
 def main(wheel: str, sdist: str) -> int:
-    found = {wheel: faults_of_wheel(Path(wheel)), sdist: faults_of_sdist(Path(sdist)) + dead_links(Path(sdist))}
+    found = {
+        wheel: faults_of_wheel(Path(wheel)),
+        sdist: faults_of_sdist(Path(sdist)) + dead_links(Path(sdist)),
+    }
     for path, faults in found.items():
         print(f"{Path(path).name}: {Path(path).stat().st_size / 1e6:.2f} MB")
         for fault in faults:
