@@ -41,6 +41,10 @@ FIELDS = {
     *("states", "generator", "epochs"),
     *PARTS,
 }
+HINTS = {  # for files of other kinds
+    "'parameters'": "; use load_parameters",
+    "'estimator'": "; use chainrule.sklearn.load_estimator",
+}
 LEFT_BY_MODEL = ("_owner", "_batch_size")  # attributes that a model sets without a default
 
 
@@ -150,7 +154,7 @@ def tensors_of(document: Document) -> dict[str, Tensor]:
     """
     if document.get("kind") != "model":
         got = shown(document.get("kind"))
-        hint = "; use load_parameters" if got == "'parameters'" else ""
+        hint = HINTS.get(got, "")
         raise ValueError(f"document: kind: expected 'model', got {got}{hint}")
     if set(document) - {"noted"} != FIELDS:
         wrong = ", ".join(shown(name) for name in sorted(set(document) - {"noted"} ^ FIELDS))
