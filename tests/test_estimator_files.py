@@ -15,9 +15,6 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-pytest.importorskip("sklearn")
-
 from sklearn.exceptions import NotFittedError
 
 import chainrule
