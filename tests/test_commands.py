@@ -467,3 +467,34 @@ def test_help_names_every_command_and_imports_little() -> None:
     done = subprocess.run([sys.executable, "-m", "chainrule", "--help"], capture_output=True,
                           text=True)  # fmt: skip
     assert done.returncode == 0 and all(f"    {name}  " in done.stdout for name in COMMANDS)
+
+
+PAGE = Path(__file__).parents[1] / "docs/command_line.md"
+
+
+def words_of(line: str) -> str:
+    """A line without its numbers, bars and spaces, which may differ."""
+    return " ".join(re.sub(r"[-+#]*[\d.,;]*\d(e-\d+)?|#+", "", line).split())
+
+
+@pytest.mark.skipif(not PAGE.is_file(), reason="not a whole checkout")
+def test_the_pages_session_runs_as_it_is_printed(run: Run) -> None:
+    pytest.importorskip("matplotlib")
+    blocks = re.findall(r"```console\n\$ (.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) == 5
+    for block in blocks:
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE):
+            command, _, expected = part.partition("\n")
+            if command.startswith("python"):
+                exec(expected.rstrip().removesuffix('"'), {})
+                continue
+            words = command.split()
+            if words[0] == "head":
+                out = "".join(Path(words[-1]).read_text().splitlines(keepends=True)[:3])
+            else:
+                _, out, err = run(*words[1:])
+                out += err
+            found = [words_of(line) for line in out.splitlines()]
+            wanted = [words_of(line) for line in expected.splitlines()]
+            assert len(found) == len(wanted)
+            assert sorted(found) == sorted(wanted)  # columns may change places

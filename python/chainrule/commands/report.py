@@ -147,12 +147,13 @@ def importance_lines(importance: Importance) -> Iterator[str]:
     """Yield what each column brings, with bars."""
     repeats = f"{importance.rows:,} rows, mean and deviation of repeats"
     yield f"Permutation importance (rise of the {importance.loss} when shuffled; {repeats})"
-    largest = max(float(importance.mean.max(initial=0)), 1e-300)
+    largest = float(np.abs(importance.mean).max(initial=1e-300))
+    places = int(np.clip(3 - np.floor(np.log10(largest)), 0, 9))  # four digits of the largest
     rows = list(zip(importance.names, importance.mean, importance.deviation, strict=True))
     for name, mean, deviation in rows[:MOST_COLUMNS]:
         bar = "#" * round(BAR * max(mean, 0) / largest)
-        spread = f"+-{number(float(deviation))}"
-        yield f"  {short(name):{WIDEST}}{number(float(mean)):>10} {spread:<11}{bar}".rstrip()
+        values = f"{mean:>10,.{places}f} +-{deviation:<9,.{places}f}"
+        yield f"  {short(name):{WIDEST}}{values}{bar}".rstrip()
     if len(rows) > MOST_COLUMNS:
         yield f"  ... and {len(rows) - MOST_COLUMNS} more columns"
 
