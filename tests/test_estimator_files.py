@@ -50,6 +50,11 @@ def saved(estimator: Any, folder: Path) -> Any:
     return load_estimator(folder / "file")
 
 
+def saved_bytes(estimator: Any, folder: Path) -> bytes:
+    estimator.save(folder / "file")
+    return (folder / "file").read_bytes()
+
+
 def assert_same(one: Any, two: Any, X: Any) -> None:
     """The same class, attributes and bits of predictions."""
     assert type(one) is type(two)
@@ -198,6 +203,19 @@ def test_estimators_around_models_are_saved(tmp_path: Path) -> None:
     net = fitted(MLPClassifier(**SHORT), X, Y3)
     around = MLPClassifier.from_model(net.model_, classes=net.classes_)
     twin = saved(around, tmp_path)
+    assert twin.predict_proba(X).tobytes() == net.predict_proba(X).tobytes()
+
+
+def test_nets_that_share_memory_share_it_in_the_file_and_again(tmp_path: Path) -> None:
+    net = fitted(TabularClassifier(ensemble=2, **TABLE), X, Y3)
+    one, two = (member.model.layers[0] for member in net.members_)
+    apart = len(saved_bytes(net, tmp_path))
+    two.weights = one.weights
+    together = len(saved_bytes(net, tmp_path))
+    assert apart - together > 0.9 * one.weights.nbytes
+    twin = load_estimator(tmp_path / "file")
+    first, second = (member.model.layers[0] for member in twin.members_)
+    assert first.weights is second.weights
     assert twin.predict_proba(X).tobytes() == net.predict_proba(X).tobytes()
 
 
@@ -410,6 +428,7 @@ def member(document: Any) -> Any:
         (NAMES[0], lambda d: d.update({"class": "MLPClassifier"}), "head: expected loss_factor"),
         (NAMES[0], lambda d: d.update(head={}), "head: expected none"),
         (NAMES[0], lambda d: d.pop("head"), "check 'head'"),
+        (NAMES[0], lambda d: d.update(shared={"a": "b"}), "shared: expected names of tensors"),
         (NAMES[0], lambda d: d["parameters"].pop("epochs"), "parameters: expected"),
         (NAMES[0], lambda d: d["parameters"].update(epochs=0), "epochs: expected"),
         (NAMES[0], lambda d: d["parameters"].update(ensemble={"part": {}}), "ensemble: expected a"),

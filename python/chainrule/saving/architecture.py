@@ -119,9 +119,10 @@ def without_copies(tensors: dict[str, Array]) -> tuple[dict[str, Array], dict[st
     for name in sorted(tensors, key=lambda name: (tensors[name].ctypes.data, name)):
         array = tensors[name]
         begin = array.ctypes.data
-        if begin >= end:
+        if begin >= end or not array.nbytes:
             kept[name] = array
-            end, last = begin + array.nbytes, name
+            if array.nbytes:
+                end, last = begin + array.nbytes, name
             continue
         other = kept[last]
         if (begin, array.shape, array.dtype) != (other.ctypes.data, other.shape, other.dtype):

@@ -1,7 +1,9 @@
 """An estimator <-> a document of plain values, and tensors.
 
-``{"kind": "estimator", "class": ..., "parameters": {...}, "fitted": {...}, "head": ...}``:
-parameters.py and records.py tell what stands in them; ``head`` is how a perceptron's loss counts.
+``{"kind": "estimator", "class": ..., "parameters": {...}, "fitted": {...}, "head": ...,
+"shared": {...}}``: parameters.py and records.py tell what stands in them; ``head`` is how a
+perceptron's loss counts; ``shared`` names tensors that are the memory of another one, as those of
+nets that share weights.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ...arrays import Array
 from ...saving import model_file
+from ...saving.architecture import without_copies, without_shared
 from ...saving.model_file import Document, Tensor, shown
 from ...saving.parts import Custom, require
 from ...saving.saving import as_custom, as_path, reading
@@ -26,7 +29,7 @@ from .parameters import LEFT_OUT, build_parameters, check_parameters, check_valu
 from .parameters import describe_parameters as described_parameters
 from .records import ESTIMATORS, finish_perceptron, finish_tabular
 
-FIELDS = {"format", "version", "kind", "class", "parameters", "fitted", "head"}
+FIELDS = {"format", "version", "kind", "class", "parameters", "fitted", "head", "shared"}
 HEAD = {"loss_factor": is_positive, "labels": is_flag}
 
 
@@ -53,6 +56,7 @@ def save_estimator(estimator: Any, path: Any) -> None:
         }
         if is_perceptron(estimator):
             document["head"] = {name: getattr(estimator._head, name) for name in HEAD}
+        tensors, document["shared"] = without_copies(tensors)
         model_file.write(target, document, tensors)
 
 
@@ -104,7 +108,7 @@ def promises(document: Document, kind: type | None, custom: Custom) -> dict[str,
     tensors = dict(pairs)
     if len(tensors) != len(pairs):
         raise ValueError("tensors: expected each name once, got one twice")
-    return tensors
+    return without_shared(tensors, document["shared"])
 
 
 def record_of(document: Document) -> Record:
@@ -128,6 +132,7 @@ def check_head(head: Any, there: bool) -> None:
 def built(document: Document, tensors: dict[str, Array], custom: Custom) -> Any:
     """Return the estimator of a checked document."""
     record = record_of(document)
+    tensors = {**tensors, **{name: tensors[of] for name, of in document["shared"].items()}}
     estimator = record.kind(**build_parameters(document["parameters"], tensors, custom))
     check_values(estimator, checks_of(estimator))
     vars(estimator).update(record.attributes(document["fitted"], "", Source(tensors, custom)))
