@@ -21,7 +21,11 @@ import chainrule
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 MAKER = ROOT / ".ci/run_notebooks.py"
-OF_EXAMPLES = ("delta_rule", "dense_layer_by_hand", "own_layer")
+OF_EXAMPLES = (
+    "delta_rule", "dense_layer_by_hand", "own_layer", "estimators_first_fit",
+    "estimators_imbalance", "estimators_tabular", "estimators_search", "estimators_ensembles",
+    "estimators_quantiles", "estimators_serving", "estimators_flask",
+)  # fmt: skip
 NOTEBOOKS = [path for path in sorted(DOCS.glob("notebooks/*.ipynb"))
              if path.stem not in OF_EXAMPLES]  # fmt: skip
 
