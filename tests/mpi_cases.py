@@ -92,7 +92,8 @@ def case_sums() -> Any:
 
 def case_deterministic() -> Any:
     tiny = network(width=3, dropout=0.0)  # the nano engine
-    history = DataParallel(tiny, deterministic=True).train(*samples(), **settings(batch_size=5, epochs=1))
+    parallel = DataParallel(tiny, deterministic=True)
+    history = parallel.train(*samples(), **settings(batch_size=5, epochs=1))
     return [
         trained({"deterministic": True}),
         trained({"deterministic": True}, accumulate=2, sample_weight=None),
