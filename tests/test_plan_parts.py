@@ -17,7 +17,7 @@ from chainrule.training.request import TrainingRequest
 from tolerance import gamma
 
 ROWS, INPUTS, CLASSES = 70, 9, 3
-WIDTHS = {"nano": (INPUTS, 6, CLASSES), "panels": (INPUTS, 70, 40, CLASSES)}
+WIDTHS = {"nano": (INPUTS, 6, CLASSES), "panels": (INPUTS, 150, 40, CLASSES)}
 
 
 def samples(dtype: Any) -> tuple[Any, Any, Any]:
