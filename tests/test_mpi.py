@@ -337,7 +337,7 @@ def test_the_pages_code_runs_on_two_ranks(tmp_path: Path) -> None:
     page = HERE.parent / "docs/scale.md"
     if not page.is_file():
         pytest.skip("not a whole checkout")
-    blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    blocks = re.findall(r"```py\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     code = [block for block in blocks if "DataParallel(" in block]
     assert len(code) == 3
     script = tmp_path / "train.py"
