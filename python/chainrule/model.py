@@ -14,7 +14,7 @@ from . import _core
 from .activations import Activation_Softmax
 from .arrays import as_count
 from .catalogue import own_class
-from .explained_model import ExplainedModel
+from .exported_model import ExportedModel
 from .frames import check_names
 from .history import History
 from .losses import Activation_Softmax_Loss_CategoricalCrossentropy
@@ -41,7 +41,7 @@ __all__ = ["Model"]
 OF_THE_MOMENT = ("_owner", "_parameter_locks", "_predictor", "_plans", "_short_ways")
 
 
-class Model(ExplainedModel):
+class Model(ExportedModel):
     """A stack of layers with a loss, an optimizer and, if wanted, an accuracy.
 
     A model may be changed (`train`, `add`, `set`, `forward`, ...) by one thread at a time; in
