@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 
-class Scale(torch.nn.Module):  # type: ignore[misc]
+class Scale(torch.nn.Module):
     """``inputs * weight``, a learned factor for each column: `Layer_Scale`."""
 
     def __init__(self, n: int, dtype: Any = None) -> None:
@@ -19,7 +19,7 @@ class Scale(torch.nn.Module):  # type: ignore[misc]
         return inputs * self.weight
 
 
-class Exponential(torch.nn.Module):  # type: ignore[misc]
+class Exponential(torch.nn.Module):
     """``exp(inputs)``: `Activation_Exponential`."""
 
     def forward(self, inputs: Any) -> Any:
