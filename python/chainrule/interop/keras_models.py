@@ -54,7 +54,8 @@ def to_keras(model: Any) -> Any:
 
     One layer a layer, of the model's dtype, none for `Layer_Input`; L1 and L2 penalties of dense
     layers become regularizers, which add the same to loss and gradient. `Layer_Scale` and GELU by
-    tanh become parts of `chainrule.interop.keras_modules`. Keras computes some of float64 in single precision.
+    tanh become parts of `chainrule.interop.keras_modules`. Keras computes some of float64 in single
+    precision.
 
     Raises
     ------
@@ -266,7 +267,7 @@ def named(keras: Any, function: Any, where: str) -> list[Any]:
 def dense_of(keras: Any, layer: Any, where: str) -> Layer_Dense:
     """Return the dense layer."""
     biases = as_array(keras, layer.bias, where) if layer.use_bias else None
-    strengths: dict[str, float] = {}
+    strengths: dict[str, Any] = {}
     for kind, place in zip(KINDS, ("weight", "bias"), strict=True):
         if getattr(layer, f"{kind}_constraint") is not None:
             raise ValueError(f"{where}: expected no {kind}_constraint, got one")
