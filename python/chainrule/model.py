@@ -15,7 +15,7 @@ from .activations import Activation_Softmax
 from .arrays import as_count
 from .catalogue import own_class
 from .exported_model import ExportedModel
-from .frames import check_names
+from .frames import check_names, opened
 from .history import History
 from .losses import Activation_Softmax_Loss_CategoricalCrossentropy
 from .neighbours import link
@@ -146,6 +146,7 @@ class Model(ExportedModel):
         """
         with self._used_by("forward"):
             self._prepare(parts=())
+            X = opened(X, "X")
             check_names(X, self.feature_names, "X")
             inputs = as_rows(self.layers, X, "X")
             self.input_layer.forward(inputs, training)
@@ -351,6 +352,7 @@ class Model(ExportedModel):
         ReLU layer that gives nothing but 0, are told once in a RuntimeWarning.
         """
         with self._used_by("train", alone=True):
+            X, y = opened(X, "X"), opened(y, "y")
             absent = [batch_size, print_every, validation_data, rng, clip_norm]
             absent += [validation_split, class_weight, best_epoch, engine, record]
             if asks_one_step(
@@ -415,6 +417,7 @@ class Model(ExportedModel):
             The model is in use.
         """
         with self._used_by("train_on_batch", alone=True):
+            X, y = opened(X, "X"), opened(y, "y")
             return train_on_batch(self, X, y, sample_weight)
 
     def save(self, path: Any) -> None:
