@@ -5,6 +5,7 @@
 `to_keras`, `from_keras`               Keras 3's ``Sequential``, on any backend
 `from_sklearn`                         scikit-learn's fitted perceptrons, in mid-training
 `save_state_dict`, `load_state_dict`   its state dict in a safetensors file, without PyTorch
+`TensorBoard`                          a callback that writes for TensorBoard
 """
 
 from .keras_models import from_keras, to_keras
@@ -12,9 +13,11 @@ from .onnx_export import to_onnx
 from .onnx_import import from_onnx
 from .sklearn_estimators import from_sklearn
 from .state_dicts import load_state_dict, save_state_dict
+from .tensorboard import TensorBoard
 from .torch_models import from_torch, to_torch
 
 __all__ = [
+    "TensorBoard",
     "from_keras",
     "from_onnx",
     "from_sklearn",
