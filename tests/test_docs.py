@@ -72,6 +72,27 @@ def test_a_pages_code_runs(name: str, monkeypatch: Any, tmp_path: Path) -> None:
         exec(block, names)
 
 
+def missing(block: str) -> str:
+    """The first library that a block imports and that is not installed."""
+    names = re.findall(r"^(?:from|import) (\w+)", block, re.MULTILINE)
+    return next((name for name in names if importlib.util.find_spec(name) is None), "")
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_the_code_of_other_libraries_runs(monkeypatch: Any, tmp_path: Path) -> None:
+    """Blocks whose library is not here are left out."""
+    monkeypatch.chdir(tmp_path)
+    text = (DOCS / "interop.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names: dict[str, Any] = {}
+    for block in blocks:
+        if not missing(block):
+            exec(block, names)
+        elif "import numpy" in block:
+            exec("import numpy as np; inputs = X.astype(np.float32)", names)
+    assert len(blocks) == 4 and (tmp_path / "spiral.c").is_file()
+
+
 @needs_checkout
 @pytest.mark.parametrize("name", OF_EXAMPLES)
 def test_a_notebook_of_an_example_holds_its_source_and_ran_to_the_end(name: str) -> None:

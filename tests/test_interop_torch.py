@@ -126,6 +126,24 @@ def test_the_bounds_tell_the_two_epsilons_apart() -> None:
             assert (np.abs(value - far) > bound).mean() > 0.9
 
 
+def test_pytorchs_weight_decay_is_twice_the_l2_strength() -> None:
+    found = one_step.case("sgd", "linear", np.float64)
+    module, moved = (
+        to_torch(found.model),
+        [layer.weights.copy() for layer in found.model.layers[::2]],
+    )
+    for layer in found.model.layers[::2]:
+        layer.weight_regularizer_l2 = layer.bias_regularizer_l2 = 0.25
+    nn.MSELoss()(module(torch.from_numpy(found.X)), torch.from_numpy(found.y)).backward()
+    torch.optim.SGD(module.parameters(), one_step.RATE, weight_decay=0.5).step()
+    for linear, (weights, _), before in zip(
+        (module[0], module[2]), one_step.after_one_step(found), moved, strict=True
+    ):
+        value, bound = weights
+        assert (np.abs(linear.weight.detach().numpy().T - value) <= bound).all()
+        assert (np.abs(before - value) > 100 * bound).all()
+
+
 def torch_optimizer(model: Any, module: Any, rule: str) -> Any:
     """PyTorch's optimizer where ours stands: its velocity is ours over minus the rate."""
     parameters = list(module.parameters())

@@ -19,7 +19,7 @@ from ..arrays import Array
 from ..saving.atomic_file import replace_file
 from ..saving.saving import as_path
 from .c_functions import CONSTANTS, FUNCTIONS, constant, in_order
-from .steps import Dropout, Factors, Function, Net, Product, Step, net_of
+from .steps import Dropout, Factors, Function, Net, Product, Step, looked_up, net_of
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 # activation -> the C function; its numbers come behind x
@@ -126,7 +126,8 @@ def source(net: Net, name: str) -> str:
     calls, width, buffers = body(net, steps)
     names = ["product"] if any(isinstance(step, Product) for step in steps) else []
     names += ["scale"] if any(isinstance(step, Factors) for step in steps) else []
-    names += [CALLS[step.name] for step in steps if isinstance(step, Function)]
+    functions = [step.name for step in steps if isinstance(step, Function)]
+    names += [looked_up(CALLS, each, "to_c") for each in functions]
     parts = "\n".join(definitions(in_order(names), net.dtype))
     sizes = "-".join(str(size) for size in [net.n_inputs, *widths(steps)])
     told = (
@@ -145,8 +146,8 @@ def source(net: Net, name: str) -> str:
         allowed="" if real == "float" else " && FLT_EVAL_METHOD != 1",
     )
     prelude = used_macros(kind, parts)
-    functions = interface(net, name, width, buffers, calls)
-    return "".join([head, prelude, "\n", parts, "\n", *arrays(steps), functions])
+    public = interface(net, name, width, buffers, calls)
+    return "".join([head, prelude, "\n", parts, "\n", *arrays(steps), public])
 
 
 def passes(step: Step) -> bool:

@@ -15,7 +15,7 @@ from ..layers import Layer_Dense, Layer_Dropout
 from ..model import Model
 from ..scale import Layer_Scale
 from .libraries import library
-from .steps import Dropout, Factors, Function, Product, Step, net_of
+from .steps import Dropout, Factors, Function, Product, Step, looked_up, net_of
 
 PLAIN = {  # core name -> Keras's name; no numbers
     "linear": "linear",
@@ -127,7 +127,7 @@ def activation_for(keras: Any, step: Function, dtype: str) -> Any:
         from .keras_modules import gelu_tanh
 
         return keras.layers.Activation(gelu_tanh, dtype=dtype)
-    return keras.layers.Activation(PLAIN[step.name], dtype=dtype)
+    return keras.layers.Activation(looked_up(PLAIN, step.name, "to_keras"), dtype=dtype)
 
 
 def penalty(keras: Any, layer: Any, place: str) -> Any:

@@ -14,6 +14,7 @@ import numpy as np
 from ..arrays import Array
 from .c_functions import constant
 from .libraries import library
+from .steps import looked_up
 
 OPSET, IR_VERSION = 20, 9  # Gelu came with 20
 DOMAIN = "chainrule"
@@ -106,7 +107,7 @@ class Nodes:
             return self.op(IN_DOUBLE[kind][0], x, *map(float, numbers), domain=DOMAIN)
         if kind == "gelu_tanh":
             return self.op("Gelu", x, approximate="tanh")
-        name, names = OPERATORS[kind]
+        name, names = looked_up(OPERATORS, kind, CALLER)
         settings: dict[str, Any] = dict(zip(names, map(float, numbers), strict=True))
         return self.op(name, x, **settings)
 

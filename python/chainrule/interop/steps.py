@@ -6,7 +6,8 @@ copies of the parameters, taken between two steps where a training runs beside.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -19,6 +20,8 @@ from ..layers import Layer_Dense, Layer_Input
 from ..scale import Layer_Scale
 from ..shapes import check_widths, first_columns
 from ..training.busy import parameter_lock
+
+Entry = TypeVar("Entry")
 
 
 class Product(NamedTuple):
@@ -111,3 +114,16 @@ def step_of(layer: Any, where: str) -> Step:
         f"{where}: expected a layer of the package, got {type(layer).__name__}, whose forward is "
         "of its own"
     )
+
+
+def looked_up(table: Mapping[str, Entry], name: str, caller: str) -> Entry:
+    """Return an activation's entry in an exporter's table.
+
+    Raises
+    ------
+    TypeError
+        There is none: the catalogue has grown since.
+    """
+    if name not in table:
+        raise TypeError(f"{caller}: expected one of {', '.join(table)}, got the activation {name}")
+    return table[name]

@@ -16,7 +16,7 @@ from ..layers import Layer_Dense, Layer_Dropout
 from ..model import Model
 from ..scale import Layer_Scale
 from .libraries import library
-from .steps import Dropout, Factors, Function, Product, Step, net_of
+from .steps import Dropout, Factors, Function, Product, Step, looked_up, net_of
 
 # Beyond it PyTorch's softplus is linear; exp(-40) is no part of a double any more.
 SOFTPLUS_THRESHOLD = 40.0
@@ -72,7 +72,7 @@ def module_of(torch: Any, step: Step) -> Any:
             from .torch_modules import Exponential
 
             return Exponential()
-        name, arguments = MODULES[step.name]
+        name, arguments = looked_up(MODULES, step.name, "to_torch")
         return getattr(torch.nn, name)(**arguments(*step.parameters))
     if isinstance(step, Factors):
         from .torch_modules import Scale
