@@ -23,6 +23,7 @@ if "KERAS_BACKEND" not in os.environ:
     if BACKEND is None:
         pytest.skip("Keras needs a backend: torch or jax", allow_module_level=True)
     os.environ["KERAS_BACKEND"] = BACKEND
+os.environ.setdefault("JAX_ENABLE_X64", "true")  # JAX has else no doubles
 keras: Any = pytest.importorskip("keras")
 # Keras's own, with NumPy 2
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

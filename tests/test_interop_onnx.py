@@ -186,7 +186,11 @@ def graph_file(path: Path, nodes: list[Any], arrays: dict[str, Array], output: s
         [helper.make_tensor_value_info(output, onnx.TensorProto.FLOAT, ["n", None])],
         [onnx.numpy_helper.from_array(array, name) for name, array in arrays.items()],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    model = helper.make_model(
+        graph,
+        opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("com.other", 1)],
+        ir_version=8,
+    )
     path.write_bytes(model.SerializeToString())
 
 
@@ -234,6 +238,7 @@ def constants() -> dict[str, Array]:
     return {
         "w": w,
         "wt": np.ascontiguousarray(w.T),
+        "sixteen": w.astype(np.float16),
         "b": rng.standard_normal(3).astype(np.float32),
         **{name: np.array(number, dtype=np.float32) for name, number in numbers.items()},
     }
@@ -262,6 +267,7 @@ def test_pytorchs_exporter_writes_what_comes_in(tmp_path: Path) -> None:
     assert_close(from_onnx(path).predict(X), expected)
 
 
+OTHER = onnx.helper.make_node("Relu", ["x"], ["y"], domain="com.other")
 REFUSED = {
     "a fork": [node("Relu", "x", "a"), node("Tanh", "x", "c"), node("Add", "a", "c", "y")],
     "Conv": [node("Conv", "x", "w", "y")],
@@ -269,6 +275,8 @@ REFUSED = {
     "expected inputs . weights": [node("MatMul", "w", "x", "y")],
     "transA=0": [node("Gemm", "x", "w", "y", transA=1)],
     "dense layer or an activation": [node("Softmax", "x", "y", axis=0)],
+    "operators, got one of com.other": [OTHER],
+    "got float16": [node("MatMul", "x", "sixteen", "y")],
     "biases that are constant": [
         node("MatMul", "x", "w", "a"), node("Relu", "b", "c"), node("Add", "a", "c", "y"),
     ],

@@ -128,10 +128,8 @@ def test_the_bounds_tell_the_two_epsilons_apart() -> None:
 
 def test_pytorchs_weight_decay_is_twice_the_l2_strength() -> None:
     found = one_step.case("sgd", "linear", np.float64)
-    module, moved = (
-        to_torch(found.model),
-        [layer.weights.copy() for layer in found.model.layers[::2]],
-    )
+    module = to_torch(found.model)
+    moved = [layer.weights.copy() for layer in found.model.layers[::2]]
     for layer in found.model.layers[::2]:
         layer.weight_regularizer_l2 = layer.bias_regularizer_l2 = 0.25
     nn.MSELoss()(module(torch.from_numpy(found.X)), torch.from_numpy(found.y)).backward()

@@ -45,13 +45,19 @@ def to_onnx(model: Any, path: Any) -> None:
     onnx = onnx_module()
     if isinstance(model, Model):
         data = of_model(onnx, model)
-    elif type(model).__module__.startswith(f"{__package__.rpartition('.')[0]}.sklearn"):
+    elif is_estimator(model):
         from .onnx_estimators import of_estimator
 
         data = of_estimator(onnx, model)
     else:
         raise TypeError(f"{CALLER}: expected a model or an estimator, got {type(model).__name__}")
     replace_file(target, data)
+
+
+def is_estimator(model: Any) -> bool:
+    """Tell whether an object is one of the package's estimators, without importing them."""
+    package = f"{__package__.rpartition('.')[0]}.sklearn"
+    return any(each.__module__.startswith(package) for each in type(model).__mro__)
 
 
 def of_model(onnx: Any, model: Model) -> bytes:

@@ -147,6 +147,8 @@ class Reader:
         node = takers[0]
         self.take(node)
         settings = settings_of(self.onnx, node)
+        if node.domain not in ("", "ai.onnx", DOMAIN):
+            raise ValueError(f"{words(node)}: expected ONNX's operators, got one of {node.domain}")
         if node.domain == DOMAIN:
             return self.of_domain(node)
         if node.op_type in ("Gemm", "MatMul"):
@@ -205,6 +207,8 @@ class Reader:
             raise ValueError(f"{words(node)}: expected inputs . weights, got another product")
         if settings.get("transA") or weights.ndim != 2:
             raise ValueError(f"{words(node)}: expected weights (d, m) and transA=0")
+        if weights.dtype.name not in ("float32", "float64"):
+            raise ValueError(f"{words(node)}: expected float32 or float64, got {weights.dtype}")
         weights = weights.T if settings.get("transB") else weights
         weights = scaled(weights, settings.get("alpha", 1.0))
         if node.op_type == "Gemm":
