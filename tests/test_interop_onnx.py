@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -228,6 +229,10 @@ FORMS = {
     ),
     "softplus": [node("Gemm", "x", "w", "z"), node("Softplus", "z", "y")],
     "factors": [node("Mul", "x", "b", "y")],
+    "twice": [node("MatMul", "x", "w", "a"), node("MatMul", "a", "w", "y")],
+    "constant nodes": [
+        node("Constant", "c", value_floats=[0.5, -1.0, 2.0]), node("Gemm", "x", "w", "c", "y"),
+    ],
 }  # fmt: skip
 
 
@@ -249,7 +254,10 @@ def test_other_forms_of_graphs_come_in(form: str, tmp_path: Path) -> None:
     path, X = tmp_path / "net.onnx", samples(40, 3, np.float32)
     graph_file(path, FORMS[form], constants())
     session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    assert_close(from_onnx(path).predict(X), session.run(None, {"x": X})[0])
+    model = from_onnx(path)
+    assert_close(model.predict(X), session.run(None, {"x": X})[0])
+    arrays = [layer.weights for layer in model.trainable_layers]
+    assert not any(np.shares_memory(a, b) for a, b in pairwise(arrays))
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -12,6 +12,8 @@ import numpy as np
 
 from ..arrays import Array
 
+SELU = (1.0507009873554804934193349852946, 1.6732632423543772848170429916717)  # scale, alpha
+
 
 class Function(NamedTuple):
     """A function's text, and the functions and constants that it calls."""

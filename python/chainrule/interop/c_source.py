@@ -18,7 +18,7 @@ import numpy as np
 from ..arrays import Array
 from ..saving.atomic_file import replace_file
 from ..saving.saving import as_path
-from .c_functions import CONSTANTS, FUNCTIONS, constant, in_order
+from .c_functions import CONSTANTS, FUNCTIONS, SELU, constant, in_order
 from .steps import Dropout, Factors, Function, Net, Product, Step, looked_up, net_of
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -38,7 +38,6 @@ CALLS = {
     "exponential": "exponential_any",
     "softmax": "softmax",
 }
-SELU = (1.0507009873554804934193349852946, 1.6732632423543772848170429916717)  # scale, alpha
 
 HEAD = """\
 /* {name}: a multilayer perceptron, {sizes}, in {real}.
@@ -162,12 +161,13 @@ def widths(steps: list[Step]) -> list[int]:
 
 def used_macros(kind: str, text: str) -> str:
     """Return the types and those macros that the text uses."""
-    lines = [
-        line
+    names = {
+        line: line.split()[1] if line.startswith("#define") else line.rstrip(";").split()[-1]
         for line in kind.splitlines()
-        if not line.startswith("#define") or re.search(rf"\b{line.split()[1]}\b", text)
-    ]
-    return "\n".join(line for line in lines if "word;" not in line or "word " in text) + "\n"
+    }
+    text += " real"  # the interface has it
+    kept = [line for line, name in names.items() if re.search(rf"\b{name}\b", text)]
+    return "\n".join(kept) + "\n"
 
 
 # --- numbers ------------------------------------------------------------------------------------

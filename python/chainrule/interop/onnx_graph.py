@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array
-from .c_functions import constant
+from .c_functions import SELU, constant
 from .libraries import library
 from .steps import looked_up
 
@@ -35,15 +35,9 @@ OPERATORS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 # those that runtimes lack in double or have in single precision, and what they take beside x
 IN_DOUBLE = {
-    "leaky_relu": ("LeakyRelu", ("alpha",)),
-    "elu": ("Elu", ("alpha",)),
-    "selu": ("Selu", ()),
-    "gelu": ("Gelu", ()),
+    **{kind: OPERATORS[kind] for kind in ("leaky_relu", "elu", "selu", "gelu", "mish", "softplus")},
     "gelu_tanh": ("GeluTanh", ()),
-    "mish": ("Mish", ()),
-    "softplus": ("Softplus", ()),
 }
-SELU = (1.0507009873554804934193349852946, 1.6732632423543772848170429916717)  # scale, alpha
 
 
 class Nodes:

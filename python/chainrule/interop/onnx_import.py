@@ -96,10 +96,15 @@ class Reader:
     def _is_constant(self, node: Any) -> bool:
         """Keep a node's value where it depends on no input: constants, and transposed ones."""
         if node.op_type == "Constant":
-            found = settings_of(self.onnx, node).get("value")
-            if found is None:
+            settings = settings_of(self.onnx, node)
+            numbers = settings.get("value_float", settings.get("value_floats"))
+            if "value" not in settings and numbers is None:
                 return False
-            self.constants[node.output[0]] = self.onnx.numpy_helper.to_array(found)
+            self.constants[node.output[0]] = (
+                np.array(numbers, dtype=np.float32)
+                if numbers is not None
+                else self.onnx.numpy_helper.to_array(settings["value"])
+            )
             return True
         if node.op_type in ("Transpose", "Identity") and node.input[0] in self.constants:
             array = self.constants[node.input[0]]
@@ -138,11 +143,10 @@ class Reader:
         takers = self.takers(self.at)
         if not takers:
             raise ValueError(f"{self.at}: expected a node that takes it, got none")
-        if len(takers) > 1 or takers[0].op_type in ("Div", "Softplus"):
+        if len(takers) > 1:
             found = self.of_several(takers)
             if found is not None:
                 return found
-        if len(takers) > 1:
             raise ValueError(f"{words(takers[1])}: expected layers in a row, got a fork")
         node = takers[0]
         self.take(node)
@@ -166,7 +170,7 @@ class Reader:
     def activation(self, node: Any, settings: dict[str, Any]) -> Any:
         """Return the activation that is one node."""
         kind = node.op_type
-        if kind in PLAIN and not settings.get("alpha", 1.0) != 1.0:
+        if kind in PLAIN and settings.get("alpha", 1.0) == 1.0:  # Swish has one
             return PLAIN[kind]()
         if kind == "LeakyRelu":
             return activations.Activation_LeakyReLU(as_written(settings.get("alpha", 0.01)))
@@ -222,17 +226,16 @@ class Reader:
             if biases.size not in (1, m):
                 raise ValueError(f"{words(node)}: expected biases ({m},), got {biases.shape}")
             biases = np.array(np.broadcast_to(biases.reshape(1, -1), (1, m)))
-        return Layer_Dense(
-            weights=np.ascontiguousarray(weights), biases=biases, bias=biases is not None
-        )
+        weights = np.array(weights, order="C")  # one of its own: several nodes may name it
+        return Layer_Dense(weights=weights, biases=biases, bias=biases is not None)
 
     def added(self) -> Array | None:
         """Return what an Add behind a product adds; None where there is none."""
         takers = self.takers(self.at)
         if len(takers) != 1 or takers[0].op_type != "Add" or self.at == self.end:
             return None
-        self_name, node = self.at, takers[0]
-        others = [name for name in node.input if name != self_name]
+        product, node = self.at, takers[0]
+        others = [name for name in node.input if name != product]
         if len(others) != 1 or others[0] not in self.constants:
             raise ValueError(f"{words(node)}: expected biases that are constant")
         self.take(node)
