@@ -19,6 +19,8 @@ import chainrule
 FOLDER = Path(__file__).parents[1] / "examples"
 ESTIMATORS = sorted(path.stem for path in FOLDER.glob("estimators_*.py"))
 WITHOUT = [] if importlib.util.find_spec("sklearn") else ESTIMATORS
+if importlib.util.find_spec("flask") is None:  # that example's own requirement
+    WITHOUT = [*WITHOUT, "estimators_flask"]
 TRACKED = ["tracking_with_mlflow"]  # without MLflow it says so, and no more
 LEFT_OUT = [*WITHOUT, *([] if importlib.util.find_spec("mlflow") else TRACKED)]
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in LEFT_OUT)
