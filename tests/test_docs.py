@@ -135,12 +135,6 @@ def test_the_tests_that_the_numerics_page_names_are_there() -> None:
         assert f"def {test}(" in (ROOT / "tests" / file).read_text(encoding="utf-8"), (file, test)
 
 
-def missing(block: str) -> str:
-    """The first library that a block imports and that is not installed."""
-    names = re.findall(r"^(?:from|import) (\w+)", block, re.MULTILINE)
-    return next((name for name in names if importlib.util.find_spec(name) is None), "")
-
-
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_the_code_of_other_libraries_runs(monkeypatch: Any, tmp_path: Path) -> None:
     """Blocks whose library is not here are left out."""
@@ -149,7 +143,7 @@ def test_the_code_of_other_libraries_runs(monkeypatch: Any, tmp_path: Path) -> N
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     names: dict[str, Any] = {}
     for block in blocks:
-        if not missing(block):
+        if all(map(importlib.util.find_spec, needed_by([("python", block)]))):
             exec(block, names)
         elif "import numpy" in block:
             exec("import numpy as np; inputs = X.astype(np.float32)", names)
