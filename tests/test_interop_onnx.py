@@ -76,9 +76,15 @@ def test_what_stands_between_layers_goes_over(dtype: Any, tmp_path: Path) -> Non
 # --- estimators -----------------------------------------------------------------------------------
 
 
+def estimators() -> Any:
+    """The estimators' module, where scikit-learn is."""
+    pytest.importorskip("sklearn")
+    return cr.sklearn  # type: ignore[attr-defined]
+
+
 def fitted(kind: str, y: Any, X: Array, **settings: Any) -> Any:
     """An estimator after a few epochs."""
-    sklearn = pytest.importorskip("chainrule.sklearn")
+    sklearn = estimators()
     settings = {"hidden_layer_sizes": (8,), "max_iter": 5, "random_state": 0, **settings}
     return getattr(sklearn, kind)(**settings).fit(X, y)
 
@@ -134,7 +140,7 @@ def numbers_with_gaps(n: int) -> Array:
 
 @pytest.mark.parametrize("combine", ["bag", "refit"])
 def test_tabular_estimators_hold_their_preprocessing(combine: str, tmp_path: Path) -> None:
-    sklearn = pytest.importorskip("chainrule.sklearn")
+    sklearn = estimators()
     X, path = numbers_with_gaps(150), tmp_path / "net.onnx"
     values = np.nan_to_num(X[:, 0]) + np.nan_to_num(X[:, 2])
     settings: dict[str, Any] = {
@@ -160,7 +166,7 @@ def test_tabular_estimators_hold_their_preprocessing(combine: str, tmp_path: Pat
 
 
 def test_what_a_graph_cannot_say_is_refused(tmp_path: Path) -> None:
-    sklearn = pytest.importorskip("chainrule.sklearn")
+    sklearn = estimators()
     path = tmp_path / "net.onnx"
     words = np.array([["a", 1.0], ["b", 2.0]] * 20, dtype=object)
     tabular = sklearn.TabularClassifier(hidden_layer_sizes=(4,), epochs=1, random_state=0)

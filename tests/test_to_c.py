@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.interop.c_functions import CONSTANTS, constant
+from chainrule.interop.c_constants import CONSTANTS, constant
 from exchange import ACTIVATIONS, net_with, samples
 from part_cases import name_of
 

@@ -18,7 +18,8 @@ import numpy as np
 from ..arrays import Array
 from ..saving.atomic_file import replace_file
 from ..saving.saving import as_path
-from .c_functions import CONSTANTS, FUNCTIONS, SELU, constant, in_order
+from .c_constants import CONSTANTS, SELU, constant
+from .c_functions import FUNCTIONS, in_order
 from .steps import Dropout, Factors, Function, Net, Product, Step, looked_up, net_of
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")

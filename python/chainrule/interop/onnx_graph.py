@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array
-from .c_functions import SELU, constant
+from .c_constants import SELU, constant
 from .libraries import library
 from .steps import looked_up
 

@@ -6,7 +6,6 @@ activation that ONNX has no operator for is a few nodes, known by their form.
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import Any
 
@@ -19,20 +18,10 @@ from ..layers import Layer_Dense, Layer_Dropout
 from ..model import Model
 from ..saving.saving import as_path
 from ..scale import Layer_Scale
+from .onnx_activations import activation_defined, activation_of, words
 from .onnx_graph import DOMAIN, onnx_module
 
 CALLER = "from_onnx"
-PLAIN: dict[str, Any] = {
-    "Identity": activations.Activation_Linear,
-    "Relu": activations.Activation_ReLU,
-    "Sigmoid": activations.Activation_Sigmoid,
-    "Tanh": activations.Activation_Tanh,
-    "Mish": activations.Activation_Mish,
-    "Softplus": activations.Activation_Softplus,
-    "Exp": activations.Activation_Exponential,
-    "Swish": activations.Activation_SiLU,
-}
-SELU = {"alpha": 1.67326319217681884765625, "gamma": 1.05070102214813232421875}  # ONNX's own
 
 
 def from_onnx(path: Any) -> Model:
@@ -154,7 +143,7 @@ class Reader:
         if node.domain not in ("", "ai.onnx", DOMAIN):
             raise ValueError(f"{words(node)}: expected ONNX's operators, got one of {node.domain}")
         if node.domain == DOMAIN:
-            return self.of_domain(node)
+            return activation_defined(node, [self.number(name) for name in node.input[1:]])
         if node.op_type in ("Gemm", "MatMul"):
             return self.dense(node, settings)
         if node.op_type == "Mul":
@@ -165,41 +154,7 @@ class Reader:
             given = len(node.input) > 1 and bool(node.input[1])
             rate = self.number(node.input[1]) if given else settings.get("ratio", 0.5)
             return Layer_Dropout(rate)
-        return self.activation(node, settings)
-
-    def activation(self, node: Any, settings: dict[str, Any]) -> Any:
-        """Return the activation that is one node."""
-        kind = node.op_type
-        if kind in PLAIN and settings.get("alpha", 1.0) == 1.0:  # Swish has one
-            return PLAIN[kind]()
-        if kind == "LeakyRelu":
-            return activations.Activation_LeakyReLU(as_written(settings.get("alpha", 0.01)))
-        if kind == "Elu":
-            return activations.Activation_ELU(as_written(settings.get("alpha", 1.0)))
-        if kind == "Selu" and all(settings.get(key, each) == each for key, each in SELU.items()):
-            return activations.Activation_SELU()
-        if kind == "Gelu":
-            approximate = settings.get("approximate", b"none")
-            return activations.Activation_GELU(approximate.decode())
-        if kind == "Softmax" and settings.get("axis", -1) in (1, -1):
-            return activations.Activation_Softmax()
-        raise ValueError(f"{words(node)}: expected a dense layer or an activation, got another")
-
-    def of_domain(self, node: Any) -> Any:
-        """Return an activation that `to_onnx` has defined in the file."""
-        numbers = [self.number(name) for name in node.input[1:]]
-        known: dict[str, Any] = {
-            "GeluTanh": functools.partial(activations.Activation_GELU, "tanh"),
-            "LeakyRelu": activations.Activation_LeakyReLU,
-            "Elu": activations.Activation_ELU,
-            "Selu": activations.Activation_SELU,
-            "Gelu": activations.Activation_GELU,
-            "Mish": activations.Activation_Mish,
-            "Softplus": activations.Activation_Softplus,
-        }
-        if node.op_type not in known:
-            raise ValueError(f"{words(node)}: expected one of {', '.join(known)}")
-        return known[node.op_type](*numbers)
+        return activation_of(node, settings)
 
     # --- layers with parameters -------------------------------------------------------------------
 
@@ -331,17 +286,6 @@ def settings_of(onnx: Any, node: Any) -> dict[str, Any]:
     return {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
 
 
-def as_written(value: float) -> float:
-    """Return the shortest number that is this float32: attributes have no doubles."""
-    return float(str(np.float32(value)))
-
-
 def scaled(array: Array, factor: float) -> Array:
     """Return the array times a factor, itself for 1."""
     return array if factor == 1.0 else (array * array.dtype.type(factor))
-
-
-def words(node: Any) -> str:
-    """Name a node in an error text."""
-    name = f" {node.name!r}" if node.name else ""
-    return f"{node.op_type}{name}"
