@@ -113,3 +113,4 @@ def without_absent_pages(app, name, content):
 
 def setup(app):
     app.connect("source-read", without_absent_pages)
+    app.connect("env-get-outdated", lambda *_: ["guide", "project"])
