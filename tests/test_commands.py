@@ -498,5 +498,3 @@ def test_the_pages_session_runs_as_it_is_printed(run: Run) -> None:
             wanted = [words_of(line) for line in expected.splitlines()]
             assert len(found) == len(wanted)
             assert sorted(found) == sorted(wanted)  # columns may change places
-    for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL):
-        exec(block, {})

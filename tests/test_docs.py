@@ -30,7 +30,6 @@ NOTEBOOKS = [path for path in sorted(DOCS.glob("notebooks/*.ipynb"))
              if path.stem not in OF_EXAMPLES]  # fmt: skip
 
 PAGES = sorted([*DOCS.glob("*.md"), *ROOT.glob("*.md")])
-AFTER_A_SESSION = ("command_line",)  # test_commands.py runs it, and then the page's code
 
 
 def name_of(path: Path) -> str:
@@ -104,11 +103,7 @@ def needed_by(code: list[tuple[str, str]]) -> set[str]:
 
 
 @pytest.mark.filterwarnings("default")
-@pytest.mark.parametrize(
-    "path",
-    [path for path in PAGES if code_of(path) and path.stem not in AFTER_A_SESSION],
-    ids=name_of,
-)
+@pytest.mark.parametrize("path", [path for path in PAGES if code_of(path)], ids=name_of)
 def test_a_pages_code_runs(path: Path, monkeypatch: Any, tmp_path: Path) -> None:
     code = code_of(path)
     monkeypatch.setenv("KERAS_BACKEND", os.environ.get("KERAS_BACKEND", "torch"))
