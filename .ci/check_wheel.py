@@ -15,8 +15,8 @@ LARGEST_WHEEL = 1_650_000  # bytes; a tenth of it is OpenMP's library
 IN_WHEEL = (
     "chainrule/__init__.py",
     "chainrule/_core.pyi",
-    "chainrule/data/README.md",
-    "chainrule/data/digits.npz",
+    "chainrule/digits/README.md",
+    "chainrule/digits/digits.npz",
     "chainrule/py.typed",
     "chainrule/seeing/page.css",
     "chainrule/seeing/page.js",
@@ -28,7 +28,7 @@ IN_SDIST = (
     "cpp/kernels/target.cpp",
     "pyproject.toml",
     "python/chainrule/_core.pyi",
-    "python/chainrule/data/digits.npz",
+    "python/chainrule/digits/digits.npz",
     "tests/conftest.py",
 )
 
