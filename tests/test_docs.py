@@ -59,7 +59,7 @@ def test_a_notebook_shows_what_its_cells_give(path: Path) -> None:
             assert len("".join(data.get("text/html", ""))) <= 30_000
 
 
-@pytest.mark.parametrize("name", ["findings", "steps", "teaching"])
+@pytest.mark.parametrize("name", ["findings", "scale", "steps", "teaching"])
 def test_a_pages_code_runs(name: str, monkeypatch: Any, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}

@@ -330,6 +330,19 @@ def test_a_second_interrupt_ends_within_the_epoch(restore_threads: None) -> None
     assert all(len(model.history) == 0 for model in models)
 
 
+def test_an_interrupt_is_not_lost_behind_an_error(restore_threads: None) -> None:
+    cr.set_num_threads(1)
+
+    def press_and_fail(model: Any, epoch: int) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.3)
+        raise Odd("no")
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        cr.fit_many([classifier(0)], X, LABELS, callbacks=[Each(press_and_fail)])
+    assert isinstance(caught.value.__cause__, Odd)
+
+
 # --- the bar --------------------------------------------------------------------------------------
 
 

@@ -162,6 +162,27 @@ def test_callbacks_stop_change_the_rate_and_restore() -> None:
     assert_same(one, other)
 
 
+@pytest.mark.parametrize("change", ["rate", "optimizer", "penalty", "frozen"])
+def test_callbacks_may_change_the_model_between_epochs(change: str) -> None:
+    class Change(cr.Callback):
+        def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+            if epoch != 2:
+                return
+            if change == "rate":
+                self.model.optimizer.learning_rate = 0.02
+            elif change == "optimizer":
+                self.model.optimizer = cr.Optimizer_SGD(0.1, momentum=0.5)
+            elif change == "penalty":
+                self.model.layers[0].weight_regularizer_l2 = 0.01
+            else:
+                self.model.layers[0].trainable = False
+
+    one, other = classifier(), classifier()
+    one.train(X, LABELS, batch_size=64, epochs=4, callbacks=Change())
+    other.train(Blocks(X, LABELS, rows=128), batch_size=64, epochs=4, callbacks=Change())
+    assert_same(one, other)
+
+
 def test_a_training_goes_on_where_it_was() -> None:
     one, other = classifier(), classifier()
     source = Blocks(X, LABELS, rows=70)

@@ -83,7 +83,7 @@ class Stream(Source):
             )
         self._blocks = blocks
         self.n_rows = None if n_rows is None else as_count(n_rows, "n_rows", 1)
-        self.once = not callable(blocks) and iter(blocks) is blocks
+        self.once = not callable(blocks) and hasattr(blocks, "__next__")
 
     def blocks(self, rng: np.random.Generator | None = None) -> Iterator[Any]:
         """Return the blocks of an epoch."""

@@ -103,12 +103,11 @@ def fit_many(
         futures, interruption = run_jobs(jobs, None, company.end)
     finally:
         company.close()
-    for future in futures:
-        error = failure_of(future)
-        if error is not None:
-            raise error
+    errors = [error for error in map(failure_of, futures) if error is not None]
     if interruption is not None:
-        raise interruption
+        raise interruption from (errors[0] if errors else None)
+    if errors:
+        raise errors[0]
     return [future.result() for future in futures]
 
 
