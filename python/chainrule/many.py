@@ -28,7 +28,7 @@ from .training.request import TrainingRequest
 __all__ = ["fit_many"]
 
 OF_EACH = ("rng", "callbacks")  # one for each model
-NOT_TAKEN = ("print_every", "X", "y", "self")
+NOT_TAKEN = ("comm", "print_every", "X", "y", "self")
 
 
 class Training(NamedTuple):
@@ -70,7 +70,7 @@ def fit_many(
     progress : bool, optional
         One bar over the steps of all models: forced, silenced, or where someone is looking.
     **train
-        Anything else that `Model.train` takes, but for `print_every`; the same for all models.
+        Anything else that `Model.train` takes, but for `print_every` and `comm`; the same for all.
 
     Returns
     -------

@@ -87,6 +87,8 @@ class TrainingRequest:
     precision : the accuracy's, None where it has none; set when training begins
     spare : numpy.random.Generator or None
         Shuffles where neither `rng` nor the model has one; without it `numpy.random` seeds it.
+    n_of_all : int or None
+        Number of samples, where X holds only a part of them.
     """
 
     X: Array
@@ -112,6 +114,7 @@ class TrainingRequest:
     dtype: np.dtype[Any] | None = None
     precision: float | None = None
     spare: np.random.Generator | None = None
+    n_of_all: int | None = None
 
     # whether samples come in parts, by `take_samples`: X, y and weights are then those in hand
     in_parts: ClassVar[bool] = False
@@ -125,7 +128,7 @@ class TrainingRequest:
     @property
     def n(self) -> int:
         """Number of samples."""
-        return len(self.X)
+        return len(self.X) if self.n_of_all is None else self.n_of_all
 
     @property
     def steps(self) -> int:
