@@ -16,9 +16,12 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule import _core
 from chainrule.data import Arrow, Blocks, Files, Source, Stream
 from chainrule.training import source_preflight
+from chainrule.training.network import layers_of, network_of
 from chainrule.training.reader import Reader
+from chainrule.training.request import TrainingRequest
 from chainrule.training.source_request import Block, parts_of
 
 N = 500
@@ -582,6 +585,30 @@ def test_parts_are_whole_steps_in_order(
         np.testing.assert_array_equal(np.concatenate(rows), column[:kept])
         assert all(len(part.samples.X) % (batches * unit) == 0 for part in parts[:-1])
         assert [part.last for part in parts] == [False] * (len(parts) - 1) + [True] * bool(parts)
+
+
+def test_a_plan_takes_whole_steps_and_only_when_it_waits_for_them() -> None:
+    """The core's own checks, which the package does not run into."""
+    model = classifier()
+    model.train(X[:64], LABELS[:64])
+    whole = (X.astype(np.float32)[:128], LABELS[:128], None)
+    request = TrainingRequest(*whole[:2], epochs=1, batch_size=64)
+    plan = _core.Plan(network_of(model, layers_of(model), request))
+    begin = {"epochs": 1, "stop_on_nonfinite": True, "drops_last": False, "precision": 0.0}
+    plan.begin(whole, None, monitors=(), **begin)
+    assert not plan.waits_for_samples
+    with pytest.raises(RuntimeError, match="expected a training in parts whose samples are used"):
+        plan.next_samples(whole, False)
+    plan.begin(whole, None, monitors=(), in_parts=True, **begin)
+    some = (whole[0][:65], whole[1][:65], None)
+    with pytest.raises(ValueError, match="expected whole steps before the last part"):
+        plan.next_samples(some, False)
+    assert plan.waits_for_samples
+    plan.next_samples(some, True)
+    with pytest.raises(RuntimeError, match="expected a training in parts whose samples are used"):
+        plan.next_samples(whole, False)
+    with pytest.raises(ValueError, match="limit: expected an int >= 0, got -1"):
+        _core.limit_threads_here(-1)
 
 
 # --- memory ---------------------------------------------------------------------------------------
