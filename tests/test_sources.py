@@ -430,6 +430,20 @@ def test_a_source_that_raises_in_mid_epoch_leaves_the_last_whole_state(engine: A
     model.train(X, LABELS, batch_size=50)
 
 
+def test_batches_larger_than_a_source_are_one() -> None:
+    """What cannot be known before the epoch is over need not be: but for memory."""
+    one, other, joined = (classifier() for _ in range(3))
+    one.train(X, LABELS, batch_size=50, accumulate=2**61)
+    other.train(pieces(50, X, LABELS), batch_size=50, accumulate=2**61)
+    assert_same(one, other)
+    joined.train(Stream(pieces(50, X, LABELS), n_rows=N), batch_size=2**61)
+    assert joined.optimizer.iterations == 1
+    before = other.fingerprint()
+    with pytest.raises((MemoryError, ValueError)):
+        other.train(pieces(50, X, LABELS), batch_size=2**61)
+    assert other.fingerprint() == before
+
+
 @pytest.mark.parametrize(("n_rows", "text"), [(400, "got more"), (600, "got 500")])
 def test_rows_are_as_many_as_the_source_says(n_rows: int, text: str) -> None:
     with pytest.raises(ValueError, match=f"expected {n_rows} rows in all, as n_rows says, {text}"):

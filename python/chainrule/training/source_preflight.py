@@ -21,7 +21,7 @@ from .preflight import (
     checked_settings,
     checked_validation,
 )
-from .source_request import Block, SourceRequest, close
+from .source_request import MOST_ROWS, Block, SourceRequest, close
 from .targets import checked_targets, model_dtype
 from .weights import checked_weights, class_factors, class_weights
 
@@ -59,7 +59,7 @@ def checked_source_request(
     validation = None
     if validation_data is not None:
         validation = checked_validation(model, validation_data, first.y, check_finite_data)
-    size = checked_batch_size(batch_size, first.n if batch_size is None else 1 << 62)
+    size = checked_batch_size(batch_size, first.n if batch_size is None else MOST_ROWS)
     if source.n_rows is not None:
         size = min(size, source.n_rows)
     whole = None
@@ -87,6 +87,7 @@ def checked_source_request(
                 f"source: expected a whole batch of {size} with drop_last, got {source.n_rows} rows"
             )
         request.accumulate = min(request.accumulate, request.known_steps)
+    request.accumulate = min(request.accumulate, MOST_ROWS // size)
     if validation is not None:
         request.validation_batch_size = min(size, len(validation[0]))
         request.mixes_targets = validation[1].ndim != first.y.ndim

@@ -20,6 +20,7 @@ from .reader import Reader
 from .request import TrainingRequest, Weights
 
 ENDLESS = 1 << 62  # steps of an epoch whose last part has not come
+MOST_ROWS = 1 << 48  # of a step: more than any stream has, and what the core takes
 LEAST_BYTES = 1 << 18  # of a part that is joined of small blocks
 
 
