@@ -59,7 +59,7 @@ from .runtime import (
 from .scores import Accuracy_AUC, Accuracy_R2
 
 if TYPE_CHECKING:
-    from . import data, plot
+    from . import data, interop, plot
     from .autograd import Variable, no_grad
     from .checking import check_gradient, compare, gradcheck, numerical_gradient
     from .many import fit_many
@@ -127,6 +127,7 @@ __all__ = [
     "fit_many",
     "get_num_threads",
     "gradcheck",
+    "interop",
     "mlp",
     "no_grad",
     "numerical_gradient",
