@@ -26,7 +26,7 @@ from chainrule.sklearn import (
     load_estimator,
 )
 from chainrule.sklearn.saving import records
-from chainrule.sklearn.saving.fields import Record
+from chainrule.sklearn.saving.objects import Record
 from forgery import joined, places, split
 
 RNG = np.random.default_rng(0)
