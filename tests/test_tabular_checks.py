@@ -1,4 +1,4 @@
-"""scikit-learn's own checks of the tabular estimators: all but one, which a hold-out cannot pass.
+"""scikit-learn's own checks: for the tabular estimators all but one, which a hold-out cannot pass.
 
 Rows of weight 0 and repeated rows fall into other parts than rows that are left out or weighted.
 """
@@ -12,7 +12,13 @@ from unittest import SkipTest
 import pytest
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
-from chainrule.sklearn import RobustSmoothScaler, TabularClassifier, TabularRegressor
+from chainrule.sklearn import (
+    PeriodicFeatures,
+    PiecewiseLinearFeatures,
+    RobustSmoothScaler,
+    TabularClassifier,
+    TabularRegressor,
+)
 
 ALLOWED = (
     "SCIPY_ARRAY_API is not set",
@@ -27,7 +33,14 @@ EXEMPT = (
 
 def estimators() -> list[Any]:
     settings: dict[str, Any] = {"hidden_layer_sizes": (32,), "n_threads": 1}
-    return [TabularClassifier(**settings), TabularRegressor(**settings), RobustSmoothScaler()]
+    transformers = [
+        RobustSmoothScaler(),
+        PeriodicFeatures(3),
+        PiecewiseLinearFeatures(4),
+        PiecewiseLinearFeatures(4, bins="classes", min_samples_leaf=2),
+        PiecewiseLinearFeatures(4, bins="values", min_samples_leaf=2),
+    ]
+    return [TabularClassifier(**settings), TabularRegressor(**settings), *transformers]
 
 
 def checks() -> list[Any]:
@@ -35,7 +48,8 @@ def checks() -> list[Any]:
     for estimator in estimators():
         for _, check in estimator_checks_generator(estimator):
             if check.func.__name__ not in EXEMPT:
-                name = f"{type(estimator).__name__}-{check.func.__name__}"
+                bins = getattr(estimator, "bins", "")
+                name = f"{type(estimator).__name__}{bins}-{check.func.__name__}"
                 found.append(pytest.param(estimator, check, id=name))
     return found
 

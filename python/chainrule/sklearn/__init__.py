@@ -20,11 +20,19 @@ except ImportError:
 
 from .classifier import MLPClassifier
 from .regressor import MLPRegressor
-from .tabular import RobustSmoothScaler, TabularClassifier, TabularRegressor
+from .tabular import (
+    PeriodicFeatures,
+    PiecewiseLinearFeatures,
+    RobustSmoothScaler,
+    TabularClassifier,
+    TabularRegressor,
+)
 
 __all__ = [
     "MLPClassifier",
     "MLPRegressor",
+    "PeriodicFeatures",
+    "PiecewiseLinearFeatures",
     "RobustSmoothScaler",
     "TabularClassifier",
     "TabularRegressor",

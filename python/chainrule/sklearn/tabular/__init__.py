@@ -7,7 +7,15 @@ calibration.py fits a temperature. base.py, classifier.py and regressor.py are t
 """
 
 from .classifier import TabularClassifier
+from .periodic_features import PeriodicFeatures
+from .piecewise_linear import PiecewiseLinearFeatures
 from .regressor import TabularRegressor
 from .smooth_scaler import RobustSmoothScaler
 
-__all__ = ["RobustSmoothScaler", "TabularClassifier", "TabularRegressor"]
+__all__ = [
+    "PeriodicFeatures",
+    "PiecewiseLinearFeatures",
+    "RobustSmoothScaler",
+    "TabularClassifier",
+    "TabularRegressor",
+]
