@@ -4,7 +4,8 @@
     backward    dvalues -> the last layer -> ... -> dinputs of the first
 
 A method may return its result, or set `output` and `dinputs` and return nothing. An error names
-the layer. Layers of the user's own get copies, so that what they write into stays theirs.
+the layer. Layers of the user's own get copies, so that what they write into stays theirs. Codes of
+categories stay whole: a step leaves them, and what an embedding makes of them, as they are.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from ..catalogue import own_class
 from ..errors import label_of
+from ..embedding import held_to_codes
 from ..layers import Layer_Dropout
 from ..shapes import takes_training
 
@@ -108,7 +110,7 @@ class Walk:
         """Run all layers in training mode and return the last output."""
         self.inputs, self.outputs = [], []
         for k, layer in enumerate(self.layers):
-            given = np.array(values) if self.foreign[k] else values
+            given = np.array(values) if self.foreign[k] else held_to_codes(layer, values)
             result = self._one_forward(k, given)
             if nudge is not unchanged:
                 result = nudge(result)
