@@ -21,6 +21,7 @@ from chainrule import (
     Layer_Scale,
     Loss_CategoricalCrossentropy,
     Loss_MeanSquaredError,
+    gradcheck,
 )
 from chainrule.sklearn import TabularClassifier, TabularRegressor
 from chainrule.sklearn.tabular.encoding import Encoding
@@ -208,48 +209,35 @@ LOSSES = {
 
 
 @pytest.mark.parametrize("kind", LOSSES)
-def test_gradients_of_shared_nets_are_the_means_slopes(kind: str) -> None:
+def test_a_shared_nets_loss_is_the_members_mean_and_its_gradient_is_that_ones(kind: str) -> None:
     net = shared_net(*LOSSES[kind])
     rng = np.random.default_rng(2)
     X = rng.normal(size=(9, 4)).astype(np.float32)
     y = rng.integers(0, 3, 9) if kind == "classes" else rng.normal(size=(9, 2)).astype(np.float32)
+    total = 0.0
+    first, last = net.layers[0], net.layers[-1]
+    for i in range(3):  # the members one by one, in float64
+        values = X.astype(float) * first.weights[i]
+        for layer in net.layers[1:-1]:
+            if isinstance(layer, Layer_Dense):
+                values = values @ layer.weights.astype(float) + layer.biases
+            else:
+                values = np.tanh(values)
+        values = values @ last.weights[i].astype(float) + last.biases[i]
+        if kind == "values":
+            total += np.mean((values - y) ** 2)
+            continue
+        logs = values - np.log(np.exp(values).sum(axis=1, keepdims=True))
+        total -= np.mean(((0.9 * np.eye(3)[y] + 0.1 / 3) * logs).sum(axis=1))
+    assert net.loss.calculate(net.forward(X), y) == pytest.approx(total / 3, rel=1e-5)
+    report = gradcheck(net, X, y, full=True)
+    assert report, report
 
-    def mean_loss() -> float:
-        # the members one by one, in float64: no code of shared.py
-        total = 0.0
-        first, last = net.layers[0], net.layers[-1]
-        for i in range(3):
-            values = X.astype(float) * first.weights[i]
-            for layer in net.layers[1:-1]:
-                if isinstance(layer, Layer_Dense):
-                    values = values @ layer.weights.astype(float) + layer.biases
-                else:
-                    values = np.tanh(values)
-            values = values @ last.weights[i].astype(float) + last.biases[i]
-            if kind == "values":
-                total += np.mean((values - y) ** 2)
-                continue
-            logs = values - np.log(np.exp(values).sum(axis=1, keepdims=True))
-            target = 0.9 * np.eye(3)[y] + 0.1 / 3
-            total += -np.mean((target * logs).sum(axis=1))
-        return total / 3
 
-    output = net.forward(X, training=True)
-    assert net.loss.calculate(output, y) == pytest.approx(mean_loss(), rel=1e-5)
-    net.backward(output, y)
-    h = 1e-3  # times the third derivative, of the order of 1: 1e-6; rounding of a float32 weight
-    for layer in net.trainable_layers:
-        for name in layer.parameter_names:
-            array, gradient = getattr(layer, name), getattr(layer, f"d{name}")
-            for place in list(np.ndindex(array.shape))[:: max(1, array.size // 12)]:
-                kept = array[place]
-                array[place] = kept + h
-                above, high = mean_loss(), float(array[place])
-                array[place] = kept - h
-                below, low = mean_loss(), float(array[place])
-                array[place] = kept
-                slope = (above - below) / (high - low)
-                assert gradient[place] == pytest.approx(slope, rel=1e-4, abs=2e-5)
+def test_the_full_nets_gradient_is_right() -> None:
+    net = new_net(recipe(**FULL), COLUMNS, np.random.default_rng(0), rows())
+    report = gradcheck(net, rows(12), np.arange(12) % 3)
+    assert report, report
 
 
 def test_the_loss_of_a_validation_is_that_of_the_mean_prediction() -> None:
@@ -287,21 +275,14 @@ def test_the_mean_of_members_is_one_of_probabilities_or_of_values() -> None:
 # --- estimators -----------------------------------------------------------------------------------
 
 
-def test_the_signature_is_the_promised_one() -> None:
-    common = [
-        "preset",
-        "hidden_layer_sizes",
-        "activation",
-        "numeric_embedding",
-        "categorical_features",
-        "max_onehot",
-        "embedding_size",
-    ]
-    found = list(TabularClassifier().get_params())
-    assert set(common) < set(found)
-    net = TabularClassifier()
-    assert (net.numeric_embedding, net.max_onehot, net.embedding_size) == ("auto", 8, 8)
-    assert net.preset == TabularRegressor().preset
+def test_estimators_differ_in_what_only_one_of_them_can_have() -> None:
+    classes, values = TabularClassifier().get_params(), TabularRegressor().get_params()
+    own = {"metric", "label_smoothing", "class_weight", "calibration"}
+    assert classes.keys() - values.keys() == own
+    assert values.keys() - classes.keys() == {"quantiles"}
+    assert all(values[name] == classes[name] for name in values.keys() & classes.keys())
+    with pytest.raises(TypeError):
+        TabularClassifier("small")  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("kind", KINDS)
