@@ -87,6 +87,10 @@ def measured(contestant: Contestant, seed: int, parts: Any, classes: bool) -> di
     middle = time.process_time()
     predicted = np.asarray(estimator.predict(X_test)).reshape(len(y_test))
     seconds = {"fit_seconds": middle - start, "predict_seconds": time.process_time() - middle}
+    if hasattr(estimator, "validation_curve_"):  # which presets are chosen by
+        best = [int(epoch) - 1 for epoch in estimator.best_epoch_]
+        curves = zip(estimator.validation_curve_, best, strict=True)
+        seconds["validation"] = float(np.mean([curve[epoch] for curve, epoch in curves]))
     if not classes:
         return {"error": math.sqrt(np.mean((predicted - y_test) ** 2)), **seconds}
     found: dict[str, Any] = {"error": float(np.mean(predicted != y_test))}

@@ -359,6 +359,7 @@ def test_numeric_embeddings_may_be_chosen_for_any_preset() -> None:
     assert not has_waves(preset="default", numeric_embedding=None)
     assert not has_waves(preset="small")
     assert has_waves(preset="small", numeric_embedding="periodic")
+    assert has_waves(preset="tabm-mini", numeric_embedding="periodic")
 
 
 @pytest.mark.parametrize("preset", NEW)

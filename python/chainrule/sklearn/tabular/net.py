@@ -97,24 +97,16 @@ def new_net(
     """
     rows = Rows(X if recipe.from_data else None, rng)
     layers, width = front_layers(recipe, columns, rng, rows)
-    layers += [rows.through(each) for each in first_factors(recipe, width, rng)]
-    for (d, m), activation in zip(
-        pairwise([width, *recipe.sizes]),
-        per_layer(recipe.activation, len(recipe.sizes), "activation"),
-        strict=True,
-    ):
-        layers.append(rows.through(rows.dense(d, m)))
-        layers.append(rows.through(activation_layer(recipe, m, activation)))
-        if recipe.dropout:
-            layers.append(Layer_Dropout(recipe.dropout, rng=rng, schedule=FlatCosine()))
+    layers.append(rows.through(first_factors(recipe, width, rng)))
+    layers += hidden_layers(recipe, width, rng, rows)
     last = [width, *recipe.sizes][-1]
     heads = [last_layer(recipe, last, rows) for _ in range(recipe.shared)]
-    layers += [SharedHeads(heads)] if recipe.shared > 1 else heads
     loss = copy.deepcopy(recipe.loss)  # members train at the same time
     if recipe.shared > 1:
+        layers.append(SharedHeads(heads))
         loss = SharedLoss(loss, recipe.shared)
-    elif recipe.classifies:
-        layers.append(Activation_Softmax())
+    else:
+        layers += [*heads, Activation_Softmax()] if recipe.classifies else heads
     model = Model()
     for layer in layers:
         model.add(layer)
@@ -155,12 +147,24 @@ def front_layers(
     return layers, width
 
 
-def first_factors(recipe: Recipe, width: int, rng: np.random.Generator) -> list[Any]:
+def first_factors(recipe: Recipe, width: int, rng: np.random.Generator) -> Any:
     """Return the layer of factors: of ones, or for members that share weights of -1 and 1."""
     if recipe.shared == 1:
-        return [Layer_Scale(width, dtype=np.float32, learning_rate_factor=SCALE_RATE)]
+        return Layer_Scale(width, dtype=np.float32, learning_rate_factor=SCALE_RATE)
     signs = rng.integers(2, size=(recipe.shared, width)) * 2 - 1
-    return [SharedInputs(signs.astype(np.float32), SCALE_RATE)]
+    return SharedInputs(signs.astype(np.float32), SCALE_RATE)
+
+
+def hidden_layers(recipe: Recipe, width: int, rng: np.random.Generator, rows: Rows) -> list[Any]:
+    """Return the hidden layers, each a dense one, its activation and dropout."""
+    layers: list[Any] = []
+    activations = per_layer(recipe.activation, len(recipe.sizes), "activation")
+    for (d, m), activation in zip(pairwise([width, *recipe.sizes]), activations, strict=True):
+        layers.append(rows.through(rows.dense(d, m)))
+        layers.append(rows.through(activation_layer(recipe, m, activation)))
+        if recipe.dropout:
+            layers.append(Layer_Dropout(recipe.dropout, rng=rng, schedule=FlatCosine()))
+    return layers
 
 
 def activation_layer(recipe: Recipe, n: int, activation: Any) -> Any:
