@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from . import stand_in as _core
+from . import _core
 from .arrays import Array, as_count, as_float_dtype, as_floats, as_generator, is_variable
 from .catalogue import own_class
 from .errors import label_of, labelled, no_forward_yet
 from .parameter_layer import FACTORS, WEIGHTS, ParameterLayer, as_rows
-from .parameters import Parameter, assign_parameters, checked_parameters, default_dtype
+from .parameters import (
+    Parameter,
+    assign_parameters,
+    checked_parameters,
+    default_dtype,
+    initial_parameters,
+)
 from .recorded import record_layer
 from .settings import Settings, is_count, is_sizes
 
@@ -121,8 +127,8 @@ class Layer_Embedding(ParameterLayer):
             m = as_count(width, "width", 1)
             generator = None if rng is None else as_generator(rng)
             self._set_factors(learning_rate_factor, weight_decay_factor, epsilon_factor)
-        normal = np.random.randn if rng is None else lambda *n: generator.standard_normal(n)
-        self.weights = np.ascontiguousarray(normal(sum(self.sizes), m), dtype=found)
+        drawn, _ = initial_parameters("notebook", sum(self.sizes), m, 1.0, found, generator)
+        self.weights = drawn
 
     @property
     def n_levels(self) -> int:
@@ -166,15 +172,14 @@ class Layer_Embedding(ParameterLayer):
         """
         state = self.__dict__
         try:
-            output = _forward(inputs, state["weights"], state["sizes"])
+            output = _forward(inputs, state["weights"], state["sizes"], state["n_passed"])
         except (KeyError, TypeError, ValueError):
             if is_variable(inputs):
                 return record_layer(Layer_Embedding.forward, self, inputs)
             with labelled(label_of(self)):
                 weights = as_floats(self.weights, "weights")
                 rows = as_rows(inputs, self.n_inputs, weights.dtype)
-                self._check_width(rows)
-                output = _forward(rows, weights, self.sizes)
+                output = _forward(rows, weights, self.sizes, self.n_passed)
         state["inputs"] = inputs
         state["output"] = output
         return output
@@ -190,7 +195,8 @@ class Layer_Embedding(ParameterLayer):
         ValueError
             No `forward` came before, or another shape.
         """
-        dweights, dinputs = self._compiled(_backward, dvalues)
+        gradients: tuple[Array, Array] = self._compiled(_backward, dvalues)
+        dweights, dinputs = gradients
         self._keep(dweights)
         self.__dict__["dinputs"] = dinputs
         return dinputs
@@ -207,25 +213,20 @@ class Layer_Embedding(ParameterLayer):
         """Return what a function of the core gives, arrays converted where it needs them so."""
         state = self.__dict__
         try:
-            return function(state["inputs"], dvalues, state["weights"], state["sizes"])
+            arrays = (state["inputs"], dvalues, state["weights"])
+            return function(*arrays, state["sizes"], state["n_passed"])
         except (KeyError, TypeError, ValueError):
             if "inputs" not in state:
                 raise no_forward_yet(self) from None
         with labelled(label_of(self)):
             weights = as_floats(self.weights, "weights")
             rows = as_rows(self.inputs, self.n_inputs, weights.dtype)
-            self._check_width(rows)
             values = as_floats(dvalues, "dvalues", weights.dtype)
-            return function(rows, values, weights, self.sizes)
+            return function(rows, values, weights, self.sizes, self.n_passed)
 
     def _keep(self, dweights: Array) -> None:
         self._add_penalty(WEIGHTS, dweights)
         self.__dict__["dweights"] = dweights
-
-    def _check_width(self, rows: Array) -> None:
-        """Refuse another number of columns than the layer has, which the core does not know."""
-        if rows.ndim != 2 or rows.shape[1] != self.n_inputs:
-            raise ValueError(f"inputs: expected (n, {self.n_inputs}), got {rows.shape}")
 
     def get_parameters(self) -> tuple[Array]:
         """Return a copy of the tables, one below the other, in a tuple."""

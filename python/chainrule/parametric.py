@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from . import stand_in as _core
+from . import _core
 from .arrays import Array, as_count, as_float_dtype, as_floats, is_variable
 from .base_activation import Activation, CompiledActivation
 from .catalogue import classes, own_class
@@ -20,6 +20,13 @@ from .settings import Settings, is_activation
 
 _forward = _core.parametric_forward
 _backward = _core.parametric_backward
+
+
+class ActivationSetting:
+    """The descriptor of the layer's activation: checks what is stored, stays out of reading."""
+
+    def __set__(self, layer: Any, value: Any) -> None:
+        layer.__dict__["activation"] = as_activation(value)
 
 
 class Layer_ParametricActivation(ParameterLayer):
@@ -67,12 +74,16 @@ class Layer_ParametricActivation(ParameterLayer):
     settings: ClassVar[Settings] = {**ParameterLayer.settings, "activation": is_activation}
     transient: ClassVar[tuple[str, ...]] = (*ParameterLayer.transient, "activated")
 
-    activation: CompiledActivation
     inputs: Any
     activated: Array
     output: Array
     dweights: Array
     dinputs: Array
+
+    if TYPE_CHECKING:
+        activation: Any
+    else:
+        activation = ActivationSetting()
 
     def __init__(
         self,
@@ -86,7 +97,7 @@ class Layer_ParametricActivation(ParameterLayer):
     ) -> None:
         with labelled(type(self).__name__):
             count = as_count(n, "n", 1)
-            self.activation = as_activation(activation)
+            self.activation = activation
             found = default_dtype() if dtype is None else as_float_dtype(dtype)
             self._set_factors(learning_rate_factor, weight_decay_factor, epsilon_factor)
         self.weights = np.ones((1, count), dtype=found)
@@ -171,7 +182,8 @@ class Layer_ParametricActivation(ParameterLayer):
 
     def regions(self, inputs: Any) -> NDArray[np.int8] | None:
         """Return the activation's regions; see `Activation.regions`."""
-        return self.activation.regions(inputs)
+        regions: NDArray[np.int8] | None = self.activation.regions(inputs)
+        return regions
 
     def get_parameters(self) -> tuple[Array]:
         """Return a copy of the weights, a, in a tuple."""
@@ -218,10 +230,9 @@ def as_activation(value: Any) -> CompiledActivation:
             "activation: expected an activation of chainrule or its name, "
             f"got {value.__name__ if isinstance(value, type) else type(value).__name__}"
         )
-    if own.core_name not in names:
+    if own.core_name not in names or not isinstance(value, CompiledActivation):
         raise ValueError(
             "activation: expected one that works element by element and is not linear, "
             f"got {own.__name__}"
         )
-    found: CompiledActivation = value
-    return found
+    return value

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from . import stand_in as _core
+from . import _core
 from .arrays import (
     Array,
     as_count,
@@ -34,7 +34,7 @@ NAMES = ("frequencies", "phases", "weights", "biases")
 SLOTS = slots_named(NAMES)
 STRENGTHS = tuple(f"{slot.prefix}_regularizer_{kind}" for slot in SLOTS for kind in ("l1", "l2"))
 
-_forward = _core.periodic_forward
+_forward: Callable[..., Array] = _core.periodic_forward
 _backward = _core.periodic_backward
 _gradients = _core.periodic_gradients
 
@@ -251,8 +251,9 @@ class Layer_PeriodicFeatures(ParameterLayer):
         ValueError
             No `forward` came before, or another shape.
         """
-        *gradients, dinputs = self._compiled(_backward, dvalues)
-        self._keep(gradients)
+        gradients: tuple[Array, ...] = self._compiled(_backward, dvalues)
+        *parameters, dinputs = gradients
+        self._keep(parameters)
         self.__dict__["dinputs"] = dinputs
         return dinputs
 

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..catalogue import own_class
-from ..errors import label_of
 from ..embedding import held_to_codes
+from ..errors import label_of
 from ..layers import Layer_Dropout
 from ..shapes import takes_training
 
@@ -110,7 +110,7 @@ class Walk:
         """Run all layers in training mode and return the last output."""
         self.inputs, self.outputs = [], []
         for k, layer in enumerate(self.layers):
-            given = np.array(values) if self.foreign[k] else held_to_codes(layer, values)
+            given = held_to_codes(layer, np.array(values) if self.foreign[k] else values)
             result = self._one_forward(k, given)
             if nudge is not unchanged:
                 result = nudge(result)

@@ -160,7 +160,7 @@ def class_named(name: Any, kind: str, where: str) -> type[catalogue.Part]:
     for known in own_classes(kind):
         if known.__name__ == name:
             return known
-    raise ValueError(f"{where}: expected a {kind} class of chainrule, got {shown(name)}")
+    raise ValueError(f"{where}: expected {article(kind)} class of chainrule, got {shown(name)}")
 
 
 def check_part(entry: Any, kind: str, where: str, more: Mapping[str, Check]) -> None:
