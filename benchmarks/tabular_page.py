@@ -39,6 +39,9 @@ class Measured:
         self.name = name
         self.fits = fits
         self.classes = SOURCES[name].task == "classes"
+        self.rows, tests = fits[0]["rows"], fits[0]["tests"]
+        self.whole = self.rows > 3 * tests  # else the rows to train on were cut
+        self.title = f"{name}, {self.rows:,} rows"
         self.estimators = list(dict.fromkeys(each["estimator"] for each in fits))
 
     def of(self, estimator: str) -> dict[int, dict[str, Any]]:
@@ -56,14 +59,14 @@ class Measured:
 
 
 def all_measured(fits: Fits) -> list[Measured]:
-    """Return the tables that were measured; of several numbers of rows the largest one."""
-    found = []
+    """Return the tables that were measured, whole ones first; one each for a number of rows."""
+    found: dict[tuple[str, int], Fits] = {}
     for name in SOURCES:
-        of_table = [each for each in fits if each["set"] == name]
-        if of_table:
-            rows = max(each["rows"] for each in of_table)
-            found.append(Measured(name, [each for each in of_table if each["rows"] == rows]))
-    return found
+        for each in fits:
+            if each["set"] == name:
+                found.setdefault((name, each["rows"]), []).append(each)
+    tables = [Measured(name, of_table) for (name, _), of_table in found.items()]
+    return sorted(tables, key=lambda table: not table.whole)
 
 
 def mean_and_error(values: list[float]) -> str:
@@ -85,12 +88,12 @@ def section(table: Measured) -> list[str]:
     what = "error" if table.classes else "RMSE"
     kind = "development set" if SOURCES[table.name].development else "only compared on"
     line = (
-        f"{first['rows']:,} rows to train on, {first['tests']:,} for tests, {first['columns']} "
+        f"{table.rows:,} rows to train on, {first['tests']:,} for tests, {first['columns']} "
         f"columns; {kind}."
     )
     head = ["", what, f"{what} over the MLP's", *(["log loss"] if table.classes else [])]
     head += ["CPU time of the fit over the MLP's", "seeds"]
-    rows = [f"## {table.name}", "", line, ""]
+    rows = [f"### {table.title}", "", line, ""]
     rows += [f"| {' | '.join(head)} |", "|---|" + "---:|" * (len(head) - 1)]
     for name in table.estimators:
         fits = table.of(name).values()
@@ -98,7 +101,7 @@ def section(table: Measured) -> list[str]:
         cells.append(ratio(table.over(name, MLP)))
         if table.classes:
             cells.append(mean_and_error([each["log_loss"] for each in fits]))
-        cells += [ratio(table.over(name, MLP, "fit_seconds"), 1), str(len(fits))]
+        cells += [ratio(table.over(name, MLP, "fit_seconds"), 2), str(len(fits))]
         rows.append(f"| {' | '.join(cells)} |")
     return [*rows, ""]
 
@@ -116,8 +119,6 @@ def over_all(tables: list[Measured]) -> list[str]:
     """Return the geometric means over the tables."""
     names = list(dict.fromkeys(name for table in tables for name in table.estimators))
     rows = [
-        "## Over all tables",
-        "",
         "| | geometric mean of error or RMSE over the MLP's | tables |",
         "|---|---:|---:|",
     ]
@@ -131,7 +132,7 @@ def goals(tables: list[Measured]) -> list[str]:
     """Return the goals, and how far they are reached on what was measured."""
     names = list(dict.fromkeys(name for table in tables for name in table.estimators))
     ours = [name for name in names if name.startswith("chainrule") and name != BESIDE_PEER]
-    rows = ["## Goals", "", "| goal | | measured |", "|---|---|---|"]
+    rows = ["| goal | | measured |", "|---|---|---|"]
     for name in ours:
         mean, count = geometric_mean(table.over(name, MLP) for table in tables)
         rows.append(
@@ -163,18 +164,21 @@ def introduction(tables: list[Measured]) -> list[str]:
     versions = {name: text for each in fits for name, text in each["versions"].items()}
     packages = ", ".join(f"{name} {text}" for name, text in versions.items())
     seeds = sorted({each["seed"] for each in fits})
+    beside = ""
+    if any(each["estimator"] == PEER for each in fits):
+        beside = f"*{PEER}* and *{BESIDE_PEER}* choose their epoch by the same held rows. "
     return [
         "# Tabular estimators, measured",
         "",
-        f"`python benchmarks/tabular.py`, {len(tables)} of {len(SOURCES)} tables, seeds "
+        f"`python benchmarks/tabular.py`, {len({table.name for table in tables})} of "
+        f"{len(SOURCES)} tables, seeds "
         f"{seeds[0]} to {seeds[-1]}, on {', '.join(machines)}; {packages}.",
         "",
         "Means over the seeds, which choose split and estimator, ± their standard error. A fifth "
         "of the rows is for tests, the same for all, and nothing was chosen by them; classes are "
         "stratified. All estimators have their defaults. *scikit-learn's MLP* stands behind median "
         "imputation, standard scaling and one-hot encoding, its target standardised. One thread. "
-        "*chainrule, small, as pytabkit* and pytabkit choose their epoch by the same held rows and "
-        "by errors. Times are those of the processor over the MLP's of the same table and seeds.",
+        f"{beside}Times are those of the processor over the MLP's of the same table and seeds.",
         "",
         f"![error over the MLP's]({PICTURE})",
         "",
@@ -194,9 +198,10 @@ def draw(tables: list[Measured], path: Path) -> None:
         values = [table.over(name, MLP) for table in tables]
         marker = "D" if name.startswith("chainrule") else "o"
         color = f"C{place % 10}"
-        axes.plot(values, range(len(tables)), marker, color=color, label=name, alpha=0.85)
+        places = [row + 0.06 * (place - len(names) / 2) for row in range(len(tables))]
+        axes.plot(values, places, marker, color=color, label=name, alpha=0.85)
     axes.axvline(1, color="gray", linewidth=1)
-    axes.set_yticks(range(len(tables)), [table.name for table in tables])
+    axes.set_yticks(range(len(tables)), [table.title for table in tables])
     axes.invert_yaxis()
     axes.set_xlabel("error or RMSE over that of scikit-learn's MLP (left is better)")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
@@ -208,8 +213,11 @@ def draw(tables: list[Measured], path: Path) -> None:
 def written(fits: Fits, path: Path) -> None:
     """Write the page and its picture."""
     tables = all_measured(fits)
-    page = introduction(tables) + over_all(tables) + goals(tables)
-    for table in tables:
-        page += section(table)
+    page = introduction(tables)
+    for whole, title in ((True, "Whole tables"), (False, "Fewer rows to train on")):
+        part = [table for table in tables if table.whole == whole]
+        if part:
+            page += [f"## {title}", "", *over_all(part), *goals(part)]
+            page += [line for table in part for line in section(table)]
     draw(tables, path.parent / PICTURE)
     path.write_text("\n".join(page), encoding="utf-8")
