@@ -25,6 +25,7 @@ from chainrule import (
     Optimizer_SGD,
     gradcheck,
 )
+from chainrule.training.predicting import packed_net
 from test_saving_damage import joined, split
 
 Array = np.ndarray[Any, Any]
@@ -222,24 +223,95 @@ def test_flat_parameters_and_gradients_hold_all_arrays() -> None:
 # Predictions, pictures of a step
 
 
+@pytest.mark.parametrize("rows", [0, 1, 5, 23, 24, 100, 1003])
+def test_predictions_of_the_core_have_the_bits_of_the_classes(
+    rows: int, dtype: Any, threads: int
+) -> None:
+    """Few rows with the arrays in place, many with copies of them in blocks."""
+    X, _ = table(rows)
+    for end in ("dense", "parametric"):
+        model = tabular_model(dtype)
+        for layer in model.layers[4::2]:
+            layer.weights = np.linspace(-1, 2, layer.n_inputs)[None]
+        if end == "parametric":
+            model.layers[7] = Layer_ParametricActivation(4, "tanh", dtype=dtype)
+            model.layers[7].weights *= 0.5
+        assert packed_net(model) is not None
+        expected = model.forward(X)
+        for inputs in (X, X.astype(dtype), np.asfortranarray(X), np.repeat(X, 2, axis=0)[::2]):
+            assert model.predict(inputs).tobytes() == expected.tobytes()
+        out = np.empty_like(expected)
+        assert model.predict(X, out=out) is out
+        assert out.tobytes() == expected.tobytes()
+
+
+def test_a_net_of_the_cores_keeps_its_arrays_and_reads_new_ones() -> None:
+    X, _ = table(50)
+    model = tabular_model(np.float32)
+    net, before = packed_net(model), model.predict(X)
+    for layer in model.layers:
+        for name in layer.parameter_names:
+            getattr(layer, name)[...] *= 0.5
+    np.testing.assert_array_equal(net.predict(X, None), before)
+    assert model.predict(X).tobytes() == model.forward(X).tobytes() != before.tobytes()
+    model.layers[4].activation = "relu"
+    assert model.predict(X).tobytes() == model.forward(X).tobytes()
+
+
 def test_predictions_leave_nothing_and_do_not_depend_on_the_batch() -> None:
     X, _ = table(50)
     model = tabular_model(np.float32)
     whole = model.predict(X)
     assert not any(hasattr(layer, "output") for layer in model.layers)
-    np.testing.assert_array_equal(model.forward(X), whole)
     np.testing.assert_array_equal(model.predict(X, batch_size=7), whole)
     np.testing.assert_array_equal([model.predict(row)[0] for row in X], whole)
 
 
-def test_a_code_that_is_none_is_named_with_the_layer() -> None:
-    X, y = table()
+def test_layers_in_another_order_go_through_the_classes() -> None:
+    """Periodic features behind a scale, a setting that the core does not take as it is."""
+    X, _ = table(30)
     model = tabular_model()
-    X[3, 4] = 3
-    words = "^Layer_Embedding 2: inputs: expected a code from 0 to 2 in column 8, got 3.0 in row 3"
-    for call in (lambda: model.predict(X), lambda: model.train(X, y), lambda: model.forward(X)):
-        with pytest.raises(ValueError, match=words):
-            call()
+    model.layers.insert(0, Layer_Scale(5, dtype=np.float64))
+    assert packed_net(model) is None
+    assert model.predict(X).tobytes() == model.forward(X).tobytes()
+    for change in (
+        lambda layers: setattr(layers[1], "sizes", list(SIZES)),
+        lambda layers: vars(layers[0]).update(phases=np.asfortranarray(layers[0].phases)),
+    ):
+        model = tabular_model()
+        expected = model.predict(X)
+        change(model.layers)
+        assert packed_net(model) is None
+        assert model.predict(X).tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("rows", [5, 60])
+def test_a_code_that_is_none_is_named_with_the_layer(rows: int) -> None:
+    X, y = table(rows)
+    model = tabular_model()
+    out = np.full((rows, 1), 7.0)
+    for value, shown in ((3.0, "3.0"), (np.nan, "nan")):
+        X[3, 4] = value
+        words = "^Layer_Embedding 2: inputs: expected a code from 0 to 2 in column 8"
+        for call in (
+            lambda: model.predict(X),
+            lambda: model.predict(X, out=out),
+            lambda: model.evaluate(X, y, quiet=True),
+            lambda: model.train(X, y, check_finite=False),
+            lambda: model.forward(X),
+        ):
+            with pytest.raises(ValueError, match=f"{words}, got {shown} in row 3"):
+                call()
+
+
+def test_a_validation_is_the_evaluation_of_the_classes(dtype: Any) -> None:
+    X, y = table(60)
+    model = tabular_model(dtype)
+    history = model.train(X, y, epochs=2, batch_size=20, validation_data=(X, y))
+    loss, _ = model.evaluate(X, y, quiet=True)
+    assert np.dtype(dtype).type(history.validation_loss[-1]) == loss
+    expected = model.loss.calculate(model.forward(X), y)
+    assert abs(loss - expected) <= 64 * np.finfo(dtype).eps * expected
 
 
 def test_explain_and_summary_name_them() -> None:

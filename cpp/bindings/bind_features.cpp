@@ -112,16 +112,15 @@ template <class T> struct EmbeddingArguments {
         shape.n_passed = passed_from(args[first + 2]);
         inputs = matrix_with_columns<T>(args[0], "inputs", shape.n_inputs());
         shape.samples = inputs.rows();
-        const Index place = model::first_without_code(shape, inputs.data);
-        if (place < inputs.size()) throw_no_code(place);
+        const Index place = model::first_without_code(shape, shape.samples, inputs.data, shape.n_inputs());
+        if (place < shape.samples * shape.n_codes()) throw_no_code(place / shape.n_codes(), place % shape.n_codes());
     }
 
   private:
-    [[noreturn]] void throw_no_code(Index place) const {
-        const Index row = place / inputs.columns(), column = place % inputs.columns();
-        const Index size = shape.sizes[static_cast<std::size_t>(column - shape.n_passed)];
-        const py::object value = py::float_(static_cast<double>(inputs.data[place]));
-        throw std::invalid_argument("inputs: expected a code from 0 to " + std::to_string(size - 1) + " in column " + std::to_string(column) + ", got " +
+    [[noreturn]] void throw_no_code(Index row, Index k) const {
+        const Index column = shape.n_passed + k;
+        const py::object value = py::float_(static_cast<double>(inputs.data[row * shape.n_inputs() + column]));
+        throw std::invalid_argument("inputs: expected a code from 0 to " + std::to_string(shape.sizes[static_cast<std::size_t>(k)] - 1) + " in column " + std::to_string(column) + ", got " +
                                     py::repr(value).cast<std::string>() + " in row " + std::to_string(row));
     }
 };

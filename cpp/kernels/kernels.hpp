@@ -230,8 +230,7 @@ template <class T> struct PeriodicJob {
     Index sums_of_column() const { return n_frequencies * (2 + mixed) + mixed; }
 };
 template <class T> constexpr Index periodic_scratch(Index n_frequencies, Index mixed) {
-    const Index forward = lanes<T> * (mixed + 2), backward = n_frequencies * (2 + mixed) + 2 * mixed + 1;  // vectors
-    return lanes<T> * (forward > backward ? forward : backward);
+    return lanes<T> * (n_frequencies * (2 + mixed) + 2 * mixed + 1);  // a vector for each sum of a column, and its dvalues
 }
 
 // output = (1 - a) * inputs + a * activated with a for each column, and back: `through` is the gradient that the activation

@@ -28,26 +28,35 @@ template <class T> bool is_code(T value, Index size) {
 
 Index EmbeddingShape::n_levels() const { return std::accumulate(sizes.begin(), sizes.end(), Index(0)); }
 
-template <class T> Index first_without_code(const EmbeddingShape& shape, const T* inputs) {
-    const Index columns = shape.n_inputs();
-    for (Index r = 0; r < shape.samples; ++r)
-        for (Index c = shape.n_passed; c < columns; ++c)
-            if (!is_code(inputs[r * columns + c], shape.sizes[static_cast<std::size_t>(c - shape.n_passed)])) return r * columns + c;
-    return shape.samples * columns;
+template <class T> Index first_without_code(const EmbeddingShape& shape, Index count, const T* inputs, Index input_row) {
+    Index place = 0;
+    for (Index r = 0; r < count; ++r) {
+        const T* code = inputs + r * input_row + shape.n_passed;
+        for (const Index size : shape.sizes) {
+            if (!is_code(*code++, size)) return place;
+            ++place;
+        }
+    }
+    return place;
+}
+
+template <class T> void embed_rows(const EmbeddingShape& shape, const EmbeddingRows<T>& rows) {
+    pass_columns({0, rows.count}, shape.n_passed, rows.inputs, rows.input_row, rows.output, rows.output_row);
+    for (Index r = 0; r < rows.count; ++r) {
+        const T *code = rows.inputs + r * rows.input_row + shape.n_passed, *table = rows.weights;
+        T* to = rows.output + r * rows.output_row + shape.n_passed;
+        for (const Index size : shape.sizes) {
+            to = std::copy_n(table + static_cast<Index>(*code++) * shape.width, shape.width, to);
+            table += size * shape.width;
+        }
+    }
 }
 
 template <class T> void embedding_forward(const EmbeddingShape& shape, const T* inputs, const T* weights, T* output) {
     runtime::run_call(flops_forward * shape.values(), [&](Worker worker) {
-        const Range rows = runtime::share(shape.samples, 1, worker);
-        pass_columns(rows, shape.n_passed, inputs, shape.n_inputs(), output, shape.n_outputs());
-        for (Index r = rows.first; r < rows.last; ++r) {
-            const T *code = inputs + r * shape.n_inputs() + shape.n_passed, *table = weights;
-            T* to = output + r * shape.n_outputs() + shape.n_passed;
-            for (const Index size : shape.sizes) {
-                to = std::copy_n(table + static_cast<Index>(*code++) * shape.width, shape.width, to);
-                table += size * shape.width;
-            }
-        }
+        const Range mine = runtime::share(shape.samples, 1, worker);
+        const Index in = shape.n_inputs(), out = shape.n_outputs();
+        embed_rows<T>(shape, {mine.last - mine.first, inputs + mine.first * in, in, weights, output + mine.first * out, out});
     });
 }
 
@@ -75,7 +84,8 @@ template <class T> void embedding_backward(const EmbeddingShape& shape, const T*
 }
 
 #define CHAINRULE_INSTANTIATE(T)                                                        \
-    template Index first_without_code(const EmbeddingShape&, const T*);                 \
+    template Index first_without_code(const EmbeddingShape&, Index, const T*, Index);   \
+    template void embed_rows(const EmbeddingShape&, const EmbeddingRows<T>&);           \
     template void embedding_forward(const EmbeddingShape&, const T*, const T*, T*);     \
     template void embedding_backward(const EmbeddingShape&, const T*, const T*, T*, T*);
 CHAINRULE_INSTANTIATE(float)

@@ -21,8 +21,21 @@ struct EmbeddingShape {
     double values() const { return static_cast<double>(samples) * static_cast<double>(n_outputs()); }
 };
 
-// Where the first value stands that is no code of its column, row by row; samples * n_inputs where all are.
-template <class T> Index first_without_code(const EmbeddingShape& shape, const T* inputs);
+// Rows of inputs, the table's rows they mean, and where the output goes; `row`: elements between rows.
+template <class T> struct EmbeddingRows {
+    Index count;
+    const T* inputs;
+    Index input_row;
+    const T* weights;
+    T* output;
+    Index output_row;
+};
+
+// Where the first value stands that is no code of its column, row by row of the codes; count * n_codes where all are.
+template <class T> Index first_without_code(const EmbeddingShape& shape, Index count, const T* inputs, Index input_row);
+
+// By the calling thread. All codes are right.
+template <class T> void embed_rows(const EmbeddingShape& shape, const EmbeddingRows<T>& rows);
 
 // All codes are right.
 template <class T> void embedding_forward(const EmbeddingShape& shape, const T* inputs, const T* weights, T* output);

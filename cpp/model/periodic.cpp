@@ -18,34 +18,27 @@ namespace {
 using runtime::Range;
 using runtime::Worker;
 
-// The job of some columns, from `c` on.
-template <class T>
-PeriodicJob<T> job_of(const PeriodicShape& shape, Index c, Index columns, const T* inputs, const T* frequencies, const T* phases, const T* weights) {
-    PeriodicJob<T> job = {};
-    job.columns = columns;
-    job.n_frequencies = shape.n_frequencies;
-    job.mixed = shape.n_mixed;
-    job.frequencies = frequencies + c * shape.n_frequencies;
-    job.phases = phases + c * shape.n_frequencies;
-    job.weights = weights + c * shape.n_frequencies * shape.n_mixed;
-    job.inputs = inputs + c;
-    job.input_row = shape.n_inputs();
-    job.output_row = shape.n_outputs();
-    return job;
-}
-
 // One worker's columns; the sums of a column stand side by side.
 template <class T>
-void gradients_of(const PeriodicShape& shape, Range columns, const T* dvalues, PeriodicJob<T> job, const PeriodicGradients<T>& gradients) {
+void gradients_of(const PeriodicShape& shape, Range columns, const T* inputs, const T* dvalues, const T* frequencies, const T* phases, const T* weights,
+                  const PeriodicGradients<T>& gradients) {
+    PeriodicJob<T> job = {};
+    job.columns = columns.last - columns.first;
+    job.n_frequencies = shape.n_frequencies;
+    job.mixed = shape.n_mixed;
+    job.frequencies = frequencies + columns.first * shape.n_frequencies;
+    job.phases = phases + columns.first * shape.n_frequencies;
+    job.weights = weights + columns.first * shape.n_frequencies * shape.n_mixed;
+    job.input_row = shape.n_inputs();
+    job.output_row = shape.n_outputs();
     const Index each = job.sums_of_column(), elements = job.columns * each, groups = std::max<Index>((shape.samples + group_samples - 1) / group_samples, 1);
     const Index room = periodic_scratch<T>(shape.n_frequencies, shape.n_mixed);
     job.scratch = runtime::scratch<T>(room + Cascade<T>::levels(groups) * elements);
     Cascade<T> sums(job.scratch + room, elements);
-    const T* const inputs = job.inputs;
     Index first = 0;
     do {
         job.rows = std::min(shape.samples - first, group_samples);
-        job.inputs = inputs + first * job.input_row;
+        job.inputs = inputs + first * job.input_row + columns.first;
         job.dvalues = dvalues + first * job.output_row + columns.first * (shape.n_mixed + 1);
         job.dinputs = gradients.dinputs ? gradients.dinputs + first * job.input_row + columns.first : nullptr;
         job.sums = sums.place();
@@ -67,19 +60,33 @@ void gradients_of(const PeriodicShape& shape, Range columns, const T* dvalues, P
 
 }  // namespace
 
+template <class T> void periodic_rows(const PeriodicShape& shape, const PeriodicRows<T>& rows) {
+    PeriodicJob<T> job = {};
+    job.rows = rows.count;
+    job.columns = shape.n_periodic;
+    job.n_frequencies = shape.n_frequencies;
+    job.mixed = shape.n_mixed;
+    job.frequencies = rows.frequencies;
+    job.phases = rows.phases;
+    job.weights = rows.weights;
+    job.biases = rows.biases;
+    job.inputs = rows.inputs;
+    job.input_row = rows.input_row;
+    job.output = rows.output;
+    job.output_row = rows.output_row;
+    job.scratch = rows.scratch;
+    runtime::kernels<T>().periodic_forward(job);
+    pass_columns({0, rows.count}, shape.n_passed, rows.inputs + shape.n_periodic, rows.input_row, rows.output + shape.n_outputs() - shape.n_passed, rows.output_row);
+}
+
 template <class T>
 void periodic_forward(const PeriodicShape& shape, const T* inputs, const T* frequencies, const T* phases, const T* weights, const T* biases, T* output) {
     runtime::run_call(shape.flops(), [&](Worker worker) {
         const runtime::FloatingPointState state(runtime::Subnormals::keep);
-        const Range rows = runtime::share(shape.samples, lanes<T>, worker);
-        if (rows.first >= rows.last) return;
-        PeriodicJob<T> job = job_of(shape, 0, shape.n_periodic, inputs + rows.first * shape.n_inputs(), frequencies, phases, weights);
-        job.rows = rows.last - rows.first;
-        job.biases = biases;
-        job.output = output + rows.first * shape.n_outputs();
-        job.scratch = runtime::scratch<T>(periodic_scratch<T>(shape.n_frequencies, shape.n_mixed));
-        runtime::kernels<T>().periodic_forward(job);
-        pass_columns(rows, shape.n_passed, inputs + shape.n_periodic, shape.n_inputs(), output + shape.n_outputs() - shape.n_passed, shape.n_outputs());
+        const Range mine = runtime::share(shape.samples, lanes<T>, worker);
+        const Index in = shape.n_inputs(), out = shape.n_outputs();
+        T* const scratch = runtime::scratch<T>(periodic_scratch<T>(shape.n_frequencies, shape.n_mixed));
+        periodic_rows<T>(shape, {mine.last - mine.first, inputs + mine.first * in, in, frequencies, phases, weights, biases, output + mine.first * out, out, scratch});
     });
 }
 
@@ -90,7 +97,7 @@ void periodic_backward(const PeriodicShape& shape, const T* inputs, const T* dva
         const runtime::FloatingPointState state(runtime::Subnormals::keep);
         const Range columns = runtime::share(shape.n_periodic, 1, worker);
         if (columns.first < columns.last)
-            gradients_of(shape, columns, dvalues, job_of(shape, columns.first, columns.last - columns.first, inputs, frequencies, phases, weights), gradients);
+            gradients_of(shape, columns, inputs, dvalues, frequencies, phases, weights, gradients);
         if (gradients.dinputs)
             pass_columns(runtime::share(shape.samples, 1, worker), shape.n_passed, dvalues + shape.n_outputs() - shape.n_passed, shape.n_outputs(),
                          gradients.dinputs + shape.n_periodic, shape.n_inputs());
@@ -98,6 +105,7 @@ void periodic_backward(const PeriodicShape& shape, const T* inputs, const T* dva
 }
 
 #define CHAINRULE_INSTANTIATE(T)                                                                                  \
+    template void periodic_rows(const PeriodicShape&, const PeriodicRows<T>&);                                    \
     template void periodic_forward(const PeriodicShape&, const T*, const T*, const T*, const T*, const T*, T*);   \
     template void periodic_backward(const PeriodicShape&, const T*, const T*, const T*, const T*, const T*, const PeriodicGradients<T>&);
 CHAINRULE_INSTANTIATE(float)

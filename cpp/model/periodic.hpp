@@ -21,6 +21,18 @@ struct PeriodicShape {
     }
 };
 
+// Rows of inputs and output, `row` elements apart, by the calling thread.
+template <class T> struct PeriodicRows {
+    Index count;
+    const T* inputs;
+    Index input_row;
+    const T *frequencies, *phases, *weights, *biases;
+    T* output;
+    Index output_row;
+    T* scratch;  // periodic_scratch elements
+};
+template <class T> void periodic_rows(const PeriodicShape& shape, const PeriodicRows<T>& rows);
+
 template <class T>
 void periodic_forward(const PeriodicShape& shape, const T* inputs, const T* frequencies, const T* phases, const T* weights, const T* biases, T* output);
 
