@@ -215,12 +215,13 @@ def test_nets_that_share_memory_share_it_in_the_file_and_again(tmp_path: Path) -
     net = fitted(TabularClassifier(ensemble=2, **TABLE), X, Y3)
     one, two = (member.models[0].layers[0] for member in net.members_)
     apart = len(saved_bytes(net, tmp_path))
-    two.weights = one.weights
+    two.weights, two.biases = one.weights, one.biases
     together = len(saved_bytes(net, tmp_path))
     assert apart - together > 0.9 * one.weights.nbytes
     twin = load_estimator(tmp_path / "file")
     first, second = (member.models[0].layers[0] for member in twin.members_)
     assert first.weights is second.weights
+    assert saved_bytes(twin, tmp_path) == saved_bytes(net, tmp_path)
     assert twin.predict_proba(X).tobytes() == net.predict_proba(X).tobytes()
 
 
