@@ -23,6 +23,12 @@ CONSTRUCTORS = {
     "Layer_Dropout": "(rate, *, rng=None, schedule=None)",
     "Layer_Input": "()",
     "Layer_Scale": f"(n, *, dtype=None, {FACTORS})",
+    "Layer_PeriodicFeatures": (
+        "(n_inputs, n_periodic=None, *, n_frequencies=16, n_outputs=4, frequency_scale=0.1, "
+        f"dtype=None, rng=None, {FACTORS})"
+    ),
+    "Layer_Embedding": f"(n_inputs, sizes, width=8, *, dtype=None, rng=None, {FACTORS})",
+    "Layer_ParametricActivation": f"(n, activation, *, dtype=None, {FACTORS})",
     "Activation_ReLU": "()",
     "Activation_Sigmoid": "()",
     "Activation_Tanh": "()",
@@ -117,6 +123,13 @@ METHODS: dict[str, dict[str, str]] = {
     "Layer_Dropout": {**LAYER, "forward": "(inputs, training=True)"},
     "Layer_Input": LAYER,
     "Layer_Scale": {**LAYER, "get_parameters": "()"},
+    "Layer_PeriodicFeatures": {
+        **LAYER,
+        "get_parameters": "()",
+        "set_parameters": "(frequencies, phases, weights, biases)",
+    },
+    "Layer_Embedding": {**LAYER, "get_parameters": "()", "set_parameters": "(weights)"},
+    "Layer_ParametricActivation": {**LAYER, "get_parameters": "()", "set_parameters": "(weights)"},
     **{kind.__name__: ACTIVATION for kind in classes("activation")},
     "Activation_ReLU": {**ACTIVATION, "backward": "(dvalues=None)"},
     **{name: LOSS for name in CONSTRUCTORS if name.startswith("Loss")},

@@ -26,7 +26,15 @@ from .activations import (
 from .callbacks import Callback, LearningRateSchedule
 from .errors import ModelFileError
 from .history import History
-from .layers import Layer_Dense, Layer_Dropout, Layer_Input, Layer_Scale
+from .layers import (
+    Layer_Dense,
+    Layer_Dropout,
+    Layer_Embedding,
+    Layer_Input,
+    Layer_ParametricActivation,
+    Layer_PeriodicFeatures,
+    Layer_Scale,
+)
 from .losses import (
     Activation_Sigmoid_Loss_BinaryCrossentropy,
     Activation_Softmax_Loss_CategoricalCrossentropy,
@@ -93,7 +101,10 @@ __all__ = [
     "History",
     "Layer_Dense",
     "Layer_Dropout",
+    "Layer_Embedding",
     "Layer_Input",
+    "Layer_ParametricActivation",
+    "Layer_PeriodicFeatures",
     "Layer_Scale",
     "LearningRateSchedule",
     "Loss",

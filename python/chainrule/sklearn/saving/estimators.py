@@ -153,7 +153,7 @@ def models_of(estimator: Any) -> list[Any]:
     """Return the nets of a fitted estimator."""
     if is_perceptron(estimator):
         return [estimator.model_]
-    return [member.model for member in estimator.members_]
+    return [model for member in estimator.members_ for model in member.models]
 
 
 def checks_of(estimator: Any) -> Any:
