@@ -53,26 +53,8 @@ template <class T> CHAINRULE_INLINE Vec<T> mixed_by_share(const Vec<T>& share, c
     return fma(share, activated, (broadcast(T(1)) - share) * plain);
 }
 
-// A rest of columns, moved by single numbers: it is seldom large, and masked accesses take much code on narrow CPUs.
-struct Few { Index count; };
-template <class T> CHAINRULE_INLINE Vec<T> load(const T* source, Few width) {
-    alignas(line_bytes) T lane[lanes<T>] = {};
-    _Pragma("GCC unroll 1") for (Index i = 0; i < width.count; ++i) lane[i] = source[i];
-    return load(lane);
-}
-template <class T> CHAINRULE_INLINE void store(T* target, const Vec<T>& x, Few width) {
-    alignas(line_bytes) T lane[lanes<T>];
-    store(lane, x);
-    _Pragma("GCC unroll 1") for (Index i = 0; i < width.count; ++i) target[i] = lane[i];
-}
-template <class T, class Step> CHAINRULE_INLINE void for_each_vector_of_columns(Index n, Step step) {
-    Index i = 0;
-    for (; i + lanes<T> <= n; i += lanes<T>) step(i, All{});
-    if (i < n) step(i, Few{n - i});
-}
-
 template <class T> void parametric_forward(const ParametricJob<T>& job) noexcept {
-    for_each_vector_of_columns<T>(job.columns, [&](Index c, auto width) {
+    for_each_vector<T>(job.columns, [&](Index c, auto width) {
         const Vec<T> share = load(job.shares + c, width);
         for (Index i = c, r = 0; r < job.rows; ++r, i += job.row)
             store(job.output + i, mixed_by_share(share, load(job.inputs + i, width), load(job.activated + i, width)), width);
@@ -80,7 +62,7 @@ template <class T> void parametric_forward(const ParametricJob<T>& job) noexcept
 }
 
 template <class T> void parametric_backward(const ParametricJob<T>& job) noexcept {
-    for_each_vector_of_columns<T>(job.columns, [&](Index c, auto width) {
+    for_each_vector<T>(job.columns, [&](Index c, auto width) {
         const Vec<T> share = load(job.shares + c, width);
         Vec<T> sum = {};
         for (Index i = c, r = 0; r < job.rows; ++r, i += job.row) {

@@ -83,7 +83,7 @@ template <class T> class PackedNet {
     bool gather(const Rows& rows, Index first, Index count, const Grid<T>& values, T* rooms) const;
     // Elements of the rooms for rows on their way through the steps in front.
     Index front_elements() const { return front_.empty() ? 0 : 2 * rows_each_ * front_width(front_) + front_scratch(front_); }
-    __attribute__((noinline)) bool forward(const Rows& rows, Index first, Index count, T* output, T* scratch) const;
+    bool forward(const Rows& rows, Index first, Index count, T* output, T* scratch) const;
     void share_panels(const Step& step, Index rows, const Grid<T>& from, const Grid<T>& to) const;
     void product(const Step& step, Index rows, const Grid<const T>& from, const Grid<T>& sums, const Grid<T>& output, bool padded) const;
     void finish_panels(const Step& step, Index rows, const Grid<T>& values, T* scratch) const;

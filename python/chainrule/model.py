@@ -178,7 +178,8 @@ class Model(ExportedModel):
             Multiplies each sample's row of the loss's gradient by ``w n / sum w``.
         input_gradient : bool
             Compute the first layer's `dinputs` too, the gradient with respect to the samples. A
-            first layer that is a `Layer_Dense` or `Layer_Scale` has else none afterwards.
+            first layer of the package that has parameters, but for a parametric activation, has
+            else none afterwards.
         """
         with self._used_by("backward"):
             self._prepare(parts=("loss",))
