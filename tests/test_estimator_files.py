@@ -316,7 +316,7 @@ def test_files_are_replaced_as_a_whole(tmp_path: Path, monkeypatch: Any) -> None
 
 # Mutants
 
-NAMES = ("members, calibrated", "quantiles", "parts", "two classes")
+NAMES = ("members, calibrated", "quantiles", "parts", "two classes", "learned tables")
 
 
 @pytest.fixture(scope="module")
