@@ -18,7 +18,7 @@ from .copies import copies_of, copy_of
 from .meter import Meter
 from .network import NoPlan, check_targets, metric_of
 from .passes import forward_pass
-from .predicting import blocks_of, packed_net, through_net
+from .predicting import blocks_of, packed_net, refusing_codes, through_net
 from .request import Weights, batch_of
 from .targets import model_dtype
 
@@ -60,9 +60,10 @@ def evaluate(
     if net is not None and X.shape[1] != net.n_inputs:
         net = None
     told = None if net is None else measures_of(model, loss, y, net.n_outputs)
-    if told is not None:
-        return measured(net, told, (X, y, weight), batch_size)
-    return through_parts(model, net, loss, (X, y, weight), batch_size)
+    with refusing_codes(model, X):
+        if told is not None:
+            return measured(net, told, (X, y, weight), batch_size)
+        return through_parts(model, net, loss, (X, y, weight), batch_size)
 
 
 # --- by the core ----------------------------------------------------------------------------------
