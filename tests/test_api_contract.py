@@ -153,7 +153,7 @@ METHODS: dict[str, dict[str, str]] = {
         "load_parameters": "(path)",
         "save": "(path)",
         "train": (
-            "(X, y, *, epochs=1, batch_size=None, print_every=None, validation_data=None, "
+            "(X, y=None, *, epochs=1, batch_size=None, print_every=None, validation_data=None, "
             "shuffle=False, rng=None, progress=None, callbacks=(), sample_weight=None, "
             "check_finite=True, on_nonfinite='raise', clip_norm=None, validation_split=None, "
             "class_weight=None, best_epoch=None, drop_last=False, accumulate=1, engine=None, "
@@ -212,6 +212,7 @@ def test_public_names_are_exactly_these() -> None:
         "check_gradient",
         "compare",
         "cpu_target",
+        "fit_many",
         "get_num_threads",
         "gradcheck",
         "mlp",
@@ -219,7 +220,7 @@ def test_public_names_are_exactly_these() -> None:
         "set_num_threads",
         "show_config",
     }
-    others = {"__version__", "datasets", "interop", "plot", "schedules", "ModelFileError"}
+    others = {"__version__", "data", "datasets", "interop", "plot", "schedules", "ModelFileError"}
     assert set(chainrule.__all__) == set(CONSTRUCTORS) | functions | others
     assert all(hasattr(chainrule, name) for name in chainrule.__all__)
     assert chainrule.__version__

@@ -26,7 +26,7 @@ from chainrule.sklearn import (
     load_estimator,
 )
 from chainrule.sklearn.saving import records
-from chainrule.sklearn.saving.fields import Record
+from chainrule.sklearn.saving.objects import Record
 from forgery import joined, places, split
 
 RNG = np.random.default_rng(0)
@@ -316,7 +316,7 @@ def test_files_are_replaced_as_a_whole(tmp_path: Path, monkeypatch: Any) -> None
 
 # Mutants
 
-NAMES = ("members, calibrated", "quantiles", "parts", "two classes")
+NAMES = ("members, calibrated", "quantiles", "parts", "two classes", "learned tables")
 
 
 @pytest.fixture(scope="module")

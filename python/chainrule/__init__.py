@@ -67,9 +67,10 @@ from .runtime import (
 from .scores import Accuracy_AUC, Accuracy_R2
 
 if TYPE_CHECKING:
-    from . import interop, plot
+    from . import data, interop, plot
     from .autograd import Variable, no_grad
     from .checking import check_gradient, compare, gradcheck, numerical_gradient
+    from .many import fit_many
 else:
     from .lazy import __dir__ as __dir__
     from .lazy import __getattr__ as __getattr__
@@ -132,7 +133,9 @@ __all__ = [
     "check_gradient",
     "compare",
     "cpu_target",
+    "data",
     "datasets",
+    "fit_many",
     "get_num_threads",
     "gradcheck",
     "interop",

@@ -30,8 +30,10 @@ class Plan:
         monitors: Any,
         notes_every: int = 0,
         steps_before: int = 0,
+        in_parts: bool = False,
     ) -> None:
-        """Begin a training of other samples in the same memory."""
+        """Begin a training of other samples in the same memory; where they come in parts,
+        these show only their form."""
 
     def end(self) -> None:
         """Let the samples go."""
@@ -49,6 +51,10 @@ class Plan:
     def monitors(self) -> tuple[Any, ...]:
         """Best epoch, best value and epoch of the last act of each monitor; epochs from 1, 0:
         none."""
+
+    def next_samples(self, samples: Any, last: bool) -> None:
+        """Go on with the next part of the epoch's samples, in whole steps unless it is the
+        last one."""
 
     def observe(self, flat: Any, dropped: Any, seen: Any) -> float:
         """Do what `gradients` does, and write what the pass computes into the arrays that are
@@ -129,6 +135,8 @@ class Plan:
     def updates(self) -> int: ...
     @property
     def validating(self) -> bool: ...
+    @property
+    def waits_for_samples(self) -> bool: ...
 
 class ShortWay:
     """A plan for one step, and what its model was when the plan was made;
@@ -358,6 +366,10 @@ def leaky_relu_backward(
 
 def leaky_relu_forward(inputs: NDArray[Any], negative_slope: float, /) -> NDArray[Any]:
     """inputs where inputs > 0, else negative_slope * inputs."""
+
+def limit_threads_here(count: int) -> int:
+    """Bound the threads of the calling Python thread's calls, 0 for no bound; return the
+    bound before."""
 
 def linear_backward(dvalues: NDArray[Any], output: NDArray[Any], /) -> NDArray[Any]:
     """dvalues."""

@@ -95,7 +95,7 @@ def describe_settings(part: Any, where: str) -> Document:
     """Return the settings that a part of the package holds itself."""
     entry: Document = {}
     for field, check in type(part).settings.items():
-        if field not in vars(part) and hasattr(type(part), field):
+        if field not in vars(part) and has_default(type(part), field):
             continue  # the class's own
         value = vars(part).get(field)
         if check in INNER and value is not None:
@@ -110,6 +110,11 @@ def describe_settings(part: Any, where: str) -> Document:
         value = list(value) if isinstance(value, tuple) else value
         entry[field] = require(check, value, f"save: {where}: {field}")
     return entry
+
+
+def has_default(known: type, name: str) -> bool:
+    """Tell whether a class itself has a setting's value; a descriptor that guards it is none."""
+    return hasattr(known, name) and not hasattr(getattr(known, name), "__set__")
 
 
 def describe_schedule(value: Any) -> Node:
@@ -175,7 +180,7 @@ def check_part(entry: Any, kind: str, where: str, more: Mapping[str, Check]) -> 
     `more` are the fields that the entry holds beside its settings.
     """
     known = class_named(entry.get("class"), kind, where)
-    optional = {name for name in known.settings if hasattr(known, name)}
+    optional = {name for name in known.settings if has_default(known, name)}
     fields = {**known.settings, **more}
     names = set(entry) - {"class"}
     wrong = (names - set(fields)) | (set(fields) - names - optional)

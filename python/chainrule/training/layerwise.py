@@ -91,6 +91,7 @@ class LayerwiseRunner:
         self._rows: list[tuple[float, ...]] = []
         self._record = StepRecord(math.nan, math.nan, math.nan, math.nan)
         self._seconds = 0.0
+        self._end = 0  # the step at which the samples in hand are used up, where they come in parts
         self._forwards: list[tuple[Any, int]] = []  # where dropouts stood before this step
         self._sums: dict[tuple[int, str], Array] = {}  # of gradients that make one step together
         record = request.record
@@ -101,6 +102,10 @@ class LayerwiseRunner:
         started = last = time.perf_counter()
         count = 0
         while not self.done and count < max_steps and last - started < seconds:
+            if self.step in (0, self._end) and self.request.in_parts:
+                if not self.request.take_samples(seconds):
+                    break
+                self._end = self.request.end
             if self.step == 0:
                 self._start_epoch()
             try:
@@ -207,6 +212,11 @@ class LayerwiseRunner:
             share = float(shares_of(optimizer, optimizer.iterations, 1)[0])
         else:
             updates = self.request.updates
+            if updates is None:
+                raise ValueError(
+                    "dropout's schedule: expected a source that knows its number of rows "
+                    "(n_rows=), got one that does not"
+                )
             done = (self.epoch - 1) * updates + self.step // self.request.accumulate
             share = done / (self.request.epochs * updates)
         for layer in self._dropouts:
@@ -285,7 +295,8 @@ class LayerwiseRunner:
         """
         if not self.done:
             request = self.request
-            checked_weights(request.sample_weight, request.n)
+            if not request.in_parts:
+                checked_weights(request.sample_weight, request.n)
             if request.validation is not None:
                 X, _, weight = request.validation
                 checked_weights(weight, len(X), "validation weights")

@@ -24,7 +24,8 @@ from ...training.precision import recall_accuracy
 from ..base import BasePerceptron
 from ..settings import CHECKS as PERCEPTRON_CHECKS
 from ..tabular.settings import CHECKS as TABULAR_CHECKS
-from .fields import Record, Source
+from .fields import Source
+from .objects import Record
 from .parameters import LEFT_OUT, build_parameters, check_parameters, check_values
 from .parameters import describe_parameters as described_parameters
 from .records import ESTIMATORS, finish_perceptron, finish_tabular

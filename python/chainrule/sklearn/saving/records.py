@@ -24,23 +24,9 @@ from ..tabular.member import Member
 from ..tabular.regressor import TabularRegressor
 from ..tabular.table import TableReader, codes_of
 from ..tabular.units import Units
-from .fields import (
-    Cell,
-    Field,
-    Floats,
-    FloatsOfLevels,
-    Ints,
-    LabelArray,
-    Levels,
-    ListOf,
-    Maybe,
-    Net,
-    OrNone,
-    Plain,
-    Record,
-    Texts,
-    WordMask,
-)
+from .arrays import Floats, FloatsOfLevels, Ints, LabelArray, Levels, Texts, WordMask
+from .fields import Cell, Field, ListOf, Maybe, OrNone, Plain
+from .objects import Net, Record
 
 Fields = dict[str, Field | Maybe]
 
