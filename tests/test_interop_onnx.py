@@ -174,7 +174,7 @@ def test_what_a_graph_cannot_say_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="got words in column 'x0'"):
         to_onnx(tabular, path)
     for preset, error, text in (
-        ("default", TypeError, "layer 1: .*got Layer_PeriodicFeatures, which the exporters"),
+        ("default", TypeError, "layer 1: .*got Layer_PeriodicFeatures, which no exporter"),
         ("tabm-mini", ValueError, "expected members of one net, got 8"),
     ):
         tabular.set_params(preset=preset).fit(words[:, 1:].astype(float), [0, 1] * 20)

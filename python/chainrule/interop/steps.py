@@ -72,7 +72,7 @@ def net_of(model: Any, caller: str) -> Net:
     Raises
     ------
     TypeError
-        A layer with a `forward` of its own.
+        A layer with a `forward` of its own, or one of tables.
     ValueError
         Layers that do not chain, of several dtypes, or none with parameters.
     """
@@ -112,8 +112,8 @@ def step_of(layer: Any, where: str) -> Step:
         return Function(layer, layer.name_in_core(), tuple(map(float, layer.parameters())))
     if own is not None:
         raise TypeError(
-            f"{where}: expected dense and scale layers, dropout and activations, got "
-            f"{type(layer).__name__}, which the exporters do not know"
+            f"{where}: expected a dense, scale or dropout layer or an activation, got "
+            f"{type(layer).__name__}, which no exporter knows"
         )
     raise TypeError(
         f"{where}: expected a layer of the package, got {type(layer).__name__}, whose forward is "
