@@ -7,6 +7,8 @@ extern "C" {
 extern const chainrule::Target chainrule_target_baseline;
 #if defined(CHAINRULE_HAS_x86_64_v3)
 extern const chainrule::Target chainrule_target_x86_64_v3;
+#endif
+#if defined(CHAINRULE_HAS_x86_64_v4)
 extern const chainrule::Target chainrule_target_x86_64_v4;
 #endif
 }
@@ -16,9 +18,13 @@ namespace {
 
 std::vector<const Target*> supported() {
     std::vector<const Target*> list = {&chainrule_target_baseline};
-#if defined(CHAINRULE_HAS_x86_64_v3)
+#if defined(__x86_64__)
     __builtin_cpu_init();
+#endif
+#if defined(CHAINRULE_HAS_x86_64_v3)
     if (__builtin_cpu_supports("x86-64-v3")) list.push_back(&chainrule_target_x86_64_v3);
+#endif
+#if defined(CHAINRULE_HAS_x86_64_v4)
     if (__builtin_cpu_supports("x86-64-v4")) list.push_back(&chainrule_target_x86_64_v4);
 #endif
     return list;

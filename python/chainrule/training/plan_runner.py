@@ -276,7 +276,7 @@ class PlanRunner:
             ) from None
         if network == self._network:
             self._layers = layers
-            self._plan.look_at_samples()
+            self._look_at_samples()
             self._load()
             self._way = short_way(self.model, self._layers, network, self._plan)
             return
@@ -287,6 +287,7 @@ class PlanRunner:
         put_back(self.model, self._network, self._plan)
         self._layers, self._network, self._plan = layers, network, plan
         self._begin()
+        self._look_at_samples()
         self._load()
 
     def take_best(self) -> None:
@@ -310,8 +311,13 @@ class PlanRunner:
         """Read values again where nothing but values has changed; else do nothing: False."""
         if self.done or self._way is None:
             return False
-        self._plan.look_at_samples()
+        self._look_at_samples()
         return self._read_by_way()
+
+    def _look_at_samples(self) -> None:
+        """Refuse labels, weights and numbers that somebody has edited since."""
+        if not self._plan.look_at_samples(self.request.check_finite):
+            self.request.check_numbers()
 
     def _read_by_way(self) -> bool:
         model, way = self.model, self._way

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Array
+from ..arrays import Array, check_finite
 from ..history import History
 from ..record import Record
 
@@ -70,6 +70,8 @@ class TrainingRequest:
         One of the two y holds class labels, the other soft targets.
     sample_weight : ndarray (n,), float64, or None
         Not all 0; a batch whose weights are all 0 is no step.
+    check_finite : bool
+        NaN and infinity in samples are refused, also those that a callback puts there.
     on_nonfinite : "raise", "stop" or "ignore"
     clip_norm : float or None
         Largest global L2 norm of the gradients of all parameters that learn.
@@ -100,6 +102,7 @@ class TrainingRequest:
     validation_batch_size: int = 0
     mixes_targets: bool = False
     sample_weight: Weights | None = None
+    check_finite: bool = False
     on_nonfinite: str = "raise"
     clip_norm: float | None = None
     engine: str | None = None
@@ -124,6 +127,14 @@ class TrainingRequest:
     def updates(self) -> int:
         """The optimizer's steps per epoch."""
         return -(-self.steps // self.accumulate)
+
+    def check_numbers(self) -> None:
+        """Refuse samples that somebody has made NaN or infinite since they were checked."""
+        if not self.check_finite:
+            return
+        for prefix, samples in (("", (self.X, self.y)), ("validation ", self.validation or ())):
+            for name, array in zip(("X", "y"), samples, strict=False):
+                check_finite(array, f"{prefix}{name}", self.dtype)
 
     def next_order(self) -> NDArray[np.int64] | None:
         """Draw the next epoch's order of samples; None means as they are."""
