@@ -13,6 +13,7 @@ from ..arrays import Array
 from ..base_activation import Activation
 from ..catalogue import own_class
 from ..compiled_loss import CompiledLoss
+from ..errors import label_of
 from .busy import parameter_lock
 from .copies import copies_of, copy_of
 from .meter import Meter
@@ -98,7 +99,10 @@ def measures_of(model: Any, loss: Any, y: Array, n_outputs: int) -> Measures | N
     precision = getattr(model.accuracy, "precision", None)
     if metric == "regression" and precision is None:
         return None
-    parameters = tuple(map(float, loss.parameters()))
+    try:
+        parameters = tuple(map(float, loss.parameters()))
+    except OverflowError:
+        raise ValueError(f"{label_of(loss)}: expected settings within float64") from None
     return Measures(loss.name_in_core(), parameters, metric, float(precision or 0.0))
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..arrays import Array
+from ..base_optimizer import beyond_float64
 from ..history import History
 from ..multipliers import decay_multipliers, rate_multipliers, shares_of
 from ..optimizer_state import set_steps, state_arrays, steps_of
@@ -138,9 +139,7 @@ class PlanRunner:
                 settings=[float(each) for each in optimizer.hyper()],
             )
         except OverflowError:
-            raise ValueError(
-                f"{type(optimizer).__name__}: expected settings within float64, got a larger int"
-            ) from None
+            raise beyond_float64(optimizer) from None
 
     def gather_always(self) -> None:
         """Read the samples anew in each epoch, since somebody may have changed them in place."""
