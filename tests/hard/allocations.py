@@ -1,6 +1,7 @@
 """An allocation of the core fails, the k-th one for every k: MemoryError, and nothing half done.
 
-failing.cpp is preloaded and lets the k-th ``operator new`` of a call fail, once or from then on.
+failing.cpp is preloaded and lets the k-th ``operator new`` of a call fail, once or from then on;
+those below 64 bytes are pybind11's, which ends the process where it cannot note an object.
 After a failure the parameters are those of a whole step, and the next call gives the right bits.
 """
 
@@ -13,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-QUICK, LONG = 30, 10_000  # places at most
+QUICK, LONG = 60, 10_000  # places at most
 
 SOURCE = Path(__file__).resolve().parent / "failing.cpp"
 SCRIPT = """

@@ -23,7 +23,7 @@ import chainrule as cr
 import other_process
 from plan_cases import ACTIVATIONS, RULES, WALKED_ENDS, Case, all_arrays, make_data, make_model
 
-QUICK, LONG = 12, 500
+QUICK, LONG = 3, 500
 
 THREADS = (1, 2, 3, 4, 8)
 

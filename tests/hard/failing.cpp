@@ -1,6 +1,7 @@
 // operator new that fails when it is told to: preloaded by allocations.py.
 //
-// Of the thread-safe kind: the compiled core allocates in several threads.
+// Of the thread-safe kind: the compiled core allocates in several threads. The smallest ones never fail: pybind11 notes each
+// object in a table, and ends the process where it cannot.
 #include <atomic>
 #include <cstdlib>
 #include <new>
@@ -9,14 +10,17 @@ namespace {
 std::atomic<long> count{0}, failing{0};  // 0: none fails
 std::atomic<bool> for_good{false};
 
-bool fails() {
+constexpr std::size_t smallest = 64;  // bytes
+
+bool fails(std::size_t bytes) {
+    if (bytes < smallest) return false;
     const long place = ++count, wanted = failing;
     return wanted > 0 && (place == wanted || (for_good && place > wanted));
 }
-void* made(std::size_t bytes) { return fails() ? nullptr : std::malloc(bytes ? bytes : 1); }
+void* made(std::size_t bytes) { return fails(bytes) ? nullptr : std::malloc(bytes ? bytes : 1); }
 void* made(std::size_t bytes, std::align_val_t alignment) {
     void* data = nullptr;
-    if (fails() || posix_memalign(&data, static_cast<std::size_t>(alignment), bytes ? bytes : 1) != 0) return nullptr;
+    if (fails(bytes) || posix_memalign(&data, static_cast<std::size_t>(alignment), bytes ? bytes : 1) != 0) return nullptr;
     return data;
 }
 void* or_throw(void* data) {
