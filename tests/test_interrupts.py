@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-import chainrule as cr
 from chainrule.training.interrupts import Interrupts
+from hard.signals import CALLS, Alarm, ring, steps_of, trained_net
 
 
 def press() -> None:
@@ -94,14 +94,6 @@ def test_other_threads_and_ignored_signals_are_left_alone() -> None:
         signal.signal(signal.SIGINT, before)
 
 
-class Alarm(Exception):
-    """What a handler of the user's own raises."""
-
-
-def ring(*_: object) -> None:
-    raise Alarm
-
-
 @pytest.fixture
 def alarm() -> Iterator[None]:
     before = signal.signal(signal.SIGALRM, ring)
@@ -143,44 +135,6 @@ def test_a_handler_that_a_callback_sets_is_kept(alarm: None) -> None:
 
 
 # A signal at each instruction: what the guards do is over before the next one
-
-
-def trained_net(engine: str) -> tuple[cr.Model, Any, Any]:
-    rng = np.random.default_rng(5)
-    model = cr.Model()
-    model.add(cr.Layer_Dense(4, 8, rng=1))
-    model.add(cr.Activation_ReLU())
-    model.add(cr.Layer_Dropout(0.8, rng=2))
-    model.add(cr.Layer_Dense(8, 2, rng=3))
-    model.set(loss=cr.Loss_MeanSquaredError(), optimizer=cr.Optimizer_Adam(0.01))
-    if engine == "classes":
-        model.optimizer = Own_Adam(0.01)
-    return model, rng.standard_normal((12, 4)), rng.standard_normal((12, 2))
-
-
-class Own_Adam(cr.Optimizer_Adam):
-    """A class of the user's own: layer by layer."""
-
-    def pre_update_params(self) -> None:
-        super().pre_update_params()
-
-
-def steps_of(model: cr.Model) -> set[int]:
-    """Return what every count of the training says of the steps done."""
-    first, _, dropout, last = model.layers
-    counts = [layer.optimizer_steps.values() for layer in (first, last)]
-    return {model.optimizer.iterations, dropout.step, *counts[0], *counts[1]}
-
-
-CALLS: dict[str, Callable[[cr.Model, Any, Any], Any]] = {
-    "train": lambda model, X, y: model.train(X, y, epochs=3, batch_size=5),
-    "train with validation": lambda model, X, y: model.train(
-        X, y, epochs=2, batch_size=5, validation_data=(X, y)
-    ),
-    "train_on_batch": lambda model, X, y: model.train_on_batch(X, y),
-    "get_parameters": lambda model, X, y: model.get_parameters(),
-    "apply_gradients": lambda model, X, y: model.apply_gradients(model.gradients(X, y)[1]),
-}
 
 
 @pytest.mark.parametrize("engine", ["plan", "classes"])

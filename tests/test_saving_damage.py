@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import pickle
@@ -15,18 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chainrule import (
-    Accuracy_Categorical,
-    Activation_ReLU,
-    Activation_Softmax,
-    Layer_Dense,
-    Layer_Dropout,
-    Loss_CategoricalCrossentropy,
-    Model,
-    ModelFileError,
-    Optimizer_Adam,
-)
-from chainrule.datasets import spiral_data
+from chainrule import Model, ModelFileError
+from hard.files import joined, places, small_model, split, with_header
 
 FUZZ = settings(
     max_examples=300,
@@ -36,62 +25,11 @@ FUZZ = settings(
 )
 
 
-def small_model() -> Model:
-    model = Model()
-    model.add(Layer_Dense(2, 3, rng=0))
-    model.add(Activation_ReLU())
-    model.add(Layer_Dropout(0.25, rng=1))
-    model.add(Layer_Dense(3, 3, weight_regularizer_l2=1e-4, rng=2))
-    model.add(Activation_Softmax())
-    model.set(
-        loss=Loss_CategoricalCrossentropy(),
-        optimizer=Optimizer_Adam(),
-        accuracy=Accuracy_Categorical(),
-    )
-    X, y = spiral_data(5, 3, rng=0)
-    model.train(X, y, epochs=3, shuffle=True, rng=3)
-    return model
-
-
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path = tmp_path_factory.mktemp("good") / "model"
     small_model().save(path)
     return path.read_bytes()
-
-
-def split(data: bytes) -> tuple[dict[str, Any], dict[str, Any], bytes]:
-    """Header, document and body of a good file."""
-    end = 8 + int.from_bytes(data[:8], "little")
-    header = json.loads(data[8:end])
-    document = json.loads(header["__metadata__"]["chainrule"])
-    del document["sha256"]
-    return header, document, data[end:]
-
-
-def joined(header: Any, document: Any, body: bytes) -> bytes:
-    """A file of these parts with a checksum that is right, as a forger would write it."""
-    digest = hashlib.sha256(json.dumps(document, sort_keys=True).encode())
-    for name in sorted(header):
-        entry = header[name]
-        if name != "__metadata__" and isinstance(entry, dict) and "data_offsets" in entry:
-            kind = {"F32": "float32", "F64": "float64"}.get(str(entry.get("dtype")))
-            digest.update(json.dumps([name, kind, entry.get("shape")]).encode())
-            try:
-                digest.update(body[slice(*entry["data_offsets"])])
-            except (TypeError, ValueError):
-                pass
-    text = (
-        document
-        if isinstance(document, str)
-        else json.dumps({**document, "sha256": digest.hexdigest()})
-    )
-    metadata = {"chainrule": text}
-    return with_header(json.dumps({**header, "__metadata__": metadata}).encode(), body)
-
-
-def with_header(header: bytes, body: bytes) -> bytes:
-    return len(header).to_bytes(8, "little") + header + body
 
 
 def load(data: bytes, folder: Path) -> Model:
@@ -174,19 +112,6 @@ VALUES = st.recursive(
     ),
     max_leaves=5,
 )
-
-
-def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Paths to all nodes of a JSON value."""
-    found = [path] if path else []
-    pairs: Any = ()
-    if isinstance(value, dict):
-        pairs = value.items()
-    elif isinstance(value, list):
-        pairs = enumerate(value)
-    for key, inner in pairs:
-        found += places(inner, (*path, key))
-    return found
 
 
 def changed(value: Any, draw: Callable[..., Any]) -> Any:

@@ -211,7 +211,7 @@ def mutated(random: random.Random, value: Any) -> Any:
     return junk(random)
 
 
-# --- compiled classes: recorded calls, replayed with a change ----------------------------------------
+# --- compiled classes: recorded calls, replayed with a change -------------------------------------
 
 Recorded = list[tuple[str, str, tuple[Any, ...], dict[str, Any]]]
 
@@ -256,7 +256,8 @@ def scenes() -> Iterator[Callable[[], Any]]:
         )
         yield lambda m=model, X=X, y=y: [m.train_on_batch(X, y) for _ in range(3)]
         yield lambda m=model, X=X, y=y: m.gradients(X, y)
-        yield lambda m=model, X=X, y=y: (m.predict(X), m.predict(X[:1]), m.evaluate(X, y, quiet=True))
+        yield lambda m=model, X=X: (m.predict(X), m.predict(X[:1]))
+        yield lambda m=model, X=X, y=y: m.evaluate(X, y, quiet=True)
 
 
 def new_model(dtype: Any) -> Any:
@@ -357,8 +358,10 @@ def public_calls(thing: Any) -> list[str]:
     """Return the methods that need nothing but arrays, a layer or a count."""
     found = []
     for name in dir(thing):
-        if name.startswith("_") or name in LEFT_OUT or not inspect.isfunction(
-            getattr(type(thing), name, None)
+        if (
+            name.startswith("_")
+            or name in LEFT_OUT
+            or not inspect.isfunction(getattr(type(thing), name, None))
         ):
             continue
         method = getattr(thing, name)

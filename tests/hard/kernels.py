@@ -38,7 +38,8 @@ def integers(count: int, seed: int) -> None:
         arrays = [array.astype(dtype) for array in (x, w, b, g)]
         cr.set_num_threads(random_.choice([1, 2, 3]))
         exact = [x @ w + b, x.T @ g, g.sum(axis=0, keepdims=True), g @ w.T]
-        found = core.dense_forward(*arrays[:3]), *core.dense_backward(arrays[0], arrays[3], arrays[1])
+        inputs, weights, _, dvalues = arrays
+        found = core.dense_forward(*arrays[:3]), *core.dense_backward(inputs, dvalues, weights)
         for one, other in zip(found, exact, strict=True):
             assert np.array_equal(one, other), f"{n}, {d}, {m}, {np.dtype(dtype)}"
 

@@ -39,7 +39,9 @@ models = [filled(value) for value in (1.0, 2.0)]
 models[0].save(path)
 """
 
-KILLS = HEAD + """
+KILLS = (
+    HEAD
+    + """
 def save_for_ever(begins):
     while True:
         for model in models:
@@ -68,8 +70,11 @@ models[0].save(path)
 names = sorted(each.name for each in folder.iterdir())
 print(json.dumps([sorted(seen), interrupted, names]))
 """
+)
 
-FULL = HEAD + """
+FULL = (
+    HEAD
+    + """
 import resource
 size, value = path.stat().st_size, 1.0
 for _ in range(rounds):
@@ -87,8 +92,11 @@ for _ in range(rounds):
         value = 1.0
 print("whole")
 """
+)
 
-SEVERAL = HEAD + """
+SEVERAL = (
+    HEAD
+    + """
 children = []
 for value in (1.0, 2.0, 3.0):
     pid = os.fork()
@@ -103,6 +111,7 @@ codes = [os.waitpid(pid, 0)[1] for pid in children]
 assert codes == [0, 0, 0] and os.listdir(folder) == ["model"], (codes, os.listdir(folder))
 print("whole")
 """
+)
 
 
 def run(script: str, folder: Path, rounds: int, seed: int) -> str:
