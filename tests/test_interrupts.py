@@ -186,3 +186,58 @@ def interrupted(call: Callable[[], Any], place: int) -> tuple[bool, int]:
     except KeyboardInterrupt:
         return True, place - left
     return False, place - left
+
+
+# Validations are answered in between
+
+
+@pytest.mark.parametrize("engine", ["plan", "classes"])
+def test_a_long_validation_lets_signals_be_answered(engine: str, monkeypatch: Any) -> None:
+    """Some 100 blocks of rows; the clock is looked at between them, here as if always over."""
+    from chainrule.training import loop, predicting
+
+    answers: list[bool] = []
+    answer = Interrupts.answer
+
+    def counted(self: Interrupts) -> None:
+        answers.append(True)
+        answer(self)
+
+    monkeypatch.setattr(loop, "STRETCH", 0.0)
+    monkeypatch.setattr(predicting, "PIECE", 12_000.0)
+    monkeypatch.setattr(Interrupts, "answer", counted)
+    model, X, y = trained_net(engine)
+    held = np.tile(X, (200, 1)), np.tile(y, (200, 1))
+    history = model.train(X, y, validation_data=held)
+    assert len(answers) >= 100
+    assert model.evaluate(*held, quiet=True)[0] == history.validation_loss[-1]
+
+
+@pytest.mark.parametrize("engine", ["plan", "classes"])
+def test_ctrl_c_ends_a_validation_and_leaves_the_steps_before(
+    engine: str, monkeypatch: Any
+) -> None:
+    from chainrule.training import loop, predicting
+
+    monkeypatch.setattr(loop, "STRETCH", 0.0)
+    monkeypatch.setattr(predicting, "PIECE", 12_000.0)
+    answer, seen = Interrupts.answer, 0
+
+    def pressed(self: Interrupts) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == 20:
+            press()
+        answer(self)
+
+    model, X, y = trained_net(engine)
+    model.train(X, y)
+    twin = trained_net(engine)[0]
+    twin.train(X, y)
+    twin.train(X, y)
+    monkeypatch.setattr(Interrupts, "answer", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        model.train(X, y, validation_data=(np.tile(X, (200, 1)), np.tile(y, (200, 1))))
+    np.testing.assert_array_equal(model.layers[0].weights, twin.layers[0].weights)
+    assert steps_of(model) == {2} and len(model.history or []) == 0
+    model.train(X, y)
