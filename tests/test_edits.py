@@ -427,6 +427,7 @@ def test_penalties_that_overflow_are_told_of(engine: str | None, epochs: int) ->
         model.train(X, y, epochs=epochs, engine=engine)
 
 
+@pytest.mark.filterwarnings("ignore:.*units are 0:RuntimeWarning")  # which stretch tells it
 @pytest.mark.parametrize("stretch", [0.0, 1e-5, 100.0])
 def test_where_penalties_overflow_does_not_depend_on_the_clock(
     stretch: float, monkeypatch: Any

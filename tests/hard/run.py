@@ -24,7 +24,7 @@ sys.path.insert(0, str(HERE.parent))  # the tests' own modules, and these as `ha
 
 def hard_tests() -> dict[str, ModuleType]:
     """Return the modules of this folder that are hard tests, by their names."""
-    names = sorted(path.stem for path in HERE.glob("*.py") if path.stem != "run")
+    names = sorted(path.stem for path in HERE.glob("*.py") if path.stem not in ("run", "built"))
     modules = {name: importlib.import_module(f"hard.{name}") for name in names}
     return {name: module for name, module in modules.items() if hasattr(module, "check")}
 
