@@ -9,6 +9,7 @@ that shows the same changes no file.
 from __future__ import annotations
 
 import ast
+import os
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,14 @@ EXAMPLES = {
     "dense_layer_by_hand": ["main()"],
     "delta_rule": ["print_worked_example()", "print_exercise()", "print_vanishing(vanishing())"],
     "own_layer": ["main()"],
+    "estimators_first_fit": ["main()"],
+    "estimators_imbalance": ["main()"],
+    "estimators_tabular": ["classes()", "values()"],
+    "estimators_search": ["main()"],
+    "estimators_ensembles": ["main()"],
+    "estimators_quantiles": ["main()"],
+    "estimators_serving": ["main()"],
+    "estimators_flask": ["main()"],
 }
 LEFT_OUT = ("draw",)
 
@@ -57,10 +66,22 @@ def made(name: str) -> Any:
     return notebook
 
 
+def joined(outputs: list[Any]) -> list[Any]:
+    """Return outputs with what was printed in pieces put together: the pieces depend on time."""
+    found: list[Any] = []
+    for each in outputs:
+        if found and each.get("name") and each.get("name") == found[-1].get("name"):
+            found[-1]["text"] += each["text"]
+        else:
+            found.append(each)
+    return found
+
+
 def main() -> None:
     import nbformat
     from nbclient import NotebookClient
 
+    os.environ["TQDM_DISABLE"] = "1"  # a bar shows times
     for name in EXAMPLES:
         nbformat.write(made(name), FOLDER / f"{name}.ipynb")
     for path in sorted(FOLDER.glob("*.ipynb")):
@@ -68,6 +89,8 @@ def main() -> None:
         NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
         for cell in notebook.cells:
             cell.metadata.clear()
+            if cell.cell_type == "code":
+                cell["outputs"] = joined(cell["outputs"])
         notebook.metadata = {
             "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
             "language_info": {"name": "python"},

@@ -1,15 +1,19 @@
 """chainrule's estimators beside scikit-learn's: seconds, microseconds, and scores over seeds.
 
-    python benchmarks/estimators.py [--seeds 20] [--repeats 5] [--sets wine,digits] > table.md
+    python benchmarks/estimators.py [--seeds 20] [--repeats 5] [--sets wine,digits]
+                                    [--parts fits,calls,many_rows,threads,search,scores] > table.md
 
 Equal settings, the same splits and seeds for both, one thread (the script starts itself anew with
-OMP_NUM_THREADS=1 and a BLAS of one thread). Times are process times of the fastest repeat.
+OMP_NUM_THREADS=1 and a BLAS of one thread). Times are process times of the fastest repeat; of
+threads and of a search, which share cores, they are those of a clock. Run those on an idle machine.
 """
 
 from __future__ import annotations
 
 import argparse
+import concurrent.futures
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -17,6 +21,8 @@ import time
 import warnings
 from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 SETS = ("wine", "breast_cancer", "diabetes", "digits")
@@ -88,6 +94,73 @@ def calls(repeats: int) -> None:
         print(f"| {name} | {cells[0]:.0f} | {cells[1]:.1f} |", flush=True)
 
 
+def many_rows(repeats: int) -> None:
+    """Print the time and the memory of predictions of 1,000,000 rows of 26 columns."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((2000, 26), dtype=np.float32)
+    y = (X[:, :3].sum(axis=1) > 0).astype(int)
+    rows = rng.standard_normal((1_000_000, 26), dtype=np.float32)
+    print("\n| 1,000,000 rows x 26 | seconds | memory above the labels', MB |\n|---|---:|---:|")
+    theirs, ours = (kind((128, 64), random_state=0, max_iter=3) for kind in kinds("wine"))
+    for name, estimator in (("chainrule", ours), ("scikit-learn", theirs)):
+        estimator.fit(X, y).predict(rows[:10])
+        # chainrule first: the largest memory of a process never falls
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        labels = estimator.predict(rows)
+        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+        seconds = fastest(lambda est=estimator: est.predict(rows), max(1, repeats // 2))
+        print(
+            f"| {name} | {seconds:.2f} | {grown / 1024 - labels.nbytes / 2**20:.0f} |", flush=True
+        )
+
+
+def threads(repeats: int, count: int = 8) -> None:
+    """Print how much faster some threads predict with one estimator than one thread does."""
+    X, y = load("digits")
+    ours = kinds("digits")[1](random_state=0, max_iter=5).fit(X, y)
+    rows = np.ascontiguousarray(np.tile(X, (20, 1)))
+
+    def by_clock(workers: int) -> float:
+        best = float("inf")
+        with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+            for _ in range(repeats):
+                start = time.perf_counter()
+                for done in [pool.submit(ours.predict_proba, rows) for _ in range(16)]:
+                    done.result()
+                best = min(best, time.perf_counter() - start)
+        return best
+
+    alone, together = by_clock(1), by_clock(count)
+    print(
+        f"\n{count} threads predict with one estimator {alone / together:.2f} times as fast as one."
+    )
+
+
+def search(repeats: int) -> None:
+    """Print the time of a grid search of 24 settings on digits with all cores."""
+    from sklearn.model_selection import GridSearchCV
+
+    X, y = load("digits")
+    grid = {
+        "hidden_layer_sizes": [(50,), (100,), (100, 50)],
+        "alpha": [1e-5, 1e-4, 1e-3, 1e-2],
+        "learning_rate_init": [1e-3, 3e-3],
+    }
+    seconds = []
+    for kind in kinds("digits"):
+        best = float("inf")
+        for _ in range(max(1, repeats // 3)):
+            start = time.perf_counter()
+            GridSearchCV(kind(random_state=0, max_iter=50), grid, cv=3, n_jobs=-1).fit(X, y)
+            best = min(best, time.perf_counter() - start)
+        seconds.append(best)
+    slow, fast = seconds
+    print(
+        f"\nA grid search of 24 settings on digits, `n_jobs=-1`: {slow:.1f} s with scikit-learn, "
+        f"{fast:.1f} s with chainrule, {slow / fast:.1f} times faster."
+    )
+
+
 def scores(names: list[str], seeds: int) -> None:
     """Print mean scores of test samples over seeds, and how far apart the two are."""
     from sklearn.model_selection import train_test_split
@@ -116,19 +189,26 @@ def scores(names: list[str], seeds: int) -> None:
 def main() -> None:
     """Run what was asked for, in a process of one thread."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--seeds", type=int, default=20, help="of the scores; 0 leaves them out")
+    parser.add_argument("--seeds", type=int, default=20, help="of the scores")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--sets", default=",".join(SETS))
+    parser.add_argument("--parts", default="fits,calls,many_rows,threads,search,scores")
     arguments = parser.parse_args()
     if any(os.environ.get(name) != "1" for name in ONE_THREAD):
         environment = {**os.environ, **dict.fromkeys(ONE_THREAD, "1")}
         sys.exit(subprocess.run([sys.executable, *sys.argv], env=environment).returncode)
     warnings.simplefilter("ignore")
     names = arguments.sets.split(",")
-    fits(names, arguments.repeats)
-    calls(arguments.repeats)
-    if arguments.seeds > 1:
-        scores(names, arguments.seeds)
+    parts = {
+        "fits": lambda: fits(names, arguments.repeats),
+        "calls": lambda: calls(arguments.repeats),
+        "many_rows": lambda: many_rows(arguments.repeats),
+        "threads": lambda: threads(arguments.repeats),
+        "search": lambda: search(arguments.repeats),
+        "scores": lambda: scores(names, arguments.seeds),
+    }
+    for part in arguments.parts.split(","):
+        parts[part]()
 
 
 if __name__ == "__main__":

@@ -144,7 +144,7 @@ METHODS: dict[str, dict[str, str]] = {
             "shuffle=False, rng=None, progress=None, callbacks=(), sample_weight=None, "
             "check_finite=True, on_nonfinite='raise', clip_norm=None, validation_split=None, "
             "class_weight=None, best_epoch=None, drop_last=False, accumulate=1, engine=None, "
-            "record=None)"
+            "record=None, comm=None)"
         ),
     },
     "Callback": {

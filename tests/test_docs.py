@@ -4,21 +4,37 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import doctest
 import importlib.util
 import io
 import json
+import os
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import chainrule
+
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 MAKER = ROOT / ".ci/run_notebooks.py"
-OF_EXAMPLES = ("delta_rule", "dense_layer_by_hand", "own_layer")
+OF_EXAMPLES = (
+    "delta_rule", "dense_layer_by_hand", "own_layer", "estimators_first_fit",
+    "estimators_imbalance", "estimators_tabular", "estimators_search", "estimators_ensembles",
+    "estimators_quantiles", "estimators_serving", "estimators_flask",
+)  # fmt: skip
 NOTEBOOKS = [path for path in sorted(DOCS.glob("notebooks/*.ipynb"))
              if path.stem not in OF_EXAMPLES]  # fmt: skip
+
+PAGES = sorted([*DOCS.glob("*.md"), *ROOT.glob("*.md")])
+
+
+def name_of(path: Path) -> str:
+    return path.stem
+
 
 needs_checkout = pytest.mark.skipif(not MAKER.is_file(), reason="not a whole checkout")
 
@@ -59,17 +75,64 @@ def test_a_notebook_shows_what_its_cells_give(path: Path) -> None:
             assert len("".join(data.get("text/html", ""))) <= 30_000
 
 
-@pytest.mark.parametrize("name", ["findings", "steps", "teaching"])
-def test_a_pages_code_runs(name: str, monkeypatch: Any, tmp_path: Path) -> None:
+def test_every_page_is_looked_at() -> None:
+    with_code = {path.stem for path in DOCS.glob("*.md") if "```py" in path.read_text("utf-8")}
+    assert with_code <= {path.stem for path in PAGES}
+    assert {"quickstart", "from_pytorch", "theory"} <= with_code
+
+
+def code_of(path: Path) -> list[tuple[str, str]]:
+    """The blocks of a page, (language, text), that hold Python to be run."""
+    text = path.read_text(encoding="utf-8")
+    return re.findall(r"^```(python|pycon)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def needed_by(code: list[tuple[str, str]]) -> set[str]:
+    """Packages that the blocks of a page need beside chainrule."""
+    found = set()
+    for kind, text in code:
+        source = doctest.script_from_examples(text) if kind == "pycon" else text
+        for node in ast.walk(ast.parse(source)):
+            names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            found |= {"sklearn" if "sklearn" in name else name.partition(".")[0] for name in names}
+        if "cr.plot." in text or ".plot()" in text:
+            found.add("matplotlib")
+    return found - {"chainrule"}
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("path", [path for path in PAGES if code_of(path)], ids=name_of)
+def test_a_pages_code_runs(path: Path, monkeypatch: Any, tmp_path: Path) -> None:
+    code = code_of(path)
+    monkeypatch.setenv("KERAS_BACKEND", os.environ.get("KERAS_BACKEND", "torch"))
+    for package in sorted(needed_by(code)):
+        pytest.importorskip(package)
     monkeypatch.chdir(tmp_path)
-    names: dict[str, Any] = {}
-    text = (DOCS / f"{name}.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert blocks
-    if "scipy" in text:
-        pytest.importorskip("scipy")
-    for block in blocks:
-        exec(block, names)
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    threads, names = chainrule.get_num_threads(), {"__name__": path.stem}
+    try:
+        for kind, text in code:
+            if kind == "python":
+                exec(compile(text, path.name, "exec"), names)
+            else:
+                test = doctest.DocTestParser().get_doctest(text, names, path.stem, path.name, 0)
+                result = doctest.DocTestRunner().run(test, clear_globs=False)
+                assert result.attempted and not result.failed
+                names.update(test.globs)
+    finally:
+        chainrule.set_num_threads(threads)
+        if "matplotlib" in sys.modules:
+            sys.modules["matplotlib"].pyplot.close("all")
+
+
+def test_the_tests_that_the_numerics_page_names_are_there() -> None:
+    text = (DOCS / "numerics.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", text)
+    assert len(named) > 20
+    for file, test in named:
+        assert f"def {test}(" in (ROOT / "tests" / file).read_text(encoding="utf-8"), (file, test)
 
 
 @needs_checkout
@@ -93,4 +156,5 @@ def test_a_notebook_of_an_example_holds_its_source_and_ran_to_the_end(name: str)
 def test_the_pages_links_lead_somewhere() -> None:
     for path in [*DOCS.glob("*.md"), DOCS.parent / "README.md"]:
         for link in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
-            assert link.startswith("http") or (path.parent / link).exists(), (path.name, link)
+            made = link.startswith(("http", "api/", "gallery/"))  # the last two by the site's build
+            assert made or (path.parent / link).exists(), (path.name, link)

@@ -19,6 +19,8 @@ import chainrule
 FOLDER = Path(__file__).parents[1] / "examples"
 ESTIMATORS = sorted(path.stem for path in FOLDER.glob("estimators_*.py"))
 WITHOUT = [] if importlib.util.find_spec("sklearn") else ESTIMATORS
+if importlib.util.find_spec("flask") is None:  # that example's own requirement
+    WITHOUT = [*WITHOUT, "estimators_flask"]
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in WITHOUT)
 WITHOUT_PICTURE = ("dense_layer_by_hand", "own_layer", *ESTIMATORS)
 

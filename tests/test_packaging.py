@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -86,3 +87,14 @@ def test_readme_has_its_two_commands() -> None:
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     assert "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/chainrule demo" in lines
     assert ".venv/bin/pip install '.[test]' && .venv/bin/pytest" in lines
+
+
+@pytest.mark.skipif(not (ROOT / "CITATION.cff").is_file(), reason="not a whole checkout")
+def test_the_citation_names_this_version() -> None:
+    settings = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    stated = re.search(r'^version = "(.+)"$', settings, re.MULTILINE)
+    assert stated is not None
+    lines = (ROOT / "CITATION.cff").read_text(encoding="utf-8").splitlines()
+    assert f"version: {stated[1]}" in lines
+    recipe = (ROOT / ".ci/conda/recipe.yaml").read_text(encoding="utf-8")
+    assert f'  version: "{stated[1]}"' in recipe.splitlines()

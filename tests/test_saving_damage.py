@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chainrule import Model, ModelFileError
-from hard.files import joined, places, small_model, split, with_header
+from forgery import changed, joined, split, with_header
+from hard.files import small_model
 
 FUZZ = settings(
     max_examples=300,
@@ -94,43 +95,6 @@ def test_a_file_cut_short_or_continued_is_refused(
 def test_noise_is_refused(tmp_path: Path, data: bytes) -> None:
     refused(data, tmp_path, "expected")
     refused(with_header(data, b""), tmp_path, "expected")
-
-
-LEAVES = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.integers(-(10**40), 10**40)
-    | st.floats()
-    | st.text(max_size=8)
-    | st.sampled_from(["Layer_Dense", "Loss", "F32", "float32", "1.weights", "weights", "PCG64"])
-)
-VALUES = st.recursive(
-    LEAVES,
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
-    ),
-    max_leaves=5,
-)
-
-
-def changed(value: Any, draw: Callable[..., Any]) -> Any:
-    """A copy with one node replaced, removed or added."""
-    value = json.loads(json.dumps(value))
-    *way, last = draw(st.sampled_from(places(value)))
-    node = value
-    for key in way:
-        node = node[key]
-    action = draw(st.sampled_from(["replace", "remove", "add"]))
-    if action == "replace":
-        node[last] = draw(VALUES)
-    elif action == "remove":
-        del node[last]
-    elif isinstance(node, dict):
-        node[draw(st.text(max_size=5))] = draw(VALUES)
-    else:
-        node.append(draw(VALUES))
-    return value
 
 
 @FUZZ

@@ -177,12 +177,16 @@ void PyPlan::end() {
     samples_ = validation_ = order_ = py::none();
 }
 
-template <class T> double PyPlan::gradients_as(const py::object& flat, const double* dropped) {
+template <class T> NetworkArrays<T> PyPlan::flat_places(const py::object& flat) const {
     Index count;
     places_in<T>(nullptr, description_.network, count);
     const Array<T> array = writable<T>(flat.ptr(), "flat");
     if (PyArray_NDIM(array.object) != 1 || array.size() != count) throw_shape("flat", shape_text({count}), array.object);
-    const NetworkArrays<T> places = places_in<T>(array.data, description_.network, count);
+    return places_in<T>(array.data, description_.network, count);
+}
+
+template <class T> double PyPlan::gradients_as(const py::object& flat, const double* dropped) {
+    const NetworkArrays<T> places = flat_places<T>(flat);
     model::Plan<T>& plan = plan_of<T>();
     const Running running(*this);
     const Unlocked unlocked(model::step_flops(description_.network));
@@ -196,6 +200,61 @@ double PyPlan::gradients(const py::object& flat, const py::object& dropped) {
     require_ready("gradients");
     const double* const shares = factors_of(dropped, "dropped", 1, factors);
     return description_.is_double ? gradients_as<double>(flat, shares) : gradients_as<float>(flat, shares);
+}
+
+py::tuple PyPlan::part_gradients(const py::object& flat, const py::object& object, const py::object& order, const py::object& dropped) {
+    if (!description_.network.keeps_gradients || description_.network.accumulate > 1) throw std::logic_error("part_gradients: expected a network that keeps the gradients of one batch");
+    require_ready("part_gradients");
+    Fields fields(object, 8, "part");
+    model::Part part;
+    part.first = fields.next_as<Index>();
+    part.rows = fields.next_as<Index>();
+    part.position = fields.next_as<Index>();
+    part.step_rows = fields.next_as<Index>();
+    part.step_weight = fields.next_as<double>();
+    part.forwards = fields.next_as<std::uint64_t>();
+    part.next_first = fields.next_as<Index>();
+    part.next_rows = fields.next_as<Index>();
+    const auto lies_within = [this](Index first, Index rows) { return first >= 0 && rows >= 0 && first <= count_ - rows; };
+    if (part.rows < 1 || part.rows > description_.network.batch_size || !lies_within(part.first, part.rows) || !lies_within(part.next_first, part.next_rows) ||
+        part.position < 0 || part.step_rows < 1 || !(part.step_weight > 0))
+        throw std::invalid_argument("part: expected rows among the samples, at most a batch, in a step that weighs something");
+    Index factors = static_cast<Index>(description_.network.stages.size() + 1);
+    const double* const shares = factors_of(dropped, "dropped", 1, factors);
+    const std::int64_t* const places = places_of(order);
+    const auto sums = [&](auto number) {
+        using T = decltype(number);
+        const NetworkArrays<T> gradients = flat_places<T>(flat);
+        model::Plan<T>& plan = plan_of<T>();
+        const Running running(*this);
+        const Unlocked unlocked(model::step_flops(description_.network));
+        return plan.part_gradients(part, places, shares, gradients);
+    };
+    const model::Sums found = description_.is_double ? sums(double()) : sums(float());
+    return py::make_tuple(found.loss, found.weight, found.hits, found.rows);
+}
+
+void PyPlan::spend(const py::object& flat, const py::object& factors, std::uint64_t forwards) {
+    if (!description_.network.keeps_gradients) throw std::logic_error("spend: expected a network that keeps gradients");
+    require_ready("spend");
+    if (!scheduled_) throw std::logic_error("spend: expected set_schedule before it");
+    const model::Factors found = factors_from(factors);
+    if (found.any() && found.steps < 1) throw std::invalid_argument("factors: expected those of a step");
+    const auto spend = [&](auto number) {
+        using T = decltype(number);
+        const NetworkArrays<T> gradients = flat_places<T>(flat);
+        model::Plan<T>& plan = plan_of<T>();
+        const Running running(*this);
+        const Unlocked unlocked;
+        plan.spend(gradients, found, forwards);
+    };
+    if (description_.is_double) spend(double());
+    else spend(float());
+}
+
+double PyPlan::penalty() const {
+    if (!loaded_) throw std::logic_error("penalty: expected load before it");
+    return description_.is_double ? plan_of<double>().penalty() : plan_of<float>().penalty();
 }
 
 // Where an array of the whole batch is written, or None.
@@ -261,21 +320,25 @@ const std::int64_t* PyPlan::places_of(const py::object& order) {
     return places_.data();
 }
 
+model::Factors PyPlan::factors_from(const py::object& factors) const {
+    model::Factors found;
+    if (factors.is_none()) return found;
+    Fields fields(factors, 3, "factors");
+    Index steps = -1;
+    found.rate = factors_of(fields.next(), "rate", 1, steps);
+    found.weight_decay = factors_of(fields.next(), "weight_decay", 1, steps);
+    found.dropped = factors_of(fields.next(), "dropped", static_cast<Index>(description_.network.stages.size() + 1), steps);
+    found.steps = steps < 0 ? 0 : steps;
+    return found;
+}
+
 std::int64_t PyPlan::run(std::int64_t max_steps, double seconds, const py::object& order, const py::object& factors) {
     model::PlanBase& plan = this->plan();
     require_ready("run");
     if (!scheduled_) throw std::logic_error("run: expected set_schedule before it");
     if (std::isnan(seconds)) throw std::invalid_argument("seconds: expected a number, got nan");
     const std::int64_t* const places = places_of(order);
-    model::Factors found;
-    if (!factors.is_none()) {
-        Fields fields(factors, 3, "factors");
-        Index steps = -1;
-        found.rate = factors_of(fields.next(), "rate", 1, steps);
-        found.weight_decay = factors_of(fields.next(), "weight_decay", 1, steps);
-        found.dropped = factors_of(fields.next(), "dropped", static_cast<Index>(description_.network.stages.size() + 1), steps);
-        found.steps = steps < 0 ? 0 : steps;
-    }
+    const model::Factors found = factors_from(factors);
     const Running running(*this);
     const Unlocked unlocked;
     return plan.run(max_steps, seconds, places, found);
@@ -388,6 +451,12 @@ void bind_plan(py::module_& module) {
              "Write the gradients of the first batch, penalties included, into one array; return the loss. `dropped`: factors of the dropped shares, or None.")
         .def("observe", &PyPlan::observe, KeepsFlags(), py::arg("flat"), py::arg("dropped"), py::arg("seen"),
              "Do what `gradients` does, and write what the pass computes into the arrays that are not None.")
+        .def("part_gradients", &PyPlan::part_gradients, KeepsFlags(), py::arg("flat"), py::arg("part"), py::arg("order"), py::arg("dropped"),
+             "Write a part's share of a batch's gradient, without penalties, into one array; return its summed loss, weight, hits and rows. `part` is "
+             "(first row in the order, rows, place in the batch, rows of the step, their weight, forwards before, first row and rows of the next one).")
+        .def("spend", &PyPlan::spend, KeepsFlags(), py::arg("flat"), py::arg("factors"), py::arg("forwards"),
+             "Make the optimizer's step from a whole gradient without penalties; `forwards` is their number up to this step, since the counts were set.")
+        .def("penalty", &PyPlan::penalty, KeepsFlags(), "The regularisation loss of the parameters as they are.")
         .def("take_notes", &PyPlan::take_notes, KeepsFlags(), "Numbers of the steps that were noted since the last call, and of each part: sums of squares "
              "of gradients, steps and parameters, each of weights and biases, and dead units.")
         .def("run", &PyPlan::run, KeepsFlags(), py::arg("max_steps"), py::arg("seconds"), py::arg("order"), py::arg("factors"),

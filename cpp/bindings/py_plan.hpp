@@ -25,6 +25,10 @@ class PyPlan {
     void set_schedule(double learning_rate, double decay, double weight_decay, std::int64_t iterations, double clip_norm, const std::vector<double>& settings);
     std::int64_t run(std::int64_t max_steps, double seconds, const py::object& order, const py::object& factors);
     double gradients(const py::object& flat, const py::object& dropped);
+    // A step in two halves; see model/plan.hpp. The first one returns (loss, weight, hits, rows), summed.
+    py::tuple part_gradients(const py::object& flat, const py::object& part, const py::object& order, const py::object& dropped);
+    void spend(const py::object& flat, const py::object& factors, std::uint64_t forwards);
+    double penalty() const;
     double observe(const py::object& flat, const py::object& dropped, const py::object& seen);
     // (steps (k,), notes (k, 1 + stages, 7)) since the last call.
     py::tuple take_notes();
@@ -68,6 +72,9 @@ class PyPlan {
   private:
     template <class T> double observe_as(const py::object& flat, const py::object& dropped, const py::object& seen);
     template <class T> double gradients_as(const py::object& flat, const double* dropped);
+    // The places of all gradients in a flat array of the plan's dtype.
+    template <class T> model::NetworkArrays<T> flat_places(const py::object& flat) const;
+    model::Factors factors_from(const py::object& factors) const;
     // An order is checked and copied once, when it comes first: it is as long as the samples are many, and an epoch may take
     // hundreds of stretches.
     const std::int64_t* places_of(const py::object& order);

@@ -43,7 +43,7 @@ template <int lane, int... I> CHAINRULE_INLINE Words words_in_order(Counters a, 
     return (Words)_mm512_maskz_shuffle_ps(0xFFFF, (__m512)a, (__m512)b, lane == 0 ? 0x11 : 0xBB);  // of two vectors GCC makes a permutation
 #else
     constexpr int count = sizeof...(I);
-    return __builtin_shufflevector((Words)a, (Words)b, ((I % 4 < 2 ? 0 : count) + I / 4 * 4 + 2 * lane + 1 - I % 2)...);
+    return picked<((I % 4 < 2 ? 0 : count) + I / 4 * 4 + 2 * lane + 1 - I % 2)...>((Words)a, (Words)b);
 #endif
 }
 

@@ -334,13 +334,24 @@ template <int N, class T> CHAINRULE_INLINE Vec<T> shift_bits_left(const Vec<T>& 
     return x;
 }
 
+// --- shuffles -------------------------------------------------------------------------------------------------
+
+// The elements of a followed by those of b, in these places. GCC 11 takes the places as a vector.
+template <int... places, class V> CHAINRULE_INLINE V picked(const V& a, const V& b) {
+#if defined(__clang__) || __GNUC__ >= 12
+    return __builtin_shufflevector(a, b, places...);
+#else
+    return __builtin_shuffle(a, b, decltype(a < b){places...});
+#endif
+}
+
 // --- transpose ------------------------------------------------------------------------------------------------
 
 // One step of a butterfly: a and b trade halves of each group of 2 * S lanes.
 template <int S, class V, int... I> CHAINRULE_INLINE void trade(V& a, V& b, Indices<I...>) {
     constexpr int count = sizeof...(I);
-    const V low = __builtin_shufflevector(a, b, ((I & S) == 0 ? I : count + I - S)...);
-    b = __builtin_shufflevector(a, b, ((I & S) == 0 ? I + S : count + I)...);
+    const V low = picked<((I & S) == 0 ? I : count + I - S)...>(a, b);
+    b = picked<((I & S) == 0 ? I + S : count + I)...>(a, b);
     a = low;
 }
 
@@ -388,8 +399,8 @@ CHAINRULE_SQUARE void transpose_square(Vec<double> (&x)[8]) {
 // shuffles is a blend, which other ports can do.
 template <int S, class V, int... I> CHAINRULE_INLINE V add_crossed(const V& a, const V& b, Indices<I...>) {
     constexpr int count = sizeof...(I);
-    const V kept = __builtin_shufflevector(a, b, ((I & S) == 0 ? I : count + I)...);
-    const V other = __builtin_shufflevector(a, b, ((I & S) == 0 ? I + S : count + I - S)...);
+    const V kept = picked<((I & S) == 0 ? I : count + I)...>(a, b);
+    const V other = picked<((I & S) == 0 ? I + S : count + I - S)...>(a, b);
     return kept + other;
 }
 

@@ -49,7 +49,8 @@ struct Batch {
     Index rows;
     Index first;                 // place of the first sample, in `order` where there is one
     const std::int64_t* order;
-    Index next_rows;             // samples of the batch behind it in the order, where they are worth fetching ahead
+    Index next_rows;             // samples of the batch that comes next, where they are worth fetching ahead
+    Index next_first;            // place of the first of them
     const void* inputs;          // row-major (n, d)
     Number input_numbers;
     const void* targets;         // row-major (n, m), or null
@@ -60,6 +61,8 @@ struct Batch {
     bool same_as_before;         // the inputs and targets are those of the previous call
     bool noted;                  // which units give 0 for every sample is noted; in networks with room for it
     Index step_first, step_rows;  // the samples of its step: its own, or those of all batches that make one
+    Index position = 0;           // of its first sample among those that are dropped out together; not 0 in a part of a batch
+    double step_weight = 0;       // of all samples of its step, where somebody knows it who has them all
     const Stream* streams;       // of the masks
     std::uint64_t forwards;      // done since the streams were counted
     double precision;            // of the regression metric
@@ -69,6 +72,7 @@ struct Batch {
     Index place(Index r) const { return order ? static_cast<Index>(order[first + r]) : first + r; }
     // Of all samples of the step.
     double total_weight() const {
+        if (step_weight > 0) return step_weight;
         if (!weights) return static_cast<double>(step_rows);
         double total = 0;
         for (Index r = 0; r < step_rows; ++r) total += weights[place(step_first - first + r)];
@@ -132,6 +136,9 @@ template <class T> class Engine {
     // Scaled first where their norm is larger than clip_norm; 0: never. What is noted is there when all are done: see `notes`.
     virtual void spend(const StepRules& rules, double clip_norm, bool noted, runtime::Worker worker, runtime::Barrier& barrier) = 0;
     virtual void give(const NetworkArrays<T>& gradients, runtime::Worker worker) = 0;
+    // Puts gradients in the place of those that were kept, and adds the penalties' part: what `spend` takes, which looks at
+    // their norm only where `clips` says so.
+    virtual void take(const NetworkArrays<T>& gradients, bool clips, runtime::Worker worker) = 0;
 
     // Of the last step that was noted: first the factors of columns, then the stages.
     virtual void notes(std::vector<Notes>& found) const = 0;

@@ -63,6 +63,7 @@ template <class T> class NanoEngine final : public Engine<T> {
     void spend(const StepRules& rules, double clip_norm, bool noted, Worker worker, Barrier& barrier) override;
     void notes(std::vector<Notes>& found) const override;
     void give(const NetworkArrays<T>& gradients, Worker worker) override;
+    void take(const NetworkArrays<T>& gradients, bool clips, Worker worker) override;
     void reserve_best() override;
     void keep_best() override;
     void store_best(const NetworkArrays<T>& arrays) override;
@@ -501,7 +502,7 @@ template <class T> void NanoEngine<T>::finish_gradients(const T* sums) {
 template <class T>
 void NanoEngine<T>::draw(std::size_t layer, const Dropout& dropout, const Batch& batch, Samples samples, Index columns, std::uint32_t* kept) {
     kernel_.draw_dropout({samples.rows, columns, batch.keep(dropout, layer), batch.streams[layer].key, batch.streams[layer].step + batch.forwards,
-                          static_cast<std::uint64_t>(samples.first * columns), {kept, 1, block_}});
+                          static_cast<std::uint64_t>((batch.position + samples.first) * columns), {kept, 1, block_}});
 }
 
 // dropped = values * mask
@@ -624,6 +625,17 @@ template <class T> void NanoEngine<T>::give(const NetworkArrays<T>& gradients, W
         if (user.weights.values) std::copy_n(biases + net_.stages[s].n_neurons, stages_[s].count - net_.stages[s].n_neurons, user.weights.values);
     }
     if (gradients.scale.values) std::copy_n(dscale_, net_.n_inputs(), gradients.scale.values);
+}
+
+template <class T> void NanoEngine<T>::take(const NetworkArrays<T>& gradients, bool, Worker) {
+    for (std::size_t s = 0; s < stages_.size(); ++s) {
+        T* const biases = gradient_ + stages_[s].offset;
+        const StageArrays<T>& user = gradients.stages[s];
+        if (user.biases.values) std::copy_n(user.biases.values, net_.stages[s].n_neurons, biases);
+        if (user.weights.values) std::copy_n(user.weights.values, stages_[s].count - net_.stages[s].n_neurons, biases + net_.stages[s].n_neurons);
+    }
+    if (gradients.scale.values) std::copy_n(gradients.scale.values, net_.n_inputs(), dscale_);
+    regularize_gradients(1);
 }
 
 template <class T> void NanoEngine<T>::update(const StepRules& rules, double penalty_factor, Index, Worker) {

@@ -111,12 +111,6 @@ template <class T> void PanelsEngine<T>::load(const NetworkArrays<T>& arrays) {
         if (arrays.scale.states[i]) std::copy_n(arrays.scale.states[i], net_.n_inputs(), scale_states_[i]);
 }
 
-// One row of a panel, or what there is of it.
-template <class T> void copy_row(const T* source, T* target, Index count) {
-    if (count == lanes<T>) std::copy_n(source, lanes<T>, target);  // of known length: no call
-    else std::copy_n(source, count, target);
-}
-
 template <class T> void PanelsEngine<T>::store(const NetworkArrays<T>& arrays) const {
     move_parameters([&](Worker worker) {
         for_each_array(arrays, [&](std::size_t s, const T* packed, T* weights, T* biases) {
@@ -376,7 +370,7 @@ template <class T> void PanelsEngine<T>::skinny_dinputs(std::size_t s, Index row
 // Element (r, c) of the batch is number r * columns + c of the step's stream.
 template <class T>
 void PanelsEngine<T>::draw(std::size_t layer, const Dropout& dropout, const Batch& batch, const Kept& kept, Index row, Index rows, Index columns) {
-    kernel_.draw_dropout({rows, columns, batch.keep(dropout, layer), batch.streams[layer].key, batch.streams[layer].step + batch.forwards, static_cast<std::uint64_t>(row * columns), kept.bits(row)});
+    kernel_.draw_dropout({rows, columns, batch.keep(dropout, layer), batch.streams[layer].key, batch.streams[layer].step + batch.forwards, static_cast<std::uint64_t>((batch.position + row) * columns), kept.bits(row)});
 }
 
 // dropped = values * mask

@@ -16,6 +16,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "model/blocks.hpp"
@@ -38,6 +39,12 @@ constexpr Index most_vectors = 4;
 
 template <class T> Grid<T> at(const Grid<T>& grid, Index row, Index panel) {
     return {grid.data ? grid.data + row * grid.row + panel * grid.vec : nullptr, grid.row, grid.vec};
+}
+
+// One row of a panel, or what there is of it.
+template <class T> void copy_row(const T* source, T* target, Index count) {
+    if (count == lanes<T>) std::copy_n(source, lanes<T>, target);  // of known length: no call
+    else std::copy_n(source, count, target);
 }
 
 // (samples, columns) in panels. Lanes beyond the last column are zero until somebody writes whole vectors there.
@@ -105,6 +112,7 @@ template <class T> class PanelsEngine final : public Engine<T> {
     void spend(const StepRules& rules, double clip_norm, bool noted, Worker worker, Barrier& barrier) override;
     void notes(std::vector<Notes>& found) const override;
     void give(const NetworkArrays<T>& gradients, Worker worker) override;
+    void take(const NetworkArrays<T>& gradients, bool clips, Worker worker) override;
     void reserve_best() override;
     void keep_best() override;
     void store_best(const NetworkArrays<T>& arrays) override;
@@ -141,6 +149,7 @@ template <class T> class PanelsEngine final : public Engine<T> {
         return tile.panel * stages_[tile.stage].panel + strip.first_row<T>() * (strip.biases() ? 1 : tile.vectors) * lanes<T>;
     }
     void keep_scale(InStep place, Range mine);
+    void finish_scale(double penalty_factor, Range mine);
     static bool few(const Batch& batch) { return batch.rows <= few_samples; }
     bool skinny() const { return net_.batch_size <= few_samples; }
     void strip_gradient(const Tile& tile, const Strip& strip, Index samples, T* gradient, T* room);

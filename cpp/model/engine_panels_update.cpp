@@ -194,7 +194,12 @@ template <class T> void PanelsEngine<T>::keep_scale(InStep place, Range mine) {
     }
     if (!place.last) return;
     if (dscale_sum_) std::copy_n(dscale_sum_ + first, count, dscale_ + first);
-    kernel_.regularize(count, static_cast<T>(place.penalty_factor * net_.scale.l1), static_cast<T>(place.penalty_factor * net_.scale.l2), scale_ + first, dscale_ + first);
+    finish_scale(place.penalty_factor, mine);
+}
+
+template <class T> void PanelsEngine<T>::finish_scale(double penalty_factor, Range mine) {
+    const Index first = mine.first, count = mine.last - first;
+    kernel_.regularize(count, static_cast<T>(penalty_factor * net_.scale.l1), static_cast<T>(penalty_factor * net_.scale.l2), scale_ + first, dscale_ + first);
     for (Index c = first; c < mine.last; c += lanes<T>)
         squares_[static_cast<std::size_t>(scale_squares_ + c / lanes<T>)] = kernel_.sum_of_squares(std::min(net_.n_inputs() - c, lanes<T>), dscale_ + c);
 }
@@ -300,13 +305,39 @@ template <class T> void PanelsEngine<T>::give(const NetworkArrays<T>& gradients,
             const Index row = strip.biases() ? 0 : strip.input_panel * lanes<T>;
             for (Index v = 0; v < tile.vectors; ++v) {
                 const Index column = (tile.panel + v) * lanes<T>, count = std::min(m - column, lanes<T>);
-                for (Index r = 0; r < strip.rows; ++r) std::copy_n(place + (v * strip.rows + r) * lanes<T>, count, user.values + (row + r) * m + column);
+                for (Index r = 0; r < strip.rows; ++r) copy_row(place + (v * strip.rows + r) * lanes<T>, user.values + (row + r) * m + column, count);
             }
         });
     });
     const Range columns = dscaled_.data && gradients.scale.values ? scale_share(worker) : Range{0, 0};
     const Index last = std::min(columns.last, net_.n_inputs());
     if (columns.first < last) std::copy_n(dscale_ + columns.first, last - columns.first, gradients.scale.values + columns.first);
+}
+
+template <class T> void PanelsEngine<T>::take(const NetworkArrays<T>& gradients, bool clips, Worker worker) {
+    for_each_tile(worker, [&](const Tile& tile) {
+        const Index m = net_.stages[tile.stage].n_neurons;
+        for_each_strip(tile, 1, [&](const Strip& strip) {
+            const ParameterArrays<T>& user = strip.biases() ? gradients.stages[tile.stage].biases : gradients.stages[tile.stage].weights;
+            T* const place = stages_[tile.stage].gradient + kept_at(tile, strip);
+            const Index row = strip.biases() ? 0 : strip.input_panel * lanes<T>;
+            for (Index v = 0; v < tile.vectors; ++v) {
+                const Index column = (tile.panel + v) * lanes<T>, count = user.values ? std::min(m - column, lanes<T>) : 0;
+                for (Index r = 0; r < strip.rows; ++r) {
+                    T* const target = place + (v * strip.rows + r) * lanes<T>;
+                    if (count > 0) copy_row(user.values + (row + r) * m + column, target, count);
+                    if (count < lanes<T>) std::fill(target + count, target + lanes<T>, T(0));
+                }
+            }
+            if (clips || net_.stages[tile.stage].weights.regularized() || net_.stages[tile.stage].biases.regularized()) strip_regularize(1, tile, strip, place);
+            if (clips) strip_squares(tile, strip, place);
+        });
+    });
+    const Range columns = dscaled_.data && gradients.scale.values ? scale_share(worker) : Range{0, 0};
+    if (columns.first == columns.last) return;
+    const Index last = std::min(columns.last, net_.n_inputs());
+    std::copy_n(gradients.scale.values + columns.first, last - columns.first, dscale_ + columns.first);
+    finish_scale(1, columns);
 }
 
 template void PanelsEngine<float>::plan_tiles();
@@ -316,10 +347,12 @@ template void PanelsEngine<float>::keep(Index, InStep, Worker);
 template void PanelsEngine<float>::spend(const StepRules&, double, bool, Worker, Barrier&);
 template void PanelsEngine<float>::notes(std::vector<Notes>&) const;
 template void PanelsEngine<float>::give(const NetworkArrays<float>&, Worker);
+template void PanelsEngine<float>::take(const NetworkArrays<float>&, bool, Worker);
 template void PanelsEngine<double>::update(const StepRules&, double, Index, Worker);
 template void PanelsEngine<double>::keep(Index, InStep, Worker);
 template void PanelsEngine<double>::spend(const StepRules&, double, bool, Worker, Barrier&);
 template void PanelsEngine<double>::notes(std::vector<Notes>&) const;
 template void PanelsEngine<double>::give(const NetworkArrays<double>&, Worker);
+template void PanelsEngine<double>::take(const NetworkArrays<double>&, bool, Worker);
 
 }  // namespace chainrule::model::panels

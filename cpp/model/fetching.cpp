@@ -26,7 +26,7 @@ void fetch_row(const void* rows, Index bytes, Index row) {
 
 void fetch_next(const Batch& batch, const Network& network, Index first, Index last) {
     const Index inputs_bytes = network.n_inputs() * bytes_of(batch.input_numbers), targets_bytes = network.n_targets() * bytes_of(batch.target_numbers);
-    const std::int64_t* const places = batch.order + batch.first + batch.rows;
+    const std::int64_t* const places = batch.order + batch.next_first;
     for (Index r = first; r < std::min(last, batch.next_rows); ++r) {
         const Index row = static_cast<Index>(places[r]);
         fetch_row(batch.inputs, inputs_bytes, row);

@@ -17,6 +17,9 @@ using runtime::Worker;
 // Steps of some milliseconds wait for the team: it is there before the first one would be over.
 constexpr double worth_waiting_for_team = 1e9;  // flops
 
+// A parameter's update takes about as long as so many samples' products with it (a guess).
+constexpr double flops_of_spending = 16;
+
 // Notes that a stretch has room for.
 constexpr std::size_t most_notes = 1 << 14, least_rows = 8;
 
@@ -66,6 +69,7 @@ template <class T> Batch Plan<T>::batch(const Samples& samples, Index step, cons
     const Index left = samples.count - result.first;
     result.rows = left < net_.batch_size ? left : net_.batch_size;
     result.order = order;
+    result.next_first = result.first + result.rows;
     result.next_rows = order && fetches_ahead_ ? std::min(left - result.rows, net_.batch_size) : 0;
     result.inputs = samples.inputs;
     result.input_numbers = samples.input_numbers;
@@ -348,6 +352,57 @@ template <class T> double Plan<T>::gradients(const NetworkArrays<T>& gradients, 
     });
     ++forwards_;
     return sums_of(now).mean_loss() + penalty_factor(now) * engine_->penalty();
+}
+
+template <class T> Sums Plan<T>::part_gradients(const Part& part, const std::int64_t* order, const double* dropped, const NetworkArrays<T>& gradients) {
+    Batch now = batch(work_.samples, 0, order, true);
+    now.first = part.first;
+    now.rows = part.rows;
+    now.next_first = part.next_first;
+    now.next_rows = order && fetches_ahead_ ? std::min(part.next_rows, part.rows) : 0;
+    now.same_as_before = false;
+    now.step_rows = part.step_rows;
+    now.step_weight = part.step_weight;
+    now.position = part.position;
+    now.forwards = part.forwards;
+    now.drop_factors = dropped;
+    const double share = static_cast<double>(part.rows) / static_cast<double>(net_.batch_size);
+    const int threads = engine_->uses_threads() ? runtime::threads_for_call(share * step_flops(net_)) : 1;
+    engine_->reserve(threads);
+    runtime::run_team(threads, [&](Worker worker) {
+        const runtime::FloatingPointState state(runtime::Subnormals::flush);
+        runtime::Barrier alone;  // the team's end is the barrier
+        engine_->pass(now, worker, alone);
+    });
+    runtime::run_team(threads, [&](Worker worker) {
+        const runtime::FloatingPointState state(runtime::Subnormals::flush);
+        engine_->keep(now.rows, {true, false, 1}, worker);
+        engine_->give(gradients, worker);
+    });
+    inputs_in_place_ = false;
+    return sums_of(now);
+}
+
+template <class T> void Plan<T>::spend(const NetworkArrays<T>& gradients, const Factors& factors, std::uint64_t forwards) {
+    Stretch stretch = {1, nullptr, factors};
+    prepare_rules(stretch);
+    const StepRules& rules = rules_[steps_taken_ % 2];
+    const int threads = engine_->uses_threads() ? runtime::threads_for_call(flops_of_spending * step_flops(net_) / static_cast<double>(net_.batch_size)) : 1;
+    engine_->reserve(threads);
+    runtime::run_team(threads, [&](Worker worker) {
+        const runtime::FloatingPointState state(runtime::Subnormals::flush);
+        engine_->take(gradients, schedule.clip_norm > 0, worker);
+    });
+    runtime::run_team(threads, [&](Worker worker) {
+        const runtime::FloatingPointState state(runtime::Subnormals::flush);
+        runtime::Barrier alone;  // all squares are there
+        engine_->spend(rules, schedule.clip_norm, false, worker, alone);
+    });
+    record_.last_step.rate = rate_;
+    ++updates_;
+    ++schedule.iterations;
+    ++steps_taken_;
+    forwards_ = forwards_of_steps_ = forwards;
 }
 
 template class Plan<float>;

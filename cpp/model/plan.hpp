@@ -44,6 +44,16 @@ struct Factors {
     bool any() const { return rate || weight_decay || dropped; }
 };
 
+// A part of a batch, whose gradient is computed by itself: what a rank has of it, or a shard.
+struct Part {
+    Index first = 0, rows = 0;     // in the order of the samples
+    Index position = 0;            // of its first sample in the batch, for the masks of dropout
+    Index step_rows = 0;           // of its step, whoever has them
+    double step_weight = 0;        // of the same samples; their number without weights
+    std::uint64_t forwards = 0;    // training forwards before this one, since the counts were set
+    Index next_first = 0, next_rows = 0;  // the part that comes next
+};
+
 enum class Nonfinite { stop, ignore };
 
 // What a plan is to do when it begins.
@@ -134,6 +144,13 @@ template <class T> class Plan final : public PlanBase {
     // One forward and back over the first batch: returns its loss, penalties included, and gives the gradients of that away.
     // Needs a network that keeps gradients. `dropped`: as in Factors, of this step.
     double gradients(const NetworkArrays<T>& gradients, const double* dropped);
+    // A step in two halves, for sums over parts that somebody makes in between; needs a network that keeps gradients. The first
+    // one gives a part's share of the gradient away, without penalties, and returns its sums; it may come several times.
+    Sums part_gradients(const Part& part, const std::int64_t* order, const double* dropped, const NetworkArrays<T>& gradients);
+    // The other one adds the penalties' part, clips, and makes the optimizer's step. `factors` are those of this step;
+    // `forwards`: training forwards, up to this step, since the counts were set.
+    void spend(const NetworkArrays<T>& gradients, const Factors& factors, std::uint64_t forwards);
+    double penalty() const { return engine_->penalty(); }
     // The pass of `gradients` writes there what it computes; needs an observed network.
     void watch(const Seen<T>* seen) { engine_->watch(seen); }
 

@@ -56,6 +56,14 @@ class Plan:
         """Do what `gradients` does, and write what the pass computes into the arrays that are
         not None."""
 
+    def part_gradients(self, flat: Any, part: Any, order: Any, dropped: Any) -> tuple[Any, ...]:
+        """Write a part's share of a batch's gradient, without penalties, into one array;
+        return its summed loss, weight, hits and rows. `part` is (first row in the order,
+        rows, place in the batch, rows of the step, their weight, forwards before)."""
+
+    def penalty(self) -> float:
+        """The regularisation loss of the parameters as they are."""
+
     def run(self, max_steps: int, seconds: float, order: Any, factors: Any) -> int:
         """Run whole steps until max_steps are done, the factors used up or the seconds gone
         by; return their number."""
@@ -75,6 +83,10 @@ class Plan:
     ) -> None:
         """What may change between stretches; settings are those of the rule, in the
         catalogue's order."""
+
+    def spend(self, flat: Any, factors: Any, forwards: int) -> None:
+        """Make the optimizer's step from a whole gradient without penalties; `forwards` is
+        their number up to this step, since the counts were set."""
 
     def step_record(self) -> tuple[float, float, float, float]:
         """Accuracy, data loss, regularisation loss (NaN where it is not known) and rate of the

@@ -1,15 +1,26 @@
-"""The command `chainrule`: demo, info, bench, explain. Errors are one sentence and exit code 2."""
+"""The command `chainrule`: its words. Errors are one sentence and exit code 2.
+
+What the commands do is in the package `commands`, a module each.
+"""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
-DEMOS = ("digits", "sine", "spiral")
+from .commands import COMMANDS
+
+EPILOG = """examples:
+  chainrule train flats.csv --target price --plot report.png
+  chainrule predict model.safetensors new.csv -o predictions.csv
+  chainrule evaluate model.safetensors later.csv --target price
+  chainrule demo
+
+'chainrule COMMAND --help' shows a command's options."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -19,41 +30,28 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}; '{self.prog} --help' shows what is possible\n")
 
 
+def _command(name: str) -> Any:
+    return importlib.import_module(f"{__package__}.commands.{name}")
+
+
 def _parser() -> _Parser:
     from chainrule import __version__
 
-    parser = _Parser(prog="chainrule", description="Train multilayer perceptrons on the CPU.")
+    parser = _Parser(
+        prog="chainrule",
+        description="Train multilayer perceptrons on the CPU.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--version", action="version", version=f"chainrule {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    demo = commands.add_parser(
-        "demo",
-        help="train a net, check its gradient, draw a picture (default: digits)",
-        description="digits: read handwritten digits. sine: fit a sine in 100,000 steps. "
-        "spiral: part three spiral arms. Each ends within a minute.",
-    )
-    demo.add_argument("name", nargs="?", choices=DEMOS, default="digits", help="default: digits")
-    demo.add_argument(
-        "--output", type=Path, default=Path(), metavar="FOLDER",
-        help="where the picture goes (default: here)",
-    )  # fmt: skip
-    explain = commands.add_parser(
-        "explain",
-        help="show one training step of a model file on samples, as a page",
-        description="Prints the layers' numbers and what may keep the model from learning, and "
-        "writes a self-contained page of the step.",
-    )
-    explain.add_argument("model", type=Path, metavar="model.safetensors", help="from Model.save")
-    explain.add_argument(
-        "data", type=Path, metavar="data.npz", help="arrays X and y, sample_weight if you like"
-    )
-    explain.add_argument(
-        "-o", "--output", type=Path, default=Path("explanation.html"), metavar="PAGE",
-        help="default: explanation.html",
-    )  # fmt: skip
-    commands.add_parser("info", help="version, CPU target, threads, OpenMP, build flags")
-    commands.add_parser(
-        "bench", add_help=False, help="compare speed with other libraries (see bench --help)"
-    )
+    for name in COMMANDS:
+        command = _command(name)
+        command.add(
+            commands.add_parser(
+                name, help=command.HELP, description=command.DESCRIPTION, add_help=name != "bench"
+            )
+        )
     return parser
 
 
@@ -84,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except OSError as error:
         return _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-    except (TypeError, ValueError, ImportError, MemoryError) as error:
+    except (TypeError, ValueError, ImportError, MemoryError, FloatingPointError) as error:
         return _fail(str(error))
 
 
@@ -94,21 +92,7 @@ def _fail(message: str) -> int:
 
 
 def _dispatch(arguments: list[str]) -> int:
-    if arguments[:1] == ["bench"]:
-        from chainrule import bench
-
-        return int(bench.main(arguments[1:]) or 0)
-    chosen = _parser().parse_args(arguments)
-    if chosen.command == "info":
-        import chainrule
-
-        chainrule.show_config()
-    elif chosen.command == "explain":
-        from chainrule.seeing.command import explain
-
-        explain(chosen.model, chosen.data, chosen.output)
-    else:
-        from chainrule import demo
-
-        demo.run(chosen.name, chosen.output)
-    return 0
+    if arguments[:1] == ["bench"]:  # reads its own words, --help too
+        return int(_command("bench").run(argparse.Namespace(arguments=arguments[1:])))
+    options = _parser().parse_args(arguments)
+    return int(_command(options.command).run(options))

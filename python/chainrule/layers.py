@@ -49,7 +49,7 @@ _dense_gradients = _core.dense_gradients
 
 
 class Layer_Dense(ParameterLayer):
-    """Fully connected layer: ``output = inputs . weights + biases``.
+    """Fully connected layer: ``output = inputs @ weights + biases``.
 
     Parameters
     ----------

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,13 @@ __all__ = ["Model"]
 
 # left out of pickles and copies
 OF_THE_MOMENT = ("_owner", "_parameter_locks", "_predictor", "_plans", "_short_ways")
+
+
+def parallel_of(model: Any, comm: Any) -> Any:
+    """Return what trains a model on the ranks of a communicator."""
+    from .mpi.parallel import as_parallel
+
+    return as_parallel(model, comm)
 
 
 class Model(ExplainedModel):
@@ -273,6 +281,7 @@ class Model(ExplainedModel):
         accumulate: int = 1,
         engine: str | None = None,
         record: Any = None,
+        comm: Any = None,
     ) -> History:
         """Train for some epochs and return their `History`.
 
@@ -332,6 +341,9 @@ class Model(ExplainedModel):
         record : Record, optional
             Note norms of gradients and steps, ratios and dead units of each layer every so many
             steps, in ``history.layers``.
+        comm : mpi4py.MPI.Intracomm, optional
+            Train on all its ranks at once, each of which calls this with the same arguments and
+            has its part of every batch; see `chainrule.mpi.DataParallel`.
 
         Raises
         ------
@@ -350,9 +362,11 @@ class Model(ExplainedModel):
         ``model.history`` holds the finished epochs. A loss that grows beyond all bounds, and a
         ReLU layer that gives nothing but 0, are told once in a RuntimeWarning.
         """
-        with self._used_by("train", alone=True):
+        parallel = None if comm is None else parallel_of(self, comm)
+        together = nullcontext() if parallel is None else parallel.together()
+        with together, self._used_by("train", alone=True):
             absent = [batch_size, print_every, validation_data, rng, clip_norm]
-            absent += [validation_split, class_weight, best_epoch, engine, record]
+            absent += [validation_split, class_weight, best_epoch, engine, record, comm]
             if asks_one_step(
                 epochs, accumulate, absent, shuffle, drop_last, progress, callbacks, on_nonfinite
             ):
@@ -385,7 +399,8 @@ class Model(ExplainedModel):
                 clip_norm=clip_norm,
                 callbacks=found,
             )
-            return Loop(self, request, print_every, progress, found).run()
+            loop = Loop if parallel is None else parallel.loop
+            return loop(self, request, print_every, progress, found).run()
 
     def train_on_batch(self, X: Any, y: Any, *, sample_weight: Any = None) -> float:
         """Make one step on one batch and return its loss; for samples that come one by one.

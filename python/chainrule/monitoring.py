@@ -239,6 +239,8 @@ class Checkpoint(Monitoring):
 
     Attributes
     ----------
+    writes : bool
+        Whether this process writes the files; in a parallel training rank 0 does.
     saved_path : str or None
         The last file written; `saved_epoch` is its epoch.
 
@@ -271,6 +273,7 @@ class Checkpoint(Monitoring):
                     f"path: expected no braces but those of {{epoch}}, got {self.path!r}"
                 ) from None
         self.best_only = bool(best_only)
+        self.writes = True
         self._forget()
 
     def _forget(self) -> None:
@@ -283,7 +286,8 @@ class Checkpoint(Monitoring):
         if epoch % self.every or (self.best_only and not self.improves(epoch, logs)):
             return
         path = self.path.format(epoch=epoch)
-        self.model.save(path)
+        if self.writes:
+            self.model.save(path)
         self.saved_path, self.saved_epoch = path, epoch
 
     def __repr__(self) -> str:

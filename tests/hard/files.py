@@ -6,7 +6,6 @@ as a forger would. Reading never takes more than twice the file and a megabyte.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import random
 import tempfile
@@ -19,6 +18,7 @@ import numpy as np
 
 import chainrule as cr
 from chainrule.datasets import spiral_data
+from forgery import joined, places, split
 
 QUICK, LONG = 1_500, 100_000
 
@@ -41,53 +41,6 @@ def small_model() -> cr.Model:
     X, y = spiral_data(5, 3, rng=0)
     model.train(X, y, epochs=3, shuffle=True, rng=3)
     return model
-
-
-def split(data: bytes) -> tuple[dict[str, Any], dict[str, Any], bytes]:
-    """Header, document and body of a good file."""
-    end = 8 + int.from_bytes(data[:8], "little")
-    header = json.loads(data[8:end])
-    document = json.loads(header["__metadata__"]["chainrule"])
-    del document["sha256"]
-    return header, document, data[end:]
-
-
-def joined(header: Any, document: Any, body: bytes) -> bytes:
-    """A file of these parts with a checksum that is right, as a forger would write it."""
-    digest = hashlib.sha256(json.dumps(document, sort_keys=True).encode())
-    for name in sorted(header):
-        entry = header[name]
-        if name != "__metadata__" and isinstance(entry, dict) and "data_offsets" in entry:
-            kind = {"F32": "float32", "F64": "float64"}.get(str(entry.get("dtype")))
-            digest.update(json.dumps([name, kind, entry.get("shape")]).encode())
-            try:
-                digest.update(body[slice(*entry["data_offsets"])])
-            except (TypeError, ValueError):
-                pass
-    text = (
-        document
-        if isinstance(document, str)
-        else json.dumps({**document, "sha256": digest.hexdigest()})
-    )
-    metadata = {"chainrule": text}
-    return with_header(json.dumps({**header, "__metadata__": metadata}).encode(), body)
-
-
-def with_header(header: bytes, body: bytes) -> bytes:
-    return len(header).to_bytes(8, "little") + header + body
-
-
-def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Paths to all nodes of a JSON value."""
-    found = [path] if path else []
-    pairs: Any = ()
-    if isinstance(value, dict):
-        pairs = value.items()
-    elif isinstance(value, list):
-        pairs = enumerate(value)
-    for key, inner in pairs:
-        found += places(inner, (*path, key))
-    return found
 
 
 # --- mutants --------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import as_real
+from ..arrays import Array, as_real
 from ..shapes import as_rows
 from .canvas import BLUE, COLOURS, GREY, canvas, grid, legend_above, pyplot, text_colour, title
 from .classes import check_model, meaning_of, names_of, predicted, true_classes
@@ -52,7 +52,13 @@ def confusion(model: Any, X: Any, y: Any, *, labels: Any = None, axes: Any = Non
     if not len(truth):
         raise ValueError("X: expected at least one sample, got none")
     count = max(output.shape[1], 2, int(truth.max()) + 1)
-    names = names_of(labels, count)
+    names = names_of(labels, count)[:count]
+    return draw_confusion(canvas(axes, name, (5.4, 5.2)), truth, found, names)
+
+
+def draw_confusion(axes: Any, truth: Array, found: Array, names: list[str]) -> Any:
+    """Draw how often each class of `truth` (n,) is taken for each of `found` (n,); return axes."""
+    count = len(names)
     counts = np.zeros((count, count), dtype=np.int64)
     np.add.at(counts, (truth, found), 1)
     right = np.eye(count, dtype=np.bool_)
@@ -60,7 +66,6 @@ def confusion(model: Any, X: Any, y: Any, *, labels: Any = None, axes: Any = Non
     wrong = counts / max(int(counts[~right].max(initial=0)), 1)
     shade = np.where(right, -0.2 - 0.6 * strength, 0.15 + 0.6 * wrong)
     shade = np.where(counts > 0, shade, np.nan)  # no colour, whatever the background
-    axes = canvas(axes, name, (5.4, 5.2))
     axes.imshow(shade, cmap="RdBu_r", vmin=-1.2, vmax=1.2, interpolation="nearest")
     if count <= MOST_NUMBERS:
         for row, column in np.argwhere(counts > 0):
@@ -112,12 +117,16 @@ def residuals(model: Any, X: Any, y: Any, *, axes: Any = None) -> Any:
         targets = targets.reshape(output.shape)
     if targets.shape != output.shape or not len(output):
         raise ValueError(f"y: expected {output.shape} with a sample at least, got {targets.shape}")
+    return draw_residuals(canvas(axes, name), targets, output)
+
+
+def draw_residuals(axes: Any, targets: Array, output: Array) -> Any:
+    """Draw targets minus outputs (n, m) over the outputs; return axes."""
     left = targets - output
     error = float(np.sqrt(np.mean(np.square(left))))
     total = float(np.sum(np.square(targets - targets.mean(axis=0))))
     several = 1 < output.shape[1] <= MOST_OUTPUTS
     every = slice(None, None, -(-output.size // MOST_POINTS))
-    axes = canvas(axes, name)
     axes.axhspan(-error, error, color=GREY, alpha=0.15, linewidth=0)
     axes.axhline(0, color=text_colour(axes), linewidth=1)
     for j in range(output.shape[1]):

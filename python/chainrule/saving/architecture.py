@@ -41,6 +41,10 @@ FIELDS = {
     *("states", "generator", "epochs"),
     *PARTS,
 }
+HINTS = {  # for files of other kinds
+    "'parameters'": "; use load_parameters",
+    "'estimator'": "; use chainrule.sklearn.load_estimator",
+}
 LEFT_BY_MODEL = ("_owner", "_batch_size")  # attributes that a model sets without a default
 
 
@@ -115,9 +119,10 @@ def without_copies(tensors: dict[str, Array]) -> tuple[dict[str, Array], dict[st
     for name in sorted(tensors, key=lambda name: (tensors[name].ctypes.data, name)):
         array = tensors[name]
         begin = array.ctypes.data
-        if begin >= end:
+        if begin >= end or not array.nbytes:
             kept[name] = array
-            end, last = begin + array.nbytes, name
+            if array.nbytes:
+                end, last = begin + array.nbytes, name
             continue
         other = kept[last]
         if (begin, array.shape, array.dtype) != (other.ctypes.data, other.shape, other.dtype):
@@ -150,7 +155,7 @@ def tensors_of(document: Document) -> dict[str, Tensor]:
     """
     if document.get("kind") != "model":
         got = shown(document.get("kind"))
-        hint = "; use load_parameters" if got == "'parameters'" else ""
+        hint = HINTS.get(got, "")
         raise ValueError(f"document: kind: expected 'model', got {got}{hint}")
     if set(document) - {"noted"} != FIELDS:
         wrong = ", ".join(shown(name) for name in sorted(set(document) - {"noted"} ^ FIELDS))

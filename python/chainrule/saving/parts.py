@@ -116,6 +116,12 @@ def describe_schedule(value: Any) -> Node:
     return describe_part(value, "schedule", "schedule", {})
 
 
+def schedule_node(value: Any) -> Node:
+    """Return a schedule as one of the plain values of an own class; None for anything else."""
+    entry = describe_schedule(value)
+    return None if entry is None else {"schedule": entry}
+
+
 def describe_own(
     part: Any, where: str, tensors: dict[str, Array], left_out: frozenset[str]
 ) -> Document:
@@ -127,7 +133,7 @@ def describe_own(
             f"save: {where}: {name}: expected attributes in a __dict__, got __slots__; "
             f"{SAVE_PARAMETERS}"
         )
-    encoder = Encoder(tensors, where, describe_schedule)
+    encoder = Encoder(tensors, where, schedule_node)
     attributes: Document = {}
     for attribute, value in vars(part).items():
         if attribute in left_out:
@@ -179,6 +185,14 @@ def check_schedule(entry: Any, where: str) -> None:
     check_part(entry, "schedule", where, {})
 
 
+def check_schedule_node(node: Node, where: str) -> Iterator[tuple[str, Tensor]]:
+    """Refuse a node of anything but a schedule; it has no tensors."""
+    if set(node) != {"schedule"}:
+        raise ValueError(f"{where}: expected a plain value, got {shown(node)}")
+    check_schedule(node["schedule"], where)
+    yield from ()
+
+
 def check_own(
     entry: Document, where: str, more: Mapping[str, Check]
 ) -> Iterator[tuple[str, Tensor]]:
@@ -195,7 +209,7 @@ def check_own(
     for name, node in entry["attributes"].items():
         if name.startswith("__"):
             raise ValueError(f"{where}: expected attributes of an object, got {shown(name)}")
-        yield from tensors_in(node, f"{where}: {name}", check_schedule)
+        yield from tensors_in(node, f"{where}: {name}", check_schedule_node)
 
 
 def find_own(entry: Document, custom: Custom, where: str) -> type:
@@ -223,6 +237,11 @@ def build_part(entry: Document, kind: str) -> Any:
     return part
 
 
+def build_schedule(node: Node) -> Any:
+    """Return the schedule of a checked node."""
+    return build_part(node["schedule"], "schedule")
+
+
 def build_own(
     known: type,
     entry: Document,
@@ -237,7 +256,7 @@ def build_own(
     part: Any = new_object(known, where)
     vars(part).update(attributes or {})
     for name, node in entry["attributes"].items():
-        put(part, name, value_of(node, tensors, lambda each: build_part(each, "schedule")), where)
+        put(part, name, value_of(node, tensors, build_schedule), where)
     return part
 
 

@@ -2,7 +2,8 @@
 
 Numbers, texts, bools and None stand for themselves; what JSON does not tell apart is an object with
 one name: ``{"tuple": [...]}``, ``{"list": [...]}``, ``{"dict": [[key, value], ...]}``,
-``{"float": "nan"}``, ``{"schedule": {...}}``. Arrays of float32 and float64 are tensors of the
+``{"float": "nan"}``. Any other name is that of a part, ``{"schedule": {...}}``, which whoever calls
+knows. Arrays of float32 and float64 are tensors of the
 file, ``{"tensor": name, "dtype": ..., "shape": [...]}``; small ones of ints and bools stand in
 place, ``{"array": [...], "dtype": ..., "shape": [...]}``.
 """
@@ -10,7 +11,7 @@ place, ``{"array": [...], "dtype": ..., "shape": [...]}``.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -28,13 +29,13 @@ TENSOR_DTYPES = ("float32", "float64")
 SPECIAL_FLOATS = ("nan", "inf", "-inf")
 
 Describe = Callable[[Any], Node]
-Check = Callable[[Any, str], None]
+Check = Callable[[Any, str], Iterable[tuple[str, Tensor]]]
 
 
 class Encoder:
     """Turns values into nodes; arrays go to `tensors` under ``<prefix>/<number>``.
 
-    `describe` gives the node of a schedule of the package's own, None for anything else.
+    `describe` gives the node of a part, None for anything else.
     """
 
     def __init__(self, tensors: dict[str, Array], prefix: str, describe: Describe) -> None:
@@ -73,12 +74,16 @@ class Encoder:
         described = self.describe(value)
         if described is None:
             raise TypeError(f"{where}: expected plain settings ({WORDS}), got {named(value)}")
-        return {"schedule": described}
+        return described
 
     def key(self, value: Any, where: str) -> Node:
+        if isinstance(value, np.generic):
+            value = value.item()
         if value is None or type(value) in (bool, int, str):
             return value
-        raise TypeError(f"{where}: expected keys that are texts or ints, got {named(value)}")
+        if type(value) is float and math.isfinite(value):
+            return value
+        raise TypeError(f"{where}: expected keys that are texts or numbers, got {named(value)}")
 
     def array(self, value: Array, where: str) -> Node:
         name = value.dtype.newbyteorder("=").name
@@ -106,7 +111,7 @@ def named(value: Any) -> str:
 
 
 def tensors_in(node: Node, where: str, check: Check) -> Iterator[tuple[str, Tensor]]:
-    """Yield the tensors that a node promises, after checking it; `check` refuses schedules.
+    """Yield the tensors that a node promises, after checking it; `check` does so for a part.
 
     Raises
     ------
@@ -130,14 +135,12 @@ def tensors_in(node: Node, where: str, check: Check) -> Iterator[tuple[str, Tens
             yield from tensors_in(each, where, check)
     elif set(node) == {"dict"} and isinstance(node["dict"], list):
         for pair in node["dict"]:
-            simple = isinstance(pair, list) and len(pair) == 2 and not isinstance(pair[0], float)
+            simple = isinstance(pair, list) and len(pair) == 2
             if not simple or isinstance(pair[0], list | dict):
                 raise ValueError(f"{where}: expected pairs of key and value, got {shown(pair)}")
             yield from tensors_in(pair[1], where, check)
-    elif set(node) == {"schedule"}:
-        check(node["schedule"], where)
     else:
-        raise ValueError(f"{where}: expected a plain value, got {shown(node)}")
+        yield from check(node, where)
 
 
 def check_shape(node: dict[str, Any], dtypes: tuple[str, ...], where: str) -> None:
@@ -167,7 +170,7 @@ def check_entries(node: dict[str, Any], where: str) -> None:
 
 
 def value_of(node: Node, tensors: dict[str, Array], build: Callable[[Any], Any]) -> Any:
-    """Return the value of a node that `tensors_in` has passed; `build` makes a schedule."""
+    """Return the value of a node that `tensors_in` has passed; `build` makes a part."""
     if not isinstance(node, dict):
         return node
     if "tensor" in node:
@@ -177,9 +180,9 @@ def value_of(node: Node, tensors: dict[str, Array], build: Callable[[Any], Any])
     ((form, inner),) = node.items()
     if form == "float":
         return float(inner)
-    if form == "schedule":
-        return build(inner)
     if form == "dict":
         return {key: value_of(each, tensors, build) for key, each in inner}
+    if form not in ("list", "tuple"):
+        return build(node)
     values = [value_of(each, tensors, build) for each in inner]
     return tuple(values) if form == "tuple" else values

@@ -91,22 +91,46 @@ def load_model(path: Any, base: type, check_part: CheckPart, custom: Any = ()) -
     `check_part` refuses what cannot serve as a layer, loss, optimizer or accuracy.
     """
     source, classes = as_path(path), as_custom(custom)
-
-    def expected(document: Document) -> dict[str, Tensor]:
-        document = upgraded(document)
-        tensors = tensors_of(document)
-        check_classes(document, classes)
-        return tensors
-
     with reading(source):
-        document, tensors = model_file.read(source, expected)
-        document = upgraded(document)
-        model = build_model(document, tensors, base, classes)
-        for kind, part in parts_of(model):
-            try:
-                check_part(part, kind)
-            except TypeError as error:
-                raise ValueError(str(error)) from None
+        document, tensors = model_file.read(source, lambda found: promised(found, classes))
+        return finished_model(document, tensors, base, check_part, classes)
+
+
+def promised(document: Document, classes: Custom) -> dict[str, Tensor]:
+    """Return the tensors of a model's document, after checking the document.
+
+    Raises
+    ------
+    ValueError
+        It is not that of a model, or names a class that `classes` does not have.
+    """
+    document = upgraded(document)
+    tensors = tensors_of(document)
+    check_classes(document, classes)
+    return tensors
+
+
+def finished_model(
+    document: Document,
+    tensors: dict[str, Array],
+    base: type,
+    check_part: CheckPart,
+    classes: Custom,
+) -> Any:
+    """Return the model of a document that `promised` has passed, ready to go on.
+
+    Raises
+    ------
+    ValueError
+        Parts that cannot serve as what they are.
+    """
+    document = upgraded(document)
+    model = build_model(document, tensors, base, classes)
+    for kind, part in parts_of(model):
+        try:
+            check_part(part, kind)
+        except TypeError as error:
+            raise ValueError(str(error)) from None
     base.finalize(model)  # type: ignore[attr-defined]
     if document["learners"] is not None:
         model.trainable_layers = [model.layers[place - 1] for place in document["learners"]]

@@ -26,6 +26,7 @@ from .construction import fits, new_model, new_optimizer, set_up
 from .epochs import Fit, all_finite
 from .heads import Head
 from .inputs import FLOATS, blocks, checked_samples, dense, training_samples
+from .saved import Saved
 from .scikit_callbacks import Reporter, Supporting
 from .settings import check_parameters, hidden_sizes, stops_early
 from .steps import keep_steps, step_quickly
@@ -37,7 +38,7 @@ ROWS = 65536  # of samples whose outputs are held at a time
 OF_THE_MOMENT = ("_trusted", "_steps")  # left out of pickles and copies
 
 
-class BasePerceptron(Supporting, BaseEstimator, ABC):  # type: ignore[misc]
+class BasePerceptron(Saved, Supporting, BaseEstimator, ABC):  # type: ignore[misc]
     """Base of the estimators; a subclass says what targets are and what outputs mean.
 
     Attributes

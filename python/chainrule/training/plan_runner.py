@@ -47,7 +47,7 @@ class PlanRunner:
         self._known = known  # the way of an earlier training, as long as nothing has changed
         if known is None:
             self._layers = layers_of(model)
-            self._network = network_of(model, self._layers, request)
+            self._network = self._described(self._layers)
         else:
             self._layers, self._network = known.layers, known.network
         self._samples = (plain(request.X), plain(request.y), request.sample_weight)
@@ -69,6 +69,10 @@ class PlanRunner:
             self._plan = plans_of(model).pop(self._network)
             self._begin()
         model._batch_size = request.batch_size
+
+    def _described(self, layers: Layers) -> Network:
+        """Return the network that the core is to train."""
+        return network_of(self.model, layers, self.request)
 
     @classmethod
     def again(
@@ -267,7 +271,7 @@ class PlanRunner:
         self._by_way, self._known = False, None
         try:
             layers = layers_of(self.model)
-            network = network_of(self.model, layers, self.request)
+            network = self._described(layers)
         except NoPlan as reason:
             raise RuntimeError(
                 "Model: train: expected callbacks to leave a model that can go on as a compiled "

@@ -87,6 +87,8 @@ class TrainingRequest:
         The columns of the frame that X was.
     dtype : the model's dtype, None where its layers have several or none
     precision : the accuracy's, None where it has none; set when training begins
+    n_of_all : int or None
+        Number of samples, where X holds only a part of them.
     """
 
     X: Array
@@ -112,11 +114,12 @@ class TrainingRequest:
     feature_names: tuple[str, ...] | None = None
     dtype: np.dtype[Any] | None = None
     precision: float | None = None
+    n_of_all: int | None = None
 
     @property
     def n(self) -> int:
         """Number of samples."""
-        return len(self.X)
+        return len(self.X) if self.n_of_all is None else self.n_of_all
 
     @property
     def steps(self) -> int:

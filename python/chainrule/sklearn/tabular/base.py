@@ -18,6 +18,7 @@ from sklearn.utils.validation import _check_y, check_consistent_length, check_is
 from ...arrays import Array
 from ...losses import Loss_CategoricalCrossentropy
 from ..base import weights_of
+from ..saved import Saved
 from ..settings import check_each, hidden_sizes
 from .ensemble import run_all
 from .folds import Parts, parts_of
@@ -70,7 +71,7 @@ class Split(NamedTuple):
         return HeldOut(member.outputs(samples.table), rows, samples)
 
 
-class BaseTabular(BaseEstimator, ABC):  # type: ignore[misc]
+class BaseTabular(Saved, BaseEstimator, ABC):  # type: ignore[misc]
     """Base of the tabular estimators; a subclass says what targets are and what outputs mean."""
 
     _classifies = False

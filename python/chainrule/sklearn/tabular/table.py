@@ -78,7 +78,7 @@ class TableReader:
         for place in np.flatnonzero(self.words):
             levels = sorted_levels(columns.values(int(place)))
             self.levels.append(levels)
-            self._codes.append({level: code for code, level in enumerate(levels)})
+            self._codes.append(codes_of(levels))
         return self._table(columns)
 
     def tables(self, estimator: Any, X: Any) -> Iterator[Table]:
@@ -330,6 +330,11 @@ def sorted_levels(cells: list[Any]) -> list[Any]:
     except TypeError:
         different = set(map(key, cells))
     return sorted((cell for cell in different if not is_missing(cell)), key=rank)
+
+
+def codes_of(levels: list[Any]) -> dict[Any, int]:
+    """Return each level's code, its place among them."""
+    return {level: code for code, level in enumerate(levels)}
 
 
 def coded(cells: list[Any], codes: dict[Any, int]) -> Array:
