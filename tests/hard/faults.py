@@ -197,7 +197,12 @@ FAULTS = [
         "long_batches",
     ),
     # the plan
-    Fault(M + "plan.cpp", "++schedule.iterations;", "", PLAN),
+    Fault(
+        M + "plan.cpp",
+        "        ++schedule.iterations;\n        ++steps_taken_;",
+        "        ++steps_taken_;",
+        PLAN,
+    ),
     Fault(
         M + "plan.cpp",
         "return sums_of(now).mean_loss() + penalty_factor(now) * engine_->penalty();",

@@ -1,4 +1,4 @@
-"""Mutants of model and parameter files: our error or OSError, or the model that was saved.
+"""Mutants of model, parameter and estimator files: our error or OSError, or what was saved.
 
 Bits are flipped, pieces cut, put in, doubled; documents and headers are changed and signed again,
 as a forger would. Reading never takes more than twice the file and a megabyte.
@@ -10,7 +10,9 @@ import json
 import random
 import tempfile
 import tracemalloc
+import warnings
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +145,24 @@ def small_model_untrained() -> cr.Model:
     return model
 
 
+def estimator_file(path: Path) -> tuple[bytes, Callable[[Path], None]] | None:
+    """Return the bytes of a classifier's file and its reader; None without scikit-learn."""
+    if not find_spec("sklearn"):
+        return None
+    from chainrule.sklearn import MLPClassifier
+
+    X, y = spiral_data(20, 3, rng=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # three epochs do not converge
+        found = MLPClassifier(hidden_layer_sizes=(3,), max_iter=3, random_state=0).fit(X, y)
+    found.save(path)
+
+    def read(path: Path) -> None:
+        repr(MLPClassifier.load(path))
+
+    return path.read_bytes(), read
+
+
 def read_within(path: Path, read: Callable[[Path], None], watched: bool) -> bool:
     """Read a file; return whether it was taken. Its memory is bounded by its size."""
     if not watched:
@@ -176,6 +196,9 @@ def check(count: int, seed: int) -> str:
             save(path)
             good.append((path.read_bytes(), read))
         good.append((good[0][0], read_parameters))
+        estimator = estimator_file(path)
+        if estimator is not None:
+            good.append(estimator)
         for data, read in good:
             path.write_bytes(data)
             assert taken(path, read)
