@@ -59,7 +59,8 @@ class Plan:
     def part_gradients(self, flat: Any, part: Any, order: Any, dropped: Any) -> tuple[Any, ...]:
         """Write a part's share of a batch's gradient, without penalties, into one array;
         return its summed loss, weight, hits and rows. `part` is (first row in the order,
-        rows, place in the batch, rows of the step, their weight, forwards before)."""
+        rows, place in the batch, rows of the step, their weight, forwards before, first row
+        and rows of the next one)."""
 
     def penalty(self) -> float:
         """The regularisation loss of the parameters as they are."""
