@@ -134,7 +134,7 @@ def tensor_of(array: Array) -> Tensor:
 
 def bytes_of(array: Array) -> memoryview:
     """Return the memory of a C-contiguous array."""
-    return memoryview(array.reshape(-1).view(np.uint8))
+    return array.reshape(-1).view(np.uint8).data
 
 
 def header_of(document: str, arrays: Mapping[str, Array], order: list[str]) -> bytes:
