@@ -1,8 +1,8 @@
 """What many ranks of MPI gain: measured here, or on paper from a few constants of any machine.
 
     mpiexec -n 2 python benchmarks/ranks.py measure [--net 784,128,10] [--batch 512]
-    python benchmarks/ranks.py paper [--net 784,128,10] [--batch 512] [--flops 1e11] [--fixed 4e-5]
-        [--update 2e-9] [--latency 2e-5] [--bandwidth 1.2e9] [--noise 1000]
+    python benchmarks/ranks.py paper [--net 784,128,10] [--batch 512] [--flops 1.5e11]
+        [--fixed 2.5e-5] [--update 6e-10] [--latency 2e-5] [--bandwidth 1.2e9] [--noise 1000]
 
 `measure` prints the constants that `paper` takes, and the overhead of a step on these ranks over
 its share of a plan's step plus the Allreduce. Each figure is the fastest of many single steps.
@@ -206,8 +206,9 @@ def measure(net: list[int], batch: int, repeats: int) -> None:
     if comm.rank:
         return
     rate = 6 * parameters * (batch - part) / max(best["whole"] - best["part"], 1e-9)
-    rest = best["whole"] - 6 * parameters * batch / rate
-    machine = Machine(rate, best["tiny"], max(rest, 0.0) / parameters, math.nan, math.nan)
+    alone = best["part"] if ranks > 1 else best["whole"]
+    extra = best["own work"] - alone - best["tiny"]  # gradients given, taken and spent
+    machine = Machine(rate, best["tiny"], max(extra, 0.0) / parameters, math.nan, math.nan)
     if ranks > 1:
         latency = best["message"] / (2 * math.ceil(math.log2(ranks)))
         moved = 2 * (ranks - 1) / ranks * parameters * SIZE
@@ -233,7 +234,7 @@ def main() -> None:
     command.add_argument("--batch", type=int, default=512)
     command.add_argument("--repeats", type=int, default=300, help="steps of each kind and turn")
     command.add_argument("--noise", type=float, default=1000.0, help="samples")
-    for name, value in Machine(1e11, 4e-5, 2e-9, 2e-5, 1.2e9)._asdict().items():
+    for name, value in Machine(1.5e11, 2.5e-5, 6e-10, 2e-5, 1.2e9)._asdict().items():
         command.add_argument(f"--{name}", type=float, default=value)
     given = command.parse_args()
     net = [int(each) for each in given.net.split(",")]

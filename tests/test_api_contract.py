@@ -206,7 +206,7 @@ def test_public_names_are_exactly_these() -> None:
         "set_num_threads",
         "show_config",
     }
-    others = {"__version__", "datasets", "plot", "schedules", "ModelFileError"}
+    others = {"__version__", "datasets", "interop", "plot", "schedules", "ModelFileError"}
     assert set(chainrule.__all__) == set(CONSTRUCTORS) | functions | others
     assert all(hasattr(chainrule, name) for name in chainrule.__all__)
     assert chainrule.__version__

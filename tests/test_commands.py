@@ -283,6 +283,11 @@ def test_parquet_has_the_types_of_its_columns(run: Run, tmp_path: Path) -> None:
         assert run("predict", "model.safetensors", name, "-o", f"{name}.parquet")[0] == 0
     one, two = (pd.read_parquet(f"{name}.parquet") for name in ("data.parquet", "data.csv"))
     assert one.equals(two)
+    days = pd.Series([pd.Timestamp("2020-01-01").date()] * 150, dtype=object)
+    for odd in (pd.date_range("2020", periods=150), days, pd.Series([[1, 2]] * 150)):
+        frame.assign(odd=odd).to_parquet("odd.parquet")
+        code, _, err = run("train", "odd.parquet", "-t", "kind", *QUICK)
+        assert code == 2 and "column 'odd': expected numbers, texts or truth" in err, err
     (tmp_path / "bad.parquet").write_bytes(b"PAR1" + bytes(100))
     code, _, err = run("train", "bad.parquet", "-t", "kind")
     assert code == 2 and "bad.parquet: expected a Parquet file" in err and err.count("\n") == 1

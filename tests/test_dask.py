@@ -22,7 +22,7 @@ pytestmark = [
 
 def block_with(text: str) -> str:
     """The page's block of code that holds a text."""
-    blocks: list[str] = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    blocks: list[str] = re.findall(r"```py\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     found = [block for block in blocks if text in block]
     assert len(found) == 1
     return found[0]

@@ -135,6 +135,22 @@ def test_the_tests_that_the_numerics_page_names_are_there() -> None:
         assert f"def {test}(" in (ROOT / "tests" / file).read_text(encoding="utf-8"), (file, test)
 
 
+@pytest.mark.filterwarnings("default")
+def test_the_code_of_other_libraries_runs(monkeypatch: Any, tmp_path: Path) -> None:
+    """The page of all libraries together needs all; here each block runs where its own is."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    text = (DOCS / "interop.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names: dict[str, Any] = {}
+    for block in blocks:
+        if all(map(importlib.util.find_spec, needed_by([("python", block)]))):
+            exec(block, names)
+        elif "import numpy" in block:
+            exec("import numpy as np; inputs = X.astype(np.float32)", names)
+    assert len(blocks) == 5 and (tmp_path / "spiral.c").is_file()
+
+
 @needs_checkout
 @pytest.mark.parametrize("name", OF_EXAMPLES)
 def test_a_notebook_of_an_example_holds_its_source_and_ran_to_the_end(name: str) -> None:

@@ -13,8 +13,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from sklearn.exceptions import NotFittedError
 
 import chainrule
@@ -29,7 +27,7 @@ from chainrule.sklearn import (
 )
 from chainrule.sklearn.saving import records
 from chainrule.sklearn.saving.fields import Record
-from forgery import changed, joined, split
+from forgery import joined, places, split
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 4))
@@ -210,12 +208,13 @@ def test_nets_that_share_memory_share_it_in_the_file_and_again(tmp_path: Path) -
     net = fitted(TabularClassifier(ensemble=2, **TABLE), X, Y3)
     one, two = (member.model.layers[0] for member in net.members_)
     apart = len(saved_bytes(net, tmp_path))
-    two.weights = one.weights
+    two.weights, two.biases = one.weights, one.biases
     together = len(saved_bytes(net, tmp_path))
     assert apart - together > 0.9 * one.weights.nbytes
     twin = load_estimator(tmp_path / "file")
     first, second = (member.model.layers[0] for member in twin.members_)
     assert first.weights is second.weights
+    assert saved_bytes(twin, tmp_path) == saved_bytes(net, tmp_path)
     assert twin.predict_proba(X).tobytes() == net.predict_proba(X).tobytes()
 
 
@@ -310,12 +309,6 @@ def test_files_are_replaced_as_a_whole(tmp_path: Path, monkeypatch: Any) -> None
 
 # Mutants
 
-FUZZ = settings(
-    max_examples=400,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
 NAMES = ("members, calibrated", "quantiles", "parts", "two classes")
 
 
@@ -332,6 +325,16 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[bytes, An
     return found
 
 
+def works_or_says_why(estimator: Any, X: Any) -> None:
+    """Predict; columns or units that were forged may be refused then."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of names of columns that are gone, or overflows
+            estimator.predict(X)
+    except (TypeError, ValueError):
+        pass
+
+
 def load(data: bytes, folder: Path) -> Any:
     (folder / "mutant").write_bytes(data)
     return load_estimator(folder / "mutant")
@@ -341,49 +344,86 @@ def load(data: bytes, folder: Path) -> Any:
 def test_a_changed_byte_is_found(name: str, files: Any, tmp_path: Path) -> None:
     data, draw = files[name][0], random.Random(0)
     header = 8 + int.from_bytes(data[:8], "little")
-    for k in range(300):
+    for k in range(200):
         mutant = bytearray(data)
         mutant[draw.randrange(header if k % 3 else len(data))] ^= 1 << draw.randrange(8)
         with pytest.raises(ModelFileError):
             load(bytes(mutant), tmp_path)
-    for _ in range(100):
+    for _ in range(60):
         with pytest.raises(ModelFileError):
             load(data[: draw.randrange(len(data))], tmp_path)
 
 
-@FUZZ
-@given(data=st.data(), name=st.sampled_from(NAMES))
+LEAVES: list[Any] = [
+    None, True, False, 0, 1, -1, 2, 3, 2**31, 2**63, 10**40, 0.5, -1e300, float("nan"),
+    float("inf"),     "", "a", "weights", "Layer_Dense", "Activation_ReLU", "float32", "float64",
+    "U9", "kind", [], {},
+]  # fmt: skip
+
+
+def some_value(draw: random.Random, depth: int = 0) -> Any:
+    """A leaf, or a small list or object of values."""
+    form = draw.random() + depth
+    if form < 0.15:
+        return [some_value(draw, 1) for _ in range(draw.randrange(4))]
+    if form < 0.3:
+        words = ["list", "tuple", "dict", "float", "part", "type", "class", "own", "x"]
+        return {word: some_value(draw, 1) for word in draw.sample(words, draw.randrange(3))}
+    return draw.choice(LEAVES)
+
+
+def mutated(document: Any, draw: random.Random) -> Any:
+    """A copy with one node replaced, removed or added."""
+    document = json.loads(json.dumps(document))
+    *way, last = draw.choice(places(document))
+    node = document
+    for key in way:
+        node = node[key]
+    action = draw.choice(["replace", "remove", "add"])
+    if action == "replace":
+        node[last] = some_value(draw)
+    elif action == "remove":
+        del node[last]
+    elif isinstance(node, dict):
+        node[draw.choice(["", "x", "own", "class", "part"])] = some_value(draw)
+    else:
+        node.append(some_value(draw))
+    return document
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_signed_mutant_is_refused_or_taken_at_its_word(
-    name: str, files: Any, tmp_path: Path, data: st.DataObject
+    name: str, files: Any, tmp_path: Path
 ) -> None:
     """The checksum is right. What is loaded works, or says what is wrong with the samples."""
     header, document, body = split(files[name][0])
-    mutant = joined(header, changed(document, data.draw), body)
-    try:
-        estimator = load(mutant, tmp_path)
-    except ModelFileError:
-        return
-    repr(estimator)
-    estimator.save(tmp_path / "again")
-    try:
-        estimator.predict(files[name][1])
-    except (TypeError, ValueError):
-        pass
+    draw = random.Random(2)
+    refused = 0
+    for _ in range(250):
+        try:
+            estimator = load(joined(header, mutated(document, draw), body), tmp_path)
+        except ModelFileError:
+            refused += 1
+            continue
+        repr(estimator)
+        estimator.save(tmp_path / "again")
+        works_or_says_why(estimator, files[name][1])
+    assert refused > 125
 
 
 def swapped(document: Any, draw: random.Random) -> Any:
     """A copy in which one node stands where another one stood: what a plausible forgery has."""
     document = json.loads(json.dumps(document))
-    places: list[tuple[Any, Any]] = []
+    found: list[tuple[Any, Any]] = []
 
     def walk(node: Any) -> None:
         for key in node if isinstance(node, dict) else range(len(node)):
-            places.append((node, key))
+            found.append((node, key))
             if isinstance(node[key], dict | list):
                 walk(node[key])
 
     walk(document)
-    (a, i), (b, j) = draw.sample(places, 2)
+    (a, i), (b, j) = draw.sample(found, 2)
     if draw.random() < 0.3 and type(a[i]) in (int, float):
         a[i] = draw.choice([0, -1, a[i] + 1, 2**40, 1e300, True])
     else:
@@ -398,17 +438,14 @@ def test_nodes_that_change_places_are_refused_or_harmless(
     header, document, body = split(files[name][0])
     draw = random.Random(1)
     loaded = 0
-    for _ in range(500):
+    for _ in range(300):
         try:
             estimator = load(joined(header, swapped(document, draw), body), tmp_path)
         except ModelFileError:
             continue
         loaded += 1
-        try:
-            estimator.predict(files[name][1])
-        except (TypeError, ValueError):
-            pass
-    assert loaded < 500
+        works_or_says_why(estimator, files[name][1])
+    assert loaded < 300
 
 
 def forged(files: Any, name: str, change: Callable[[Any], Any]) -> bytes:

@@ -21,8 +21,10 @@ ESTIMATORS = sorted(path.stem for path in FOLDER.glob("estimators_*.py"))
 WITHOUT = [] if importlib.util.find_spec("sklearn") else ESTIMATORS
 if importlib.util.find_spec("flask") is None:  # that example's own requirement
     WITHOUT = [*WITHOUT, "estimators_flask"]
-NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in WITHOUT)
-WITHOUT_PICTURE = ("dense_layer_by_hand", "own_layer", *ESTIMATORS)
+TRACKED = ["tracking_with_mlflow"]  # without MLflow it says so, and no more
+LEFT_OUT = [*WITHOUT, *([] if importlib.util.find_spec("mlflow") else TRACKED)]
+NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in LEFT_OUT)
+WITHOUT_PICTURE = ("dense_layer_by_hand", "own_layer", *ESTIMATORS, *TRACKED)
 
 
 def example(name: str) -> Any:
@@ -64,6 +66,11 @@ def test_example_runs_and_draws_its_picture(name: str, tmp_path: Path) -> None:
     assert "WRONG" not in out and "agree" in out
     if name not in WITHOUT_PICTURE:
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("mlflow") is not None, reason="MLflow is here")
+def test_the_example_of_mlflow_says_what_is_missing(tmp_path: Path) -> None:
+    assert run(*TRACKED, tmp_path) == "MLflow is not installed: pip install mlflow\n"
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in WITHOUT_PICTURE])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -49,20 +50,26 @@ def skip_without_mpi() -> None:
         pytest.skip(f"needs MPI: pip install mpi4py mpich; {fault_of_mpi()}")
 
 
-def launch(ranks: int, *cases: str, folder: Path | str = "") -> subprocess.CompletedProcess[str]:
-    """Run cases on so many ranks, one thread each."""
+def launch(
+    ranks: int,
+    *cases: str,
+    program: Path = HERE / "mpi_cases.py",
+    folder: Path | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run a program, cases without one, on so many ranks of one thread each, in a folder."""
     skip_without_mpi()
     paths = [str(Path(cr.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(each for each in paths if each),
         "OMP_NUM_THREADS": "1",
-        "MPI_CASES_FOLDER": str(folder),
     }
     for name in [each for each in environment if each.startswith(("PMI_", "PMIX_", "HYDRA_"))]:
         del environment[name]
-    command = [launcher(), "-n", str(ranks), sys.executable, str(HERE / "mpi_cases.py"), *cases]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=GUARD)
+    command = [launcher(), "-n", str(ranks), sys.executable, str(program), *cases]
+    return subprocess.run(
+        command, env=environment, cwd=folder, capture_output=True, text=True, timeout=GUARD
+    )
 
 
 def answers_of(run: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
@@ -92,8 +99,10 @@ def without(answer: Any, name: str) -> Any:
 # --- one process ----------------------------------------------------------------------------------
 
 
-def alone(dtype: str, parameters: Any = None, **options: Any) -> Any:
-    model = mpi_cases.network(dtype)
+def alone(
+    dtype: str, parameters: Any = None, network: Any = mpi_cases.network, **options: Any
+) -> Any:
+    model = network(dtype)
     if parameters is not None:
         model.set_flat_parameters(parameters)
     history = model.train(*mpi_cases.samples(), **mpi_cases.settings(**options))
@@ -108,7 +117,7 @@ def drift(model: Any, history: Any, twin: Any, twins: Any) -> dict[str, float]:
     return found
 
 
-def tolerances(**options: Any) -> dict[str, float]:
+def tolerances(network: Any = mpi_cases.network, **options: Any) -> dict[str, float]:
     """How far roundings may move a training in float64.
 
     As far as those of float32 move the same training from the same parameters, times the ratio of
@@ -116,8 +125,9 @@ def tolerances(**options: Any) -> dict[str, float]:
     predictions, which moves by jumps, gets none: a jump of it in float64 would need a logit within
     roundings of another one.
     """
-    start = mpi_cases.network("float32").flat_parameters()
-    one, two = alone("float64", start, **options), alone("float32", start, **options)
+    start = network("float32").flat_parameters()
+    one = alone("float64", start, network, **options)
+    two = alone("float32", start, network, **options)
     ratio = 16 * unit(np.float64) / unit(np.float32)
     least = 16 * gamma(mpi_cases.N, np.float64)  # of the sums over samples themselves
     return {name: max(ratio * value, least) for name, value in drift(*one, *two).items()}
@@ -245,6 +255,17 @@ def test_local_sgd_gives_equal_parameters_and_learns(ranks: int) -> None:
     assert found[0][0]["fingerprint"] != found[0][1]["fingerprint"]
 
 
+@pytest.mark.parametrize("ranks", [2, 4])
+def test_the_mean_after_every_step_of_sgd_is_the_step_of_the_whole_batch(ranks: int) -> None:
+    found = answers(ranks)[0]["local"][0]
+    limits = tolerances(mpi_cases.local_network, clip_norm=None)
+    model, _ = alone("float64", network=mpi_cases.local_network, clip_norm=None)
+    np.testing.assert_allclose(
+        found["parameters"], model.flat_parameters(), rtol=0, atol=limits["parameters"]
+    )
+    assert found["iterations"] == model.optimizer.iterations
+
+
 # --- checkpoints and ends -------------------------------------------------------------------------
 
 
@@ -310,6 +331,21 @@ def test_an_error_that_all_ranks_know_of_is_raised_on_all(name: str, text: str, 
 
 def test_ranks_go_on_after_an_error() -> None:
     assert [found["fine"][0] for found in errors()] == ["", "", ""]
+
+
+def test_the_pages_code_runs_on_two_ranks(tmp_path: Path) -> None:
+    page = HERE.parent / "docs/scale.md"
+    if not page.is_file():
+        pytest.skip("not a whole checkout")
+    blocks = re.findall(r"```py\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    code = [block for block in blocks if "DataParallel(" in block]
+    assert len(code) == 3
+    script = tmp_path / "train.py"
+    script.write_text("\n".join(code), encoding="utf-8")
+    run = launch(2, program=script, folder=tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.count("History(5 epochs") == 1
+    assert {"model.safetensors", "run.safetensors"} <= {each.name for each in tmp_path.iterdir()}
 
 
 # --- arguments ------------------------------------------------------------------------------------

@@ -116,6 +116,7 @@ def make_pages(app: Any, config: Any) -> None:
     write(FOLDER / "index.rst", "\n".join(index))
     for name, lines in pages.items():
         write(FOLDER / f"{name}.rst", "\n".join(lines) + "\n")
+    config.autosummary_generate = [f"api/{name}.rst" for name in pages]
 
 
 def skip(app: Any, what: str, name: str, thing: Any, skipped: bool, options: Any) -> bool | None:

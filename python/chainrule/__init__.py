@@ -59,7 +59,7 @@ from .runtime import (
 from .scores import Accuracy_AUC, Accuracy_R2
 
 if TYPE_CHECKING:
-    from . import plot
+    from . import interop, plot
     from .autograd import Variable, no_grad
     from .checking import check_gradient, compare, gradcheck, numerical_gradient
 else:
@@ -124,6 +124,7 @@ __all__ = [
     "datasets",
     "get_num_threads",
     "gradcheck",
+    "interop",
     "mlp",
     "no_grad",
     "numerical_gradient",

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from .frames import flattened, odd_entry
+from .frames import flattened, odd_entry, opened
 
 Array: TypeAlias = NDArray[Any]
 
@@ -59,12 +59,16 @@ def as_real(values: object, name: str) -> Array:
             f"{name}: expected a dense array, got a sparse {type(values).__name__}; "
             "convert it first: .toarray()"
         )
+    values = opened(values, name)
     try:
         array = np.asarray(values)
     except ValueError:
         raise ValueError(
             f"{name}: expected a rectangular array of numbers, got rows of different lengths"
         ) from None
+    except (RuntimeError, TypeError) as error:  # a tensor with a gradient, or of another device
+        what = type(values).__name__
+        raise TypeError(f"{name}: expected what NumPy reads, got a {what}: {error}") from None
     if array.dtype.kind == "O":
         array = _from_frame(values, array)
     if array.dtype.kind not in "biuf":

@@ -1,6 +1,8 @@
-"""Data frames and other containers: the names of their columns, and words that fit them.
+"""Data frames and other containers: what they hold, their columns' names, words that fit them.
 
-pandas, polars and the like are known by what they can do, never imported.
+pandas, polars and the like are known by what they can do, never imported. What has no
+``__array__`` is opened by a protocol: DLPack by NumPy, without a copy; Arrow's and the frames' by
+pyarrow.
 """
 
 from __future__ import annotations
@@ -9,6 +11,65 @@ import numbers
 from typing import Any
 
 import numpy as np
+
+ARROW = ("__arrow_c_stream__", "__arrow_c_array__")
+
+
+def opened(values: Any, name: str) -> Any:
+    """Return values as they are where NumPy reads them; else what a protocol gives of them.
+
+    DLPack (``__dlpack__``) on the CPU gives an array in the same memory; Arrow
+    (``__arrow_c_stream__``, ``__arrow_c_array__``) and the frames' interchange
+    (``__dataframe__``) give a pyarrow table or array. A stream can be opened once only.
+
+    Raises
+    ------
+    ImportError
+        Arrow or a frame, and pyarrow is not installed.
+    TypeError
+        Memory that is not the CPU's, or entries that NumPy has no dtype for.
+    """
+    if type(values) is np.ndarray or isinstance(values, list | tuple):
+        return values  # as most are
+    if hasattr(values, "__array__"):
+        return values
+    if hasattr(values, "__dlpack__"):
+        try:
+            return np.from_dlpack(values)
+        except (BufferError, RuntimeError, TypeError, ValueError) as error:
+            text = f"{name}: expected numbers in the CPU's memory, got a {type(values).__name__}"
+            raise TypeError(f"{text}: {error}") from None
+    if any(hasattr(values, each) for each in (*ARROW, "__dataframe__")):
+        return through_pyarrow(values, name)
+    return values
+
+
+def through_pyarrow(values: Any, name: str) -> Any:
+    """Return a container as pyarrow's: a table, or one column."""
+    what = type(values).__name__
+    try:
+        import pyarrow
+    except ImportError:
+        raise ImportError(
+            f"{name}: expected pyarrow to open a {what}, which is not installed: "
+            "pip install 'chainrule[arrow]'"
+        ) from None
+    try:
+        if hasattr(values, ARROW[0]):
+            found = pyarrow.chunked_array(values)
+            if not pyarrow.types.is_struct(found.type):
+                return found
+            batches = [pyarrow.RecordBatch.from_struct_array(each) for each in found.chunks]
+            return pyarrow.Table.from_batches(batches, pyarrow.schema(list(found.type)))
+        if hasattr(values, ARROW[1]):
+            array = pyarrow.array(values)
+            is_table = pyarrow.types.is_struct(array.type)
+            return pyarrow.RecordBatch.from_struct_array(array) if is_table else array
+        from pyarrow.interchange import from_dataframe
+
+        return from_dataframe(values)
+    except (pyarrow.ArrowException, RuntimeError) as error:
+        raise TypeError(f"{name}: expected columns of numbers, got a {what}: {error}") from None
 
 
 def is_frame(values: Any) -> bool:
@@ -32,9 +93,10 @@ def as_column(values: Any, name: str) -> str:
 
 def column_names(values: Any) -> tuple[str, ...] | None:
     """Return a frame's column names; None for any other container, or if one is not a text."""
-    if not is_frame(values):
-        return None
-    names = getattr(values, "columns", None)
+    if is_frame(values):
+        names = getattr(values, "columns", None)
+    else:
+        names = getattr(getattr(values, "schema", None), "names", None)  # a pyarrow table
     if names is None or not all(isinstance(name, str) for name in names):
         return None
     return tuple(map(str, names))
@@ -86,7 +148,8 @@ def odd_entry(values: Any) -> str:
         entry = entries[place]
         if isinstance(entry, numbers.Real | np.bool_):
             continue
-        names = getattr(values, "columns", None) if is_frame(values) else None
+        frame = is_frame(values)
+        names = getattr(values, "columns", None) if frame else column_names(values)
         if names is not None and len(place) == 2:
             return f"{entry!r} in column {names[place[1]]!r}, row {place[0]}"
         return f"{entry!r} at index {place if len(place) > 1 else place[0]}"

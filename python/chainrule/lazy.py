@@ -9,7 +9,7 @@ import importlib
 import sys
 from typing import Any
 
-SUBMODULES = ("autograd", "checking", "mpi", "plot", "sklearn")
+SUBMODULES = ("autograd", "checking", "interop", "mpi", "plot", "sklearn")
 NAMES = {  # name -> the module that has it
     "Variable": "autograd",
     "check_gradient": "checking",

@@ -15,8 +15,8 @@ from . import _core
 from .activations import Activation_Softmax
 from .arrays import as_count
 from .catalogue import own_class
-from .explained_model import ExplainedModel
-from .frames import check_names
+from .exported_model import ExportedModel
+from .frames import check_names, opened
 from .history import History
 from .losses import Activation_Softmax_Loss_CategoricalCrossentropy
 from .neighbours import link
@@ -49,7 +49,7 @@ def parallel_of(model: Any, comm: Any) -> Any:
     return as_parallel(model, comm)
 
 
-class Model(ExplainedModel):
+class Model(ExportedModel):
     """A stack of layers with a loss, an optimizer and, if wanted, an accuracy.
 
     A model may be changed (`train`, `add`, `set`, `forward`, ...) by one thread at a time; in
@@ -154,6 +154,7 @@ class Model(ExplainedModel):
         """
         with self._used_by("forward"):
             self._prepare(parts=())
+            X = opened(X, "X")
             check_names(X, self.feature_names, "X")
             inputs = as_rows(self.layers, X, "X")
             self.input_layer.forward(inputs, training)
@@ -365,6 +366,7 @@ class Model(ExplainedModel):
         parallel = None if comm is None else parallel_of(self, comm)
         together = nullcontext() if parallel is None else parallel.together()
         with together, self._used_by("train", alone=True):
+            X, y = opened(X, "X"), opened(y, "y")
             absent = [batch_size, print_every, validation_data, rng, clip_norm]
             absent += [validation_split, class_weight, best_epoch, engine, record, comm]
             if asks_one_step(
@@ -430,6 +432,7 @@ class Model(ExplainedModel):
             The model is in use.
         """
         with self._used_by("train_on_batch", alone=True):
+            X, y = opened(X, "X"), opened(y, "y")
             return train_on_batch(self, X, y, sample_weight)
 
     def save(self, path: Any) -> None:

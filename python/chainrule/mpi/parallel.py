@@ -159,7 +159,7 @@ class DataParallel:
     def together(self) -> Iterator[None]:
         """Let all ranks hear of an error in the block, or end the job; share cores in it."""
         self._checked = False
-        threads = self._threads_to_use()
+        threads = self._share_cores()
         try:
             yield
         except BaseException as error:
@@ -170,15 +170,17 @@ class DataParallel:
                 self.ranks.abort(error)
             raise
         finally:
-            set_num_threads(threads)
+            if threads is not None:
+                set_num_threads(threads)
             self._counts, self._asked = None, {}
 
-    def _threads_to_use(self) -> int:
-        """Use this rank's share of the threads (collective); return the number before."""
-        threads = get_num_threads()
-        sharing = self.ranks.neighbours()
-        if sharing > 1 and not os.environ.get("OMP_NUM_THREADS"):
-            set_num_threads(max(1, threads // sharing))
+    def _share_cores(self) -> int | None:
+        """Use this rank's part of the threads (collective); return the number before, if others."""
+        threads, sharing = get_num_threads(), self.ranks.neighbours()
+        part = max(1, threads // sharing)
+        if part == threads or os.environ.get("OMP_NUM_THREADS"):
+            return None
+        set_num_threads(part)
         return threads
 
     def loop(
@@ -227,6 +229,8 @@ class DataParallel:
             raise ValueError(f"accumulate: expected 1 with local_steps, got {request.accumulate}")
         if not self.sharded:
             return
+        if self._counts is None:
+            raise ValueError("comm: expected a communicator, got a sharded DataParallel; use train")
         if self._asked.get("validation_split") is not None:
             raise ValueError("validation_split: expected validation_data with sharded=True")
         if isinstance(self._asked.get("class_weight"), str):

@@ -131,7 +131,7 @@ def without_copies(tensors: dict[str, Array]) -> tuple[dict[str, Array], dict[st
                 "which share a part of their memory"
             )
         shared[name] = last
-    return kept, shared
+    return kept, dict(sorted(shared.items()))  # not in the order of addresses: equal files
 
 
 def describe_learners(model: Any) -> list[int] | None:

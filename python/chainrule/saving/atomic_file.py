@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from collections.abc import Iterable
 from typing import IO
 
 try:
@@ -21,7 +20,7 @@ except ImportError:  # not POSIX: there an open file cannot be removed, which do
 SUFFIX = ".chainrule-tmp"
 
 
-def replace_file(path: str, parts: Iterable[bytes | memoryview]) -> None:
+def replace_file(path: str, *parts: bytes | memoryview) -> None:
     """Make these bytes, one part behind the other, the whole content of `path`.
 
     Or leave what is there. A symbolic link is followed and an existing file's mode kept.

@@ -124,7 +124,7 @@ def write(path: str, document: Document, tensors: dict[str, Array]) -> None:
             f"save: expected a description of at most {LARGEST_HEADER} bytes, got {len(header)}"
         )
     body = (bytes_of(little[name]) for name in order)
-    replace_file(path, [len(header).to_bytes(8, "little"), header, *body])
+    replace_file(path, len(header).to_bytes(8, "little"), header, *body)
 
 
 def tensor_of(array: Array) -> Tensor:

@@ -248,7 +248,7 @@ class Explanation:
         from ..saving.atomic_file import replace_file
         from .page import html_page
 
-        replace_file(os.fsdecode(path), [html_page(self, self._step).encode()])
+        replace_file(os.fsdecode(path), html_page(self, self._step).encode())
 
     def show(self) -> str:
         """Open the page of `save_html` in a browser; return its path, in the temporary folder."""

@@ -18,7 +18,7 @@ from ..arrays import Array, as_count, as_floats, as_real
 from ..base_activation import Activation
 from ..catalogue import Part, own_class
 from ..dropout import Layer_Dropout
-from ..frames import check_names
+from ..frames import check_names, opened
 from ..layers import Layer_Dense, Layer_Input
 from ..parameters import slots_of
 from ..scale import Layer_Scale
@@ -114,6 +114,7 @@ def blocks_of(net: Any, X: Array) -> Iterator[tuple[slice, Array]]:
 
 def predict(model: Any, X: Any, batch_size: Any, out: Any) -> Any:
     """Return the last layer's output for X; see `Model.predict`."""
+    X = opened(X, "X")
     check_names(X, model.feature_names, "X")
     inputs = as_real(as_rows(model.layers, X, "X"), "X")
     size = None if batch_size is None else as_count(batch_size, "batch_size", 1)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, as_count, as_floats, as_generator, as_number, as_real, check_finite
-from ..frames import check_names, column_names
+from ..frames import check_names, column_names, opened
 from ..record import Record
 from ..shapes import check_widths, output_width
 from .ends import check_ends
@@ -44,6 +44,7 @@ def checked_inputs(model: Any, X: Any, name: str) -> Array:
         No real numbers, another rank, another number of columns, no sample, or a frame of other
         columns than the model was trained on.
     """
+    X = opened(X, name)
     check_names(X, model.feature_names, name)
     array = as_real(X, name)
     if array.dtype.kind == "f" and array.dtype.itemsize not in (4, 8):

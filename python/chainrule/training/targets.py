@@ -14,6 +14,7 @@ from ..catalogue import own_class
 from ..compiled_loss import CompiledLoss
 from ..crossentropies import Loss_CategoricalCrossentropy
 from ..domains import check_labels
+from ..frames import opened
 from ..layers import Layer_Dense
 from ..shapes import output_width
 
@@ -38,6 +39,7 @@ def checked_targets(model: Any, y: Any, n: int, name: str) -> Array:
     """
     width = output_width(model.layers)
     n_outputs = None if width is None else width[1]
+    y = opened(y, name)
     array = as_real(y, name)
     if array.ndim == 0 or len(array) != n:
         raise ValueError(f"{name}: expected {n} samples, as X has, got {array.shape}")

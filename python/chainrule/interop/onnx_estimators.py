@@ -1,0 +1,195 @@
+"""Estimators as ONNX graphs: preprocessing, nets, labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..arrays import Array
+from ..sklearn import MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor
+from ..sklearn.tabular.smooth_scaler import LIMIT
+from .onnx_export import add_net
+from .onnx_graph import CALLER, Nodes, finished, value
+from .steps import net_of
+
+FARTHEST = 1e150  # its square is finite; scaled, it is LIMIT to the last bit
+
+
+def of_estimator(onnx: Any, estimator: Any) -> bytes:
+    """Return the file of a fitted estimator."""
+    from sklearn.utils.validation import check_is_fitted
+
+    check_is_fitted(estimator)
+    if isinstance(estimator, MLPClassifier | MLPRegressor):
+        return of_perceptron(onnx, estimator)
+    if isinstance(estimator, TabularClassifier | TabularRegressor):
+        return of_tabular(onnx, estimator)
+    raise TypeError(f"{CALLER}: expected an estimator, got {type(estimator).__name__}")
+
+
+# --- perceptrons ----------------------------------------------------------------------------------
+
+
+def of_perceptron(onnx: Any, estimator: Any) -> bytes:
+    """Return the file of `MLPClassifier` or `MLPRegressor`."""
+    net = net_of(estimator.model_, CALLER)
+    nodes = Nodes(onnx, net.dtype)
+    inputs = value(onnx, "inputs", net.dtype, ["n", net.n_inputs])
+    output = add_net(nodes, net, "inputs")
+    if isinstance(estimator, MLPRegressor):
+        shape = ["n"] if net.n_outputs == 1 else ["n", net.n_outputs]
+        flattened(nodes, output, net.n_outputs == 1, "output")
+        return finished(nodes, inputs, [value(onnx, "output", net.dtype, shape)])
+    if len(estimator.classes_) < 2:
+        raise ValueError(f"{CALLER}: expected at least 2 classes, got 1")
+    outputs = [add_label(nodes, estimator, output)]
+    if estimator.out_activation_ != "identity":
+        if estimator._labels.kind == "binary" and net.n_outputs == 1:
+            nodes.op("Concat", nodes.op("Sub", 1.0, output), output, name="probabilities", axis=1)
+        else:
+            nodes.op("Identity", output, name="probabilities")
+        outputs.append(value(onnx, "probabilities", net.dtype, ["n", len(estimator.classes_)]))
+    return finished(nodes, inputs, outputs)
+
+
+def flattened(nodes: Nodes, x: str, flat: bool, name: str) -> None:
+    """Add a column as (n,), or values as they are."""
+    if flat:
+        nodes.op("Squeeze", x, np.array([1]), name=name)
+    else:
+        nodes.op("Identity", x, name=name)
+
+
+def add_label(nodes: Nodes, estimator: Any, output: str) -> Any:
+    """Add ``label`` as `MLPClassifier.predict` has it; return its description."""
+    labels, width = estimator._labels, estimator.n_outputs_
+    if labels.kind == "multiclass" or width != estimator._width():
+        return add_largest(nodes, estimator.classes_, output)
+    above = nodes.op("Greater", output, 0.0 if estimator.out_activation_ == "identity" else 0.5)
+    places = nodes.op("Cast", above, to=nodes.onnx.TensorProto.INT64)
+    if labels.kind == "multilabel":
+        nodes.op("Identity", places, name="label")
+        return value(nodes.onnx, "label", np.int64, ["n", width])
+    return add_classes(nodes, estimator.classes_, nodes.op("Squeeze", places, np.array([1])))
+
+
+def add_largest(nodes: Nodes, classes: Array, output: str) -> Any:
+    """Add the class of each row's largest output."""
+    return add_classes(nodes, classes, nodes.op("ArgMax", output, axis=1, keepdims=0))
+
+
+def add_classes(nodes: Nodes, classes: Array, places: str) -> Any:
+    """Add ``label``: the classes at places (n,)."""
+    known = as_tensor(classes)
+    nodes.op("Gather", known, places, name="label", axis=0)
+    onnx = nodes.onnx
+    if known.dtype.kind == "O":
+        return onnx.helper.make_tensor_value_info("label", onnx.TensorProto.STRING, ["n"])
+    return value(onnx, "label", known.dtype, ["n"])
+
+
+def as_tensor(classes: Array) -> Array:
+    """Return classes in a dtype that ONNX has: int64, floats, bools, texts.
+
+    Raises
+    ------
+    TypeError
+        Others.
+    """
+    if classes.dtype.kind in "iu":
+        return classes.astype(np.int64)
+    if classes.dtype.kind in "fb":
+        return classes
+    if all(isinstance(each, str) for each in classes.tolist()):
+        return classes.astype(object)
+    raise TypeError(f"{CALLER}: expected classes that are numbers or texts, got {classes!r}")
+
+
+# --- tables ---------------------------------------------------------------------------------------
+
+
+def of_tabular(onnx: Any, estimator: Any) -> bytes:
+    """Return the file of `TabularClassifier` or `TabularRegressor`.
+
+    Raises
+    ------
+    ValueError
+        Columns of words.
+    """
+    reader = estimator._reader
+    if reader.words.any():
+        place = int(np.flatnonzero(reader.words)[0])
+        raise ValueError(
+            f"{CALLER}: expected columns of numbers, got words in column {reader.names[place]!r}; "
+            "encode them first, and fit on numbers with categorical_features=None"
+        )
+    nodes = Nodes(onnx, np.float64)
+    count = len(reader.words)
+    inputs = value(onnx, "inputs", np.float64, ["n", count])
+    classifies = isinstance(estimator, TabularClassifier)
+    each = []
+    for number, member in enumerate(estimator.members_):
+        output = add_member(nodes, member, number)
+        if classifies:
+            output = nodes.op("Div", output, float(estimator.temperature_))
+            output = nodes.op("Softmax", output, axis=1)
+        elif estimator.quantiles is not None:
+            output = add_sorted(nodes, output, len(estimator.quantiles))
+        each.append(output)
+    total = each[0]
+    for more in each[1:]:
+        total = nodes.op("Add", total, more)
+    mean = nodes.op("Div", total, float(len(each)))
+    if classifies:
+        label = add_largest(nodes, estimator.classes_, mean)
+        nodes.op("Identity", mean, name="probabilities")
+        shape = ["n", len(estimator.classes_)]
+        return finished(nodes, inputs, [label, value(onnx, "probabilities", np.float64, shape)])
+    flat = estimator.quantiles is None and estimator._flat
+    flattened(nodes, mean, flat, "output")
+    width = estimator._n_columns if estimator.quantiles is None else len(estimator.quantiles)
+    return finished(
+        nodes, inputs, [value(onnx, "output", np.float64, ["n"] if flat else ["n", width])]
+    )
+
+
+def add_member(nodes: Nodes, member: Any, number: int) -> str:
+    """Add one member: its encoding, its net, its target's units."""
+    encoded = add_encoding(nodes, member.encoding)
+    net = net_of(member.model, CALLER)
+    single = Nodes(nodes.onnx, net.dtype, f"member_{number}.")
+    output = add_net(single, net, encoded, f"member_{number}.")
+    nodes.nodes += single.nodes
+    nodes.arrays += single.arrays
+    output = nodes.op("Cast", output, to=nodes.onnx.TensorProto.DOUBLE)
+    if member.units is None:
+        return output
+    units = member.units
+    restored = nodes.op("Add", nodes.op("Mul", output, units.std), units.mean)
+    return nodes.op("Min", nodes.op("Max", restored, units.least), units.largest)
+
+
+def add_encoding(nodes: Nodes, encoding: Any) -> str:
+    """Add medians for missing cells, their marks, and the smooth scaling; in float32 then."""
+    missing = nodes.op("IsNaN", "inputs")
+    x = nodes.op("Where", missing, encoding.medians, "inputs")
+    if len(encoding.marked):
+        marks = nodes.op("Gather", missing, encoding.marked.astype(np.int64), axis=1)
+        marks = nodes.op("Cast", marks, to=nodes.onnx.TensorProto.DOUBLE)
+        x = nodes.op("Concat", x, marks, axis=1)
+    z = nodes.op("Mul", nodes.op("Sub", x, encoding._centers), encoding._scales)
+    z = nodes.op("Min", nodes.op("Max", z, -FARTHEST), FARTHEST)
+    ratio = nodes.op("Div", z, LIMIT)
+    root = nodes.op("Sqrt", nodes.op("Add", nodes.op("Mul", ratio, ratio), 1.0))
+    scaled = nodes.op("Div", z, root)
+    return nodes.op("Cast", scaled, to=nodes.onnx.TensorProto.FLOAT)
+
+
+def add_sorted(nodes: Nodes, x: str, count: int) -> str:
+    """Add a row's values in ascending order."""
+    output, places = nodes.new_name("sorted"), nodes.new_name("places")
+    k = nodes.constant(np.array([count]))
+    node = nodes.onnx.helper.make_node("TopK", [x, k], [output, places], axis=1, largest=0)
+    nodes.nodes.append(node)
+    return output
