@@ -30,7 +30,12 @@ def cmake(preset: str, source: Path = ROOT) -> Path:
 
 
 def run(command: list[str], folder: Path) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    """Run a command; CMake and ninja beside this Python come first."""
+    paths = [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
+    variables = {**os.environ, "PATH": os.pathsep.join(paths)}
+    done = subprocess.run(
+        command, cwd=folder, env=variables, capture_output=True, text=True, check=False
+    )
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)}: {(done.stdout + done.stderr)[-3000:]}")
 
