@@ -17,8 +17,8 @@ LARGEST_WHEEL = 1_650_000  # bytes; a tenth of it is OpenMP's library
 IN_WHEEL = (
     "chainrule/__init__.py",
     "chainrule/_core.pyi",
-    "chainrule/data/README.md",
-    "chainrule/data/digits.npz",
+    "chainrule/digits/README.md",
+    "chainrule/digits/digits.npz",
     "chainrule/py.typed",
     "chainrule/seeing/page.css",
     "chainrule/seeing/page.js",
@@ -38,7 +38,7 @@ IN_SDIST = (
     "examples/README.md",
     "pyproject.toml",
     "python/chainrule/_core.pyi",
-    "python/chainrule/data/digits.npz",
+    "python/chainrule/digits/digits.npz",
     "tests/conftest.py",
 )
 
@@ -52,7 +52,7 @@ def faults_of_wheel(path: Path) -> list[str]:
     faults = [f"{name} is missing" for name in IN_WHEEL if name not in names]
     if sum(name.startswith("chainrule/_core.") and name.endswith(".so") for name in names) != 1:
         faults.append("expected one compiled chainrule/_core")
-    for licence in ("licenses/LICENSE", "licenses/python/chainrule/data/README.md"):
+    for licence in ("licenses/LICENSE", "licenses/python/chainrule/digits/README.md"):
         if not any(name.endswith(licence) for name in names):
             faults.append(f"{licence} is missing")
     folders = {name.split("/")[0] for name in names}

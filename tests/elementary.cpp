@@ -37,6 +37,8 @@ EXPORT(logarithm_of_cosh)
 EXPORT(complementary_error_function)
 EXPORT(normal_density)
 EXPORT(normal_distribution)
+EXPORT(cosine_of_turns)
+EXPORT(sine_of_turns)
 EXPORT_AS(tanh_of_softplus, hyperbolic_tangent_of_softplus(x).value)
 EXPORT_AS(slope_of_tanh_of_softplus, hyperbolic_tangent_of_softplus(x).slope)
 

@@ -62,6 +62,23 @@ def slope_of_tanh_of_softplus(x: Array) -> Array:
     return 1 / np.cosh(np.logaddexp(0, x)) ** 2 / (1 + np.exp(-x))
 
 
+def rest_of_turns(x: Array) -> Array:
+    """x without its whole turns, exact."""
+    return x - np.rint(x)
+
+
+def cosine_of_turns(x: Array) -> Array:
+    """cos(2 pi x) by the sine, whose argument is exact near the zeros."""
+    return np.sin(2 * np.pi * (0.25 - np.abs(rest_of_turns(x))))
+
+
+def sine_of_turns(x: Array) -> Array:
+    """sin(2 pi x), likewise."""
+    rest = rest_of_turns(x)
+    size = np.abs(rest)
+    return np.copysign(np.sin(2 * np.pi * np.where(size <= 0.25, size, 0.5 - size)), rest)
+
+
 def mp_softplus(x: Any) -> Any:
     return mpmath.log1p(mpmath.exp(x))
 
@@ -82,6 +99,8 @@ FUNCTIONS = {
     "logarithm_of_cosh": Function(lambda x: mpmath.log1p(2 * mpmath.sinh(x / 2) ** 2), log_cosh),
     "complementary_error_function": Function(mpmath.erfc, erfc),
     "normal_density": Function(mpmath.npdf, lambda x: np.exp(-x * x / 2) / np.sqrt(2 * np.pi)),
+    "cosine_of_turns": Function(lambda x: mpmath.cospi(2 * x), cosine_of_turns),
+    "sine_of_turns": Function(lambda x: mpmath.sinpi(2 * x), sine_of_turns),
     "normal_distribution": Function(
         lambda x: mpmath.erfc(-x / mpmath.sqrt(2)) / 2, lambda x: erfc(-x / np.sqrt(2)) / 2
     ),
@@ -136,7 +155,21 @@ def float32_arguments(name: str) -> Array:
 def float64_arguments(name: str) -> Array:
     """Near 0, in the tails, of all sizes; round the places where a formula gives way to another."""
     rng = np.random.default_rng(11)
-    places = [0.41421356, 1.3, 27.3, 38.6, *np.arange(1, 30) * np.log(2) / 2, 708, 709.78, 744.5]
+    places = [
+        0.125,
+        0.25,
+        0.5,
+        0.75,
+        1023.75,
+        0.41421356,
+        1.3,
+        27.3,
+        38.6,
+        *np.arange(1, 30) * np.log(2) / 2,
+        708,
+        709.78,
+        744.5,
+    ]
     sizes = np.concatenate(
         [
             rng.uniform(0, 1, COUNT),

@@ -36,6 +36,9 @@ DENSE_SHAPES = [
     (150, 70, 150),
 ]
 LARGE = [(303, 257, 129), (37, 784, 1030), (5, 1500, 700), (513, 70, 65)]  # work for threads
+# samples, periodic columns, columns that pass, frequencies, mixtures
+PERIODIC_SHAPES = [(1, 1, 0, 1, 1), (37, 17, 3, 16, 3), (901, 3, 1, 5, 2)]
+LARGE_PERIODIC = (3001, 40, 5, 16, 3)
 COUNTS = [1, 15, 67, 10007]
 LARGE_COUNT = 120_011
 MATRICES = [(1, 1), (5, 3), (33, 10), (67, 65), (2003, 130)]
@@ -74,6 +77,40 @@ def elementwise(call: Call, dtype: Any, count: int) -> Iterator[tuple[str, list[
     call(core.regularize, gradient, inputs, 0.01, 0.02)
     yield "regularize", [gradient]
     yield "sum", [np.array([call(core.sum, inputs)])]
+
+
+def periodic(call: Call, dtype: Any, shape: tuple[int, ...]) -> list[Array]:
+    n, p, q, k, m = shape
+    inputs, dvalues = data((n, p + q), dtype, 14), data((n, p * (m + 1) + q), dtype, 15)
+    parameters = [
+        data(each, dtype, 16 + stream)
+        for stream, each in enumerate(((p, k), (p, k), (p, k, m), (p, m)))
+    ]
+    return [
+        call(core.periodic_forward, inputs, *parameters, q),
+        *call(core.periodic_backward, inputs, dvalues, *parameters, q),
+    ]
+
+
+def embedding(call: Call, dtype: Any, count: int) -> list[Array]:
+    """Two numbers and codes of three tables."""
+    sizes, width = (1, 7, 40), 8
+    codes = np.arange(3 * count).reshape(count, 3) * 2654435761 % 1000003 % sizes
+    inputs = np.concatenate([data((count, 2), dtype, 20), codes.astype(dtype)], axis=1)
+    weights, dvalues = data((48, width), dtype, 21), data((count, 2 + 24), dtype, 22)
+    return [
+        call(core.embedding_forward, inputs, weights, sizes, 2),
+        *call(core.embedding_backward, inputs, dvalues, weights, sizes, 2),
+    ]
+
+
+def parametric(call: Call, dtype: Any, shape: tuple[int, int]) -> list[Array]:
+    inputs, activated, dvalues, through = (data(shape, dtype, 23 + k) for k in range(4))
+    weights = data((1, shape[1]), dtype, 27)
+    return [
+        call(core.parametric_forward, inputs, activated, weights),
+        *call(core.parametric_backward, dvalues, through, inputs, activated, weights),
+    ]
 
 
 def updates(call: Call, dtype: Any, count: int) -> Iterator[tuple[str, list[Array]]]:
@@ -134,6 +171,12 @@ def results(call: Call, large: bool) -> Iterator[tuple[str, list[Array]]]:
         for count in [*COUNTS, *([LARGE_COUNT] if large else [])]:
             for name, arrays in (*elementwise(call, dtype, count), *updates(call, dtype, count)):
                 yield f"{name} {count} {kind}", arrays
+        for shape in [*PERIODIC_SHAPES, *([LARGE_PERIODIC] if large else [])]:
+            yield f"periodic {shape} {kind}", periodic(call, dtype, shape)
+        for count in [*COUNTS, *([LARGE_COUNT] if large else [])]:
+            yield f"embedding {count} {kind}", embedding(call, dtype, count)
+        for matrix in [*MATRICES, *([(15011, 40)] if large else [])]:
+            yield f"parametric {matrix} {kind}", parametric(call, dtype, matrix)
         for matrix in [*MATRICES, *([(15011, 10)] if large else [])]:
             for name, arrays in rows(call, dtype, matrix):
                 yield f"{name} {matrix} {kind}", arrays

@@ -5,8 +5,8 @@ states its formula, and computes in the dtype of its arguments (float32, float64
 float64, ``np.longdouble``). ``n`` samples, ``d`` inputs, ``m`` neurons; rows are samples.
 ``train`` at the end puts the pieces together as ``Model.train`` does.
 
-Contents: dense layer, scale, regularisation, activations, dropout, losses, schedules, optimizers,
-accuracy, network, training.
+Contents: dense layer, scale, periodic features, embedding, parametric activation, regularisation,
+activations, dropout, losses, schedules, optimizers, accuracy, network, training.
 """
 
 from __future__ import annotations
@@ -51,6 +51,116 @@ def scale_forward(inputs: Array, weights: Array) -> Array:
 def scale_backward(inputs: Array, dvalues: Array, weights: Array) -> tuple[Array, Array]:
     """dweights = sum over samples of inputs * dvalues (1, d); dinputs = dvalues * weights."""
     return (inputs * dvalues).sum(axis=0, keepdims=True), dvalues * weights
+
+
+# Periodic features: p columns with k cosines each, mixed to m columns; q columns pass
+
+
+def two_pi(dtype: Any) -> Any:
+    """2 pi in a dtype."""
+    return 8 * np.arctan(np.ones((), dtype))
+
+
+def waves(inputs: Array, frequencies: Array, phases: Array) -> tuple[Array, Array]:
+    """cos and sin of 2 pi frequencies x + phases, (n, p, k)."""
+    x = inputs[:, : len(frequencies), None]
+    angle = two_pi(inputs.dtype) * frequencies * x + phases
+    return np.cos(angle), np.sin(angle)
+
+
+def periodic_forward(
+    inputs: Array, frequencies: Array, phases: Array, weights: Array, biases: Array, n_passed: int
+) -> Array:
+    """Of each of the first p columns x: cos(2 pi frequencies x + phases) . weights + biases, x.
+
+    inputs (n, p + q), frequencies and phases (p, k), weights (p, k, m), biases (p, m), output
+    (n, p (m + 1) + q); the q = n_passed columns behind stay as they are.
+    """
+    p = len(frequencies)
+    cosine, _ = waves(inputs, frequencies, phases)
+    mixed = (cosine[..., None] * weights).sum(axis=2) + biases
+    features = np.concatenate([mixed, inputs[:, :p, None]], axis=2)
+    features = features.reshape(len(inputs), p * (weights.shape[2] + 1))
+    return np.concatenate([features, inputs[:, p:]], axis=1)
+
+
+def periodic_backward(
+    inputs: Array,
+    dvalues: Array,
+    frequencies: Array,
+    phases: Array,
+    weights: Array,
+    biases: Array,
+    n_passed: int,
+) -> tuple[Array, ...]:
+    """dfrequencies, dphases, dweights, dbiases, dinputs; s is the gradient of the angle.
+
+    s            = -sin(...) * (dvalues . weights^T)            (n, p, k)
+    dfrequencies = 2 pi sum over samples of x s,  dphases = sum of s
+    dweights     = sum of cos(...) dvalues,       dbiases = sum of dvalues
+    dinputs      = dvalues of x + 2 pi sum over k of frequencies s
+    """
+    p, _, m = weights.shape
+    n, tau = len(inputs), two_pi(inputs.dtype)
+    cosine, sine = waves(inputs, frequencies, phases)
+    first = dvalues[:, : p * (m + 1)].reshape(n, p, m + 1)
+    dmixed = first[..., None, :m]
+    s = -sine * (dmixed * weights).sum(axis=-1)
+    dx = first[..., m] + tau * (s * frequencies).sum(axis=-1)
+    return (
+        tau * (s * inputs[:, :p, None]).sum(axis=0),
+        s.sum(axis=0),
+        (cosine[..., None] * dmixed).sum(axis=0),
+        first[..., :m].sum(axis=0),
+        np.concatenate([dx, dvalues[:, p * (m + 1) :]], axis=1),
+    )
+
+
+# Embedding: the last columns hold codes, each of which a row of its column's table replaces
+
+
+def embedding_rows(inputs: Array, sizes: Sequence[int]) -> Array:
+    """The row of the stacked tables that each code means, (n, len(sizes))."""
+    codes = inputs[:, inputs.shape[1] - len(sizes) :].astype(np.int64)
+    return codes + np.cumsum([0, *sizes[:-1]])
+
+
+def embedding_forward(inputs: Array, weights: Array, sizes: Sequence[int], n_passed: int) -> Array:
+    """The columns in front, then the rows: (n, q + c) -> (n, q + c width), c = len(sizes)."""
+    rows = weights[embedding_rows(inputs, sizes)]
+    rows = rows.reshape(len(inputs), len(sizes) * weights.shape[1])
+    return np.concatenate([inputs[:, :n_passed], rows], axis=1)
+
+
+def embedding_backward(
+    inputs: Array, dvalues: Array, weights: Array, sizes: Sequence[int], n_passed: int
+) -> tuple[Array, Array]:
+    """dweights: the sum of the dvalues that a row has got; dinputs: 0 in the columns of codes."""
+    q = n_passed
+    dweights, dinputs = np.zeros_like(weights), np.zeros_like(inputs)
+    parts = dvalues[:, q:].reshape(len(inputs), len(sizes), weights.shape[1])
+    np.add.at(dweights, embedding_rows(inputs, sizes), parts)
+    dinputs[:, :q] = dvalues[:, :q]
+    return dweights, dinputs
+
+
+# Parametric activation
+
+
+def parametric_forward(inputs: Array, activated: Array, weights: Array) -> Array:
+    """output = (1 - a) inputs + a activated, a = weights (1, d); activated = f(inputs)."""
+    return (1 - weights) * inputs + weights * activated
+
+
+def parametric_backward(
+    dvalues: Array, through: Array, inputs: Array, activated: Array, weights: Array
+) -> tuple[Array, Array]:
+    """dweights = sum of dvalues (activated - inputs); dinputs = (1 - a) dvalues + a through.
+
+    ``through`` is dvalues f'(inputs).
+    """
+    dweights = (dvalues * (activated - inputs)).sum(axis=0, keepdims=True)
+    return dweights, (1 - weights) * dvalues + weights * through
 
 
 # Regularisation

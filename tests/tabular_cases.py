@@ -74,4 +74,9 @@ def regressor(**parameters: Any) -> TabularRegressor:
     return TabularRegressor(**{**SMALL, **parameters})
 
 
-SMALL: dict[str, Any] = {"hidden_layer_sizes": (16, 8), "epochs": 30, "random_state": 3}
+SMALL: dict[str, Any] = {
+    "preset": "small",
+    "hidden_layer_sizes": (16, 8),
+    "epochs": 30,
+    "random_state": 3,
+}

@@ -23,6 +23,12 @@ CONSTRUCTORS = {
     "Layer_Dropout": "(rate, *, rng=None, schedule=None)",
     "Layer_Input": "()",
     "Layer_Scale": f"(n, *, dtype=None, {FACTORS})",
+    "Layer_PeriodicFeatures": (
+        "(n_inputs, n_periodic=None, *, n_frequencies=16, n_outputs=4, frequency_scale=0.1, "
+        f"dtype=None, rng=None, {FACTORS})"
+    ),
+    "Layer_Embedding": f"(n_inputs, sizes, width=8, *, dtype=None, rng=None, {FACTORS})",
+    "Layer_ParametricActivation": f"(n, activation, *, dtype=None, {FACTORS})",
     "Activation_ReLU": "()",
     "Activation_Sigmoid": "()",
     "Activation_Tanh": "()",
@@ -117,6 +123,13 @@ METHODS: dict[str, dict[str, str]] = {
     "Layer_Dropout": {**LAYER, "forward": "(inputs, training=True)"},
     "Layer_Input": LAYER,
     "Layer_Scale": {**LAYER, "get_parameters": "()"},
+    "Layer_PeriodicFeatures": {
+        **LAYER,
+        "get_parameters": "()",
+        "set_parameters": "(frequencies, phases, weights, biases)",
+    },
+    "Layer_Embedding": {**LAYER, "get_parameters": "()", "set_parameters": "(weights)"},
+    "Layer_ParametricActivation": {**LAYER, "get_parameters": "()", "set_parameters": "(weights)"},
     **{kind.__name__: ACTIVATION for kind in classes("activation")},
     "Activation_ReLU": {**ACTIVATION, "backward": "(dvalues=None)"},
     **{name: LOSS for name in CONSTRUCTORS if name.startswith("Loss")},
@@ -140,7 +153,7 @@ METHODS: dict[str, dict[str, str]] = {
         "load_parameters": "(path)",
         "save": "(path)",
         "train": (
-            "(X, y, *, epochs=1, batch_size=None, print_every=None, validation_data=None, "
+            "(X, y=None, *, epochs=1, batch_size=None, print_every=None, validation_data=None, "
             "shuffle=False, rng=None, progress=None, callbacks=(), sample_weight=None, "
             "check_finite=True, on_nonfinite='raise', clip_norm=None, validation_split=None, "
             "class_weight=None, best_epoch=None, drop_last=False, accumulate=1, engine=None, "
@@ -199,6 +212,7 @@ def test_public_names_are_exactly_these() -> None:
         "check_gradient",
         "compare",
         "cpu_target",
+        "fit_many",
         "get_num_threads",
         "gradcheck",
         "mlp",
@@ -206,7 +220,7 @@ def test_public_names_are_exactly_these() -> None:
         "set_num_threads",
         "show_config",
     }
-    others = {"__version__", "datasets", "interop", "plot", "schedules", "ModelFileError"}
+    others = {"__version__", "data", "datasets", "interop", "plot", "schedules", "ModelFileError"}
     assert set(chainrule.__all__) == set(CONSTRUCTORS) | functions | others
     assert all(hasattr(chainrule, name) for name in chainrule.__all__)
     assert chainrule.__version__

@@ -123,8 +123,19 @@ def test_a_pages_code_runs(path: Path, monkeypatch: Any, tmp_path: Path) -> None
                 names.update(test.globs)
     finally:
         chainrule.set_num_threads(threads)
-        if "matplotlib" in sys.modules:
-            sys.modules["matplotlib"].pyplot.close("all")
+        if "matplotlib.pyplot" in sys.modules:
+            sys.modules["matplotlib.pyplot"].close("all")
+
+
+def test_the_code_on_many_nets_and_much_data_runs(monkeypatch: Any, tmp_path: Path) -> None:
+    """The rest of the page, on many machines, needs MPI and Dask."""
+    monkeypatch.chdir(tmp_path)
+    text = (DOCS / "scale.md").read_text(encoding="utf-8").partition("## Many machines")[0]
+    names: dict[str, Any] = {}
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) == 4
+    for block in blocks:
+        exec(block, names)
 
 
 def test_the_tests_that_the_numerics_page_names_are_there() -> None:

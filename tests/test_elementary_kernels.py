@@ -37,7 +37,8 @@ pytestmark = [
     pytest.mark.skipif(not (ROOT / "cpp").is_dir(), reason="no C++ sources beside the tests"),
 ]
 
-EVEN = ("logarithm_of_cosh", "normal_density")
+EVEN = ("logarithm_of_cosh", "normal_density", "cosine_of_turns")
+BESIDE_1 = 1 + ALLOWED["cosine_of_turns"] * float(np.finfo(np.float32).eps)
 RANGES = {
     "exponential": (0, 1),
     "exponential_any": (0, np.inf),
@@ -50,6 +51,8 @@ RANGES = {
     "complementary_error_function": (0, 2),
     "normal_density": (0, 1 / np.sqrt(2 * np.pi)),
     "normal_distribution": (0, 1),
+    "cosine_of_turns": (-BESIDE_1, BESIDE_1),
+    "sine_of_turns": (-BESIDE_1, BESIDE_1),
 }
 
 
@@ -126,6 +129,8 @@ AT_ZERO = {
     "logarithm_of_cosh": 0,
     "complementary_error_function": 1,
     "normal_distribution": 0.5,
+    "cosine_of_turns": 1,
+    "sine_of_turns": 0,
 }
 
 
@@ -165,6 +170,32 @@ def test_exponential_minus_1_is_x_near_zero(dtype: Any, kernel: Kernel) -> None:
     inputs = -np.append(sizes, 0).astype(dtype)
     np.testing.assert_array_equal(kernel(inputs), inputs)
     assert np.signbit(kernel(inputs)).all()
+
+
+@pytest.mark.parametrize("target", TARGET_FLAGS)
+def test_whole_turns_come_off_exactly(dtype: Any, target: str, folder: Path) -> None:
+    """Quarters of a turn beside whole numbers of every size; beyond 2 / eps all are even."""
+    cosine, sine = (compiled(n, target, folder) for n in ("cosine_of_turns", "sine_of_turns"))
+    eps, largest = np.finfo(dtype).eps, np.finfo(dtype).max
+    for whole in (1, 1023, 2.0**-3 / eps, 2.0**-2 / eps - 1):
+        turns = np.array([whole - 0.25, whole, whole + 0.25, whole + 0.5], dtype)
+        for sign in (-1, 1):
+            np.testing.assert_array_equal(cosine(sign * turns), [0, 1, 0, -1])
+            np.testing.assert_array_equal(sine(sign * turns), np.array([-1, 0, 1, 0]) * sign)
+    halves = np.arange(8) / 2 + 0.5 / eps + 3  # one half is one bit here
+    np.testing.assert_array_equal(cosine(halves.astype(dtype)), np.where(halves % 1 == 0, 1, -1))
+    huge = np.array([1 / eps, 1 / eps + 1, 2 / eps, 3 / eps, largest], dtype)
+    for sign in (-1, 1):
+        np.testing.assert_array_equal(cosine(sign * huge), 1)
+        np.testing.assert_array_equal(sine(sign * huge), 0)
+    assert np.isnan(cosine(np.array([np.inf, -np.inf], dtype))).all()
+
+
+@pytest.mark.parametrize("target", TARGET_FLAGS)
+def test_sine_of_turns_is_odd(dtype: Any, target: str, folder: Path) -> None:
+    sine, inputs = compiled("sine_of_turns", target, folder), every_kind("sine_of_turns", dtype)
+    np.testing.assert_array_equal(sine(-inputs), -sine(inputs))
+    assert np.signbit(sine(np.array([-0.0], dtype))).all()
 
 
 # Properties

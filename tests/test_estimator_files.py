@@ -26,7 +26,7 @@ from chainrule.sklearn import (
     load_estimator,
 )
 from chainrule.sklearn.saving import records
-from chainrule.sklearn.saving.fields import Record
+from chainrule.sklearn.saving.objects import Record
 from forgery import joined, places, split
 
 RNG = np.random.default_rng(0)
@@ -99,6 +99,13 @@ CASES: dict[str, tuple[Any, Any, Any]] = {
     ),
     "a regressor": (TabularRegressor(**TABLE), cases.objects, cases.values),
     "refitted": (TabularRegressor(ensemble=2, combine="refit", **TABLE), cases.frame, cases.values),
+    "the small preset": (TabularClassifier(preset="small", **TABLE), cases.frame, cases.labels),
+    "learned tables": (
+        TabularClassifier(preset="default", max_onehot=2, **TABLE), cases.frame, cases.labels,
+    ),
+    "members that share": (
+        TabularRegressor(preset="tabm-mini", ensemble=2, **TABLE), cases.frame, cases.values,
+    ),
     "quantiles": (
         TabularRegressor(quantiles=[0.1, 0.5, 0.9], ensemble=2, **TABLE),
         cases.frame,
@@ -206,13 +213,13 @@ def test_estimators_around_models_are_saved(tmp_path: Path) -> None:
 
 def test_nets_that_share_memory_share_it_in_the_file_and_again(tmp_path: Path) -> None:
     net = fitted(TabularClassifier(ensemble=2, **TABLE), X, Y3)
-    one, two = (member.model.layers[0] for member in net.members_)
+    one, two = (member.models[0].layers[0] for member in net.members_)
     apart = len(saved_bytes(net, tmp_path))
     two.weights, two.biases = one.weights, one.biases
     together = len(saved_bytes(net, tmp_path))
     assert apart - together > 0.9 * one.weights.nbytes
     twin = load_estimator(tmp_path / "file")
-    first, second = (member.model.layers[0] for member in twin.members_)
+    first, second = (member.models[0].layers[0] for member in twin.members_)
     assert first.weights is second.weights
     assert saved_bytes(twin, tmp_path) == saved_bytes(net, tmp_path)
     assert twin.predict_proba(X).tobytes() == net.predict_proba(X).tobytes()
@@ -309,7 +316,7 @@ def test_files_are_replaced_as_a_whole(tmp_path: Path, monkeypatch: Any) -> None
 
 # Mutants
 
-NAMES = ("members, calibrated", "quantiles", "parts", "two classes")
+NAMES = ("members, calibrated", "quantiles", "parts", "two classes", "learned tables")
 
 
 @pytest.fixture(scope="module")
@@ -476,8 +483,18 @@ def member(document: Any) -> Any:
         (NAMES[0], lambda d: d["fitted"]["_reader"]["levels"][0].append("x"), "expected 5 entries"),
         (NAMES[0], lambda d: d["fitted"]["_reader"]["words"].pop(), "expected 5 entries"),
         (NAMES[0], lambda d: member(d)["encoding"].update(marked=[7]), "ints below 2, got 7"),
-        (NAMES[0], lambda d: member(d)["model"].update(version=99), "model: .*version: expected"),
-        (NAMES[0], lambda d: member(d)["model"]["layers"].pop(), "expected"),
+        (
+            NAMES[0],
+            lambda d: member(d)["models"][0].update(version=99),
+            "models/0: .*version: expected",
+        ),
+        (NAMES[0], lambda d: member(d)["models"][0]["layers"].pop(), "expected"),
+        (NAMES[0], lambda d: member(d)["models"].clear(), "expected none of this name"),
+        (
+            NAMES[0],
+            lambda d: member(d)["encoding"]["sizes"].__setitem__(0, 2),
+            "expected codes from",
+        ),
         (NAMES[0], lambda d: member(d).update(units={}), "units: expected what a Units has"),
         (
             NAMES[0],

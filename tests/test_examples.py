@@ -24,7 +24,8 @@ if importlib.util.find_spec("flask") is None:  # that example's own requirement
 TRACKED = ["tracking_with_mlflow"]  # without MLflow it says so, and no more
 LEFT_OUT = [*WITHOUT, *([] if importlib.util.find_spec("mlflow") else TRACKED)]
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in LEFT_OUT)
-WITHOUT_PICTURE = ("dense_layer_by_hand", "own_layer", *ESTIMATORS, *TRACKED)
+OF_SCALE = ("many_nets", "much_data")
+WITHOUT_PICTURE = ("dense_layer_by_hand", "own_layer", *OF_SCALE, *ESTIMATORS, *TRACKED)
 
 
 def example(name: str) -> Any:
@@ -327,3 +328,15 @@ def test_a_layer_of_ones_own_normalises_as_numpy_does() -> None:
     deviation = np.sqrt(X.var(axis=1, keepdims=True) + layer.epsilon)
     expected = 2.0 * (X - X.mean(axis=1, keepdims=True)) / deviation + 0.5
     np.testing.assert_allclose(layer.forward(X), expected, rtol=0, atol=1e-14)
+
+
+def test_many_nets_are_as_good_as_alone_and_their_mean_is_better_than_most() -> None:
+    found = example("many_nets").fitted(6, 20)
+    assert found["same bits"]
+    assert found["mean"] < np.median(found["errors"])
+
+
+def test_much_data_learns_from_a_map_what_a_generator_gives_too() -> None:
+    found = example("much_data").trained(60_000)
+    assert found["same bits"]
+    assert found["accuracy"][-1] > 0.8

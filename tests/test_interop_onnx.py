@@ -144,8 +144,8 @@ def test_tabular_estimators_hold_their_preprocessing(combine: str, tmp_path: Pat
     X, path = numbers_with_gaps(150), tmp_path / "net.onnx"
     values = np.nan_to_num(X[:, 0]) + np.nan_to_num(X[:, 2])
     settings: dict[str, Any] = {
-        "hidden_layer_sizes": (8, 8), "epochs": 3, "random_state": 0, "ensemble": 2,
-        "combine": combine,
+        "preset": "small", "hidden_layer_sizes": (8, 8), "epochs": 3, "random_state": 0,
+        "ensemble": 2, "combine": combine,
     }  # fmt: skip
     classifier = sklearn.TabularClassifier(calibration="temperature", **settings)
     classifier.fit(X, np.digitize(values, [0, 2]))
@@ -173,6 +173,13 @@ def test_what_a_graph_cannot_say_is_refused(tmp_path: Path) -> None:
     tabular.fit(words, [0, 1] * 20)
     with pytest.raises(ValueError, match="got words in column 'x0'"):
         to_onnx(tabular, path)
+    for preset, error, text in (
+        ("default", TypeError, "layer 1: .*got Layer_PeriodicFeatures, which the exporters"),
+        ("tabm-mini", ValueError, "expected members of one net, got 8"),
+    ):
+        tabular.set_params(preset=preset).fit(words[:, 1:].astype(float), [0, 1] * 20)
+        with pytest.raises(error, match=text):
+            to_onnx(tabular, path)
     with pytest.raises(ValueError, match="not fitted"):
         to_onnx(sklearn.MLPClassifier(), path)
     with pytest.raises(TypeError, match="to_onnx: expected a model or an estimator, got dict"):

@@ -53,8 +53,8 @@ def test_submodules_that_are_imported_late() -> None:
     [
         "py.typed",
         "_core.pyi",
-        "data/digits.npz",
-        "data/README.md",
+        "digits/digits.npz",
+        "digits/README.md",
         "seeing/page.js",
         "seeing/page.css",
     ],

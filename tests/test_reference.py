@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import reference as ref
+from part_cases import slopes
 from perturbation import with_tolerance
 from tolerance import STEP, assert_within, central_differences, difference_bound
 
@@ -592,6 +593,69 @@ def test_scale_by_hand() -> None:
     dweights, dinputs = ref.scale_backward(inputs, np.array([[1.0, 2], [3, 4]]), weights)
     np.testing.assert_array_equal(dweights, [[10, 20]])
     np.testing.assert_array_equal(dinputs, [[10, 200], [30, 400]])
+
+
+# Periodic features, embedding, parametric activation
+
+
+def test_periodic_by_hand() -> None:
+    """One column with frequencies 1/4 and 1: at x = 1 the cosines are 0 and 1."""
+    inputs = np.array([[1.0, 7]])
+    frequencies, phases = np.array([[0.25, 1]]), np.zeros((1, 2))
+    weights, biases = np.array([[[10.0, 3], [20, 5]]]), np.array([[1.0, 2]])
+    output = ref.periodic_forward(inputs, frequencies, phases, weights, biases, 1)
+    np.testing.assert_allclose(output, [[21, 7, 1, 7]], rtol=1e-14)
+    dvalues = np.array([[1.0, 0, 0, 9]])
+    found = ref.periodic_backward(inputs, dvalues, frequencies, phases, weights, biases, n_passed=1)
+    # the slope of cos at a quarter of a turn is -1
+    expected = ([[-20 * np.pi, 0]], [[-10, 0]], [[[0, 0], [1, 0]]], [[1, 0]], [[-5 * np.pi, 9]])
+    for value, right in zip(found, expected, strict=True):
+        np.testing.assert_allclose(value, right, rtol=1e-14, atol=1e-13)
+
+
+def test_periodic_gradients_are_the_slopes(rng: np.random.Generator) -> None:
+    inputs, dvalues = rng.standard_normal((4, 3)), rng.standard_normal((4, 7))
+    arrays = [rng.standard_normal(each) for each in ((2, 5), (2, 5), (2, 5, 2), (2, 2))]
+    gradients = ref.periodic_backward(inputs, dvalues, *arrays, 1)
+    for array, gradient in zip([*arrays, inputs], gradients, strict=True):
+        slope, bound = slopes(lambda: ref.periodic_forward(inputs, *arrays, 1), array, dvalues)
+        assert (abs(slope - gradient) <= bound).all()
+
+
+def test_embedding_by_hand() -> None:
+    """A number, and codes of tables with 2 and 3 rows; the first two samples share both codes."""
+    inputs = np.array([[0.5, 1, 2], [1.5, 1, 2], [2.5, 0, 0]])
+    weights = np.arange(10.0).reshape(5, 2)
+    output = ref.embedding_forward(inputs, weights, (2, 3), 1)
+    np.testing.assert_array_equal(output[0], [0.5, 2, 3, 8, 9])
+    np.testing.assert_array_equal(output[2], [2.5, 0, 1, 4, 5])
+    dvalues = np.arange(15.0).reshape(3, 5)
+    dweights, dinputs = ref.embedding_backward(inputs, dvalues, weights, (2, 3), 1)
+    np.testing.assert_array_equal(dweights, [[11, 12], [7, 9], [13, 14], [0, 0], [11, 13]])
+    np.testing.assert_array_equal(dinputs, [[0, 0, 0], [5, 0, 0], [10, 0, 0]])
+
+
+def test_embedding_gradient_is_the_slope(rng: np.random.Generator) -> None:
+    inputs = np.array([[0.5, 1], [1.5, 1], [2.5, 0]])
+    weights, dvalues = rng.standard_normal((3, 2)), rng.standard_normal((3, 3))
+    dweights, _ = ref.embedding_backward(inputs, dvalues, weights, (3,), 1)
+    slope, bound = slopes(lambda: ref.embedding_forward(inputs, weights, (3,), 1), weights, dvalues)
+    assert (abs(slope - dweights) <= bound).all()
+
+
+def test_parametric_gradients_are_the_slopes(rng: np.random.Generator) -> None:
+    inputs, dvalues = rng.standard_normal((4, 3)), rng.standard_normal((4, 3))
+    weights = rng.standard_normal((1, 3))
+
+    def forward() -> Array:
+        return ref.parametric_forward(inputs, ref.tanh_forward(inputs), weights)
+
+    activated = ref.tanh_forward(inputs)
+    through = ref.tanh_backward(dvalues, activated)
+    gradients = ref.parametric_backward(dvalues, through, inputs, activated, weights)
+    for array, gradient in zip((weights, inputs), gradients, strict=True):
+        slope, bound = slopes(forward, array, dvalues)
+        assert (abs(slope - gradient) <= bound).all()
 
 
 # Regularisation and dropout

@@ -364,13 +364,17 @@ def test_dates_are_refused_with_a_hint() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "error"),
     [
-        ("preset", "default", ValueError),
+        ("preset", "large", ValueError),
         ("hidden_layer_sizes", (0,), ValueError),
         ("activation", "no such", ValueError),
         ("categorical_features", "all", ValueError),
         ("categorical_features", 3, TypeError),
         ("categorical_features", ["weight"], ValueError),
         ("categorical_features", [True], ValueError),
+        ("numeric_embedding", "piecewise", ValueError),
+        ("numeric_embedding", 4, ValueError),
+        ("max_onehot", 0, ValueError),
+        ("embedding_size", 2.5, TypeError),
         ("metric", "f1", ValueError),
         ("label_smoothing", 1.0, ValueError),
         ("learning_rate", 0, ValueError),

@@ -9,7 +9,7 @@ import pytest
 
 from chainrule import Layer_Dense, Loss_MeanSquaredError, schedules
 from chainrule.sklearn.tabular.encoding import Encoding
-from chainrule.sklearn.tabular.net import Recipe, folded, new_net
+from chainrule.sklearn.tabular.net import Columns, Recipe, folded, new_net
 from chainrule.sklearn.tabular.table import Table
 from tabular_cases import Array
 
@@ -29,6 +29,11 @@ def recipe(**changes: Any) -> Recipe:
         "class_weight": None,
     }
     return Recipe(**{**settings, **changes})
+
+
+def numbers(d: int) -> Columns:
+    """Return inputs that are all numbers."""
+    return Columns(d, d, ())
 
 
 class Reference:
@@ -86,7 +91,7 @@ def test_training_follows_the_steps_of_the_scaled_parametrisation(decay: float) 
     X = rng.normal(size=(16, 3)).astype(np.float32)
     y = np.sin(X.sum(axis=1, keepdims=True)).astype(np.float32)
     settings = recipe(weight_decay=decay)
-    net = new_net(settings, 3, rng)
+    net = new_net(settings, numbers(3), rng)
     last = [layer for layer in net.layers if isinstance(layer, Layer_Dense)][-1]
     last.weights[...] = rng.normal(size=last.weights.shape)  # else first gradients are 0
     reference = Reference(net, settings)
@@ -103,7 +108,7 @@ def test_training_follows_the_steps_of_the_scaled_parametrisation(decay: float) 
 
 
 def test_the_first_parameters_have_the_recipes_spread_and_the_last_layer_gives_0() -> None:
-    net = new_net(recipe(sizes=[400, 300]), 100, np.random.default_rng(0))
+    net = new_net(recipe(sizes=[400, 300]), numbers(100), np.random.default_rng(0))
     dense = [layer for layer in net.layers if isinstance(layer, Layer_Dense)]
     assert (net.layers[0].weights == 1).all()
     for layer in dense[:-1]:
@@ -118,10 +123,10 @@ def test_a_folded_net_gives_the_trained_nets_outputs() -> None:
     rng = np.random.default_rng(2)
     X = rng.normal(size=(64, 7)).astype(np.float32)
     y = X[:, :1] * X[:, 1:2]
-    net = new_net(recipe(dropout=0.2), 7, rng)
+    net = new_net(recipe(dropout=0.2), numbers(7), rng)
     net.train(X, y, epochs=12, progress=False)
     assert np.ptp(net.layers[0].weights) > 0  # the factors have learned
-    plain = folded(net)
+    (plain,) = folded(net)
     assert len(plain.layers) == 5  # three dense layers, two activations
     np.testing.assert_allclose(plain.predict(X), net.predict(X), rtol=1e-5, atol=1e-5)
 

@@ -300,6 +300,73 @@ def test_epsilon_hat_is_scikit_learns(rng: np.random.Generator) -> None:
     assert_close(layer.weights, weights, np.full((5, 4), gamma(20 * 20, np.float64) * 20))
 
 
+# Layers in front of a net of tables
+
+
+def assert_layer_agrees(
+    layer: Any, inputs: Array, function: Torch, rng: np.random.Generator, scale: float
+) -> None:
+    """Output and gradients against autograd's of ``function(inputs, *parameters)``, both in double.
+
+    Each is a sum of terms of at most `scale`, a product each of fewer than 64 rounded factors.
+    """
+    x = as_torch(inputs).requires_grad_()
+    parameters = [as_torch(each).requires_grad_() for each in layer.get_parameters()]
+    expected = function(x, *parameters)
+    dvalues = rng.uniform(-1, 1, tuple(expected.shape))
+    expected.backward(as_torch(dvalues))
+    output, dinputs = layer.forward(inputs), layer.backward(dvalues)
+    bound = 2 * gamma(64, np.float64) * scale
+    assert_close(output, expected.detach().numpy(), np.full(output.shape, bound))
+    assert_close(dinputs, x.grad.numpy(), np.full(inputs.shape, bound))
+    for name, each in zip(layer.parameter_names, parameters, strict=True):
+        gradient = getattr(layer, f"d{name}")
+        assert_close(gradient, each.grad.numpy(), np.full(gradient.shape, bound * len(inputs)))
+
+
+def test_periodic_features(rng: np.random.Generator) -> None:
+    """Angles of at most 2 pi 4 4 + 4, weights of at most 4: 3 mixtures of 8 terms each."""
+    layer = cr.Layer_PeriodicFeatures(5, 3, n_frequencies=8, n_outputs=4, dtype=np.float64, rng=1)
+    layer.frequencies = np.clip(rng.standard_normal((3, 8)), -4, 4)
+    inputs = np.clip(rng.standard_normal((30, 5)), -4, 4)
+
+    def function(x: Any, frequencies: Any, phases: Any, weights: Any, biases: Any) -> Any:
+        first = x[:, :3, None]
+        waves = torch.cos(2 * torch.pi * frequencies * first + phases)
+        mixed = torch.einsum("npk,pkm->npm", waves, weights) + biases
+        return torch.cat([torch.cat([mixed, first], dim=2).reshape(30, 12), x[:, 3:]], dim=1)
+
+    scale = (2 * np.pi * 16 + 4) * 2 * np.pi * 4 * 3 * 8
+    assert_layer_agrees(layer, inputs, function, rng, scale)
+
+
+def test_embedding(rng: np.random.Generator) -> None:
+    sizes, width = (3, 5), 4
+    layer = cr.Layer_Embedding(4, sizes, width, dtype=np.float64, rng=1)
+    codes = np.stack([rng.integers(0, size, 40) for size in sizes], axis=1)
+    inputs = np.concatenate([rng.standard_normal((40, 2)), codes], axis=1)
+
+    def function(x: Any, weights: Any) -> Any:
+        rows = [
+            functional.embedding(x[:, 2 + k].long(), table)
+            for k, table in enumerate(torch.split(weights, sizes))
+        ]
+        return torch.cat([x[:, :2], *rows], dim=1)
+
+    assert_layer_agrees(layer, inputs, function, rng, 4.0)
+
+
+@pytest.mark.parametrize("name", ["selu", "mish", "leaky_relu 0.3"])
+def test_parametric_activation(name: str, rng: np.random.Generator) -> None:
+    activation, function = ACTIVATIONS[name]
+    layer = cr.Layer_ParametricActivation(6, activation, dtype=np.float64)
+    layer.weights = rng.uniform(-2, 2, (1, 6))
+    inputs = rng.uniform(-4, 4, (50, 6))
+    assert_layer_agrees(
+        layer, inputs, lambda x, a: (1 - a) * x + a * function(x), rng, 3 * 4 + 2 * 8
+    )
+
+
 # Schedules
 
 

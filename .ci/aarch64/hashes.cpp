@@ -11,6 +11,9 @@
 
 #include "model/dense.hpp"
 #include "model/elementwise.hpp"
+#include "model/embedding.hpp"
+#include "model/parametric.hpp"
+#include "model/periodic.hpp"
 #include "model/plan.hpp"
 #include "runtime/team.hpp"
 
@@ -122,6 +125,40 @@ template <class T> void elementwise(Index n) {
     model::regularize(n, 0.01, 0.02, inputs.data(), output.data());
     print("regularize" + size, output);
     print("sum" + size, Numbers{model::sum(n, inputs.data())});
+}
+
+template <class T> void periodic(Index n, Index p, Index q, Index k, Index m) {
+    const model::PeriodicShape job = {n, p, k, m, q};
+    const Values<T> inputs = data<T>(n * job.n_inputs(), 14), dvalues = data<T>(n * job.n_outputs(), 15);
+    const Values<T> frequencies = data<T>(p * k, 16), phases = data<T>(p * k, 17), weights = data<T>(p * k * m, 18), biases = data<T>(p * m, 19);
+    Values<T> output(dvalues), dfrequencies(frequencies), dphases(phases), dweights(weights), dbiases(biases), dinputs(inputs);
+    model::periodic_forward(job, inputs.data(), frequencies.data(), phases.data(), weights.data(), biases.data(), output.data());
+    model::periodic_backward<T>(job, inputs.data(), dvalues.data(), frequencies.data(), phases.data(), weights.data(),
+                                {dfrequencies.data(), dphases.data(), dweights.data(), dbiases.data(), dinputs.data()});
+    print("periodic " + std::to_string(n) + shape(p, k) + dtype<T>(), output, dfrequencies, dphases, dweights, dbiases, dinputs);
+}
+
+template <class T> void embedding(Index n) {
+    const model::EmbeddingShape job = {n, 2, 8, {1, 7, 40}};
+    Values<T> inputs = data<T>(n * job.n_inputs(), 20);
+    for (Index i = 0; i < n; ++i)
+        for (Index c = 0; c < job.n_codes(); ++c) {
+            const std::size_t k = static_cast<std::size_t>(c);
+            inputs[static_cast<std::size_t>(i * job.n_inputs() + job.n_passed + c)] = static_cast<T>((3 * i + c) * 104729 % 1000003 % job.sizes[k]);
+        }
+    const Values<T> weights = data<T>(job.n_levels() * job.width, 21), dvalues = data<T>(n * job.n_outputs(), 22);
+    Values<T> output(dvalues), dweights(weights), dinputs(inputs);
+    model::embedding_forward(job, inputs.data(), weights.data(), output.data());
+    model::embedding_backward(job, inputs.data(), dvalues.data(), dweights.data(), dinputs.data());
+    print("embedding " + std::to_string(n) + dtype<T>(), output, dweights, dinputs);
+}
+
+template <class T> void parametric(Index n, Index m) {
+    const Values<T> inputs = data<T>(n * m, 23), activated = data<T>(n * m, 24), dvalues = data<T>(n * m, 25), through = data<T>(n * m, 26), shares = data<T>(m, 27);
+    Values<T> output(inputs), dshares(shares), dinputs(inputs);
+    model::parametric_forward(n, m, inputs.data(), activated.data(), shares.data(), output.data());
+    model::parametric_backward(n, m, dvalues.data(), through.data(), inputs.data(), activated.data(), shares.data(), dshares.data(), dinputs.data());
+    print("parametric" + shape(n, m) + dtype<T>(), output, dshares, dinputs);
 }
 
 template <class T> void updates(Index n) {
@@ -300,7 +337,13 @@ template <class T> void all() {
         activations<T>(n, n < 100 ? n + 1 : 1);
         elementwise<T>(n);
         updates<T>(n);
+        embedding<T>(n);
     }
+    periodic<T>(1, 1, 0, 1, 1);
+    periodic<T>(37, 17, 3, 16, 3);
+    periodic<T>(901, 3, 1, 5, 2);
+    parametric<T>(5, 3);
+    parametric<T>(2003, 130);
     losses<T>(1, 1);
     losses<T>(33, 10);
     losses<T>(67, 65);

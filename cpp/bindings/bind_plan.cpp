@@ -124,7 +124,7 @@ std::vector<PyPlan::Place> PyPlan::places_of_samples() const {
 }
 
 void PyPlan::begin(const py::object& samples, const py::object& validation, std::int64_t epochs, bool stop_on_nonfinite, bool drops_last, double precision,
-                   const py::object& monitors, std::int64_t notes_every, std::int64_t steps_before) {
+                   const py::object& monitors, std::int64_t notes_every, std::int64_t steps_before, bool in_parts) {
     model::PlanBase& plan = this->plan();
     count_ = 0;
     loaded_ = scheduled_ = false;
@@ -135,6 +135,7 @@ void PyPlan::begin(const py::object& samples, const py::object& validation, std:
     work.epochs = epochs;
     work.nonfinite = stop_on_nonfinite ? model::Nonfinite::stop : model::Nonfinite::ignore;
     work.drops_last = drops_last;
+    work.in_parts = in_parts;
     work.precision = precision;
     work.notes_every = notes_every;
     work.steps_before = steps_before;
@@ -148,12 +149,24 @@ void PyPlan::begin(const py::object& samples, const py::object& validation, std:
     count_ = work.samples.count;
 }
 
+void PyPlan::next_samples(const py::object& samples, bool last) {
+    model::PlanBase& plan = this->plan();
+    require_begun("next_samples");
+    const model::Samples found = samples_of(samples, description_.network);
+    plan.next_samples(found, last);
+    samples_ = samples;
+    order_ = py::none();
+    held_ = places_of_samples();
+    count_ = found.count;
+}
+
 bool PyPlan::look_at_samples(bool finite) {
     plan();
     require_begun("look_at_samples");
     const model::Network& network = description_.network;
     bool all = true;
     for (const py::object& samples : {samples_, validation_}) {
+        if (samples.is(samples_) && plan_->in_parts()) continue;  // others come
         const model::Samples found = samples_of(samples, network);
         all = all && (!finite || (model::all_within(found.inputs, found.input_numbers, found.count * network.n_inputs(), description_.is_double) &&
                                   (found.labels || model::all_within(found.targets, found.target_numbers, found.count * network.n_targets(), description_.is_double))));
@@ -439,8 +452,10 @@ void bind_plan(py::module_& module) {
     py::class_<PyPlan>(module, "Plan", "A compiled training plan; `chainrule.training.network` describes the network.")
         .def(py::init<const py::object&>(), KeepsFlags(), py::arg("network"))
         .def("begin", &PyPlan::begin, KeepsFlags(), py::arg("samples"), py::arg("validation"), py::arg("epochs"), py::arg("stop_on_nonfinite"), py::arg("drops_last"),
-             py::arg("precision"), py::arg("monitors"), py::arg("notes_every") = 0, py::arg("steps_before") = 0,
-             "Begin a training of other samples in the same memory.")
+             py::arg("precision"), py::arg("monitors"), py::arg("notes_every") = 0, py::arg("steps_before") = 0, py::arg("in_parts") = false,
+             "Begin a training of other samples in the same memory; where they come in parts, these show only their form.")
+        .def("next_samples", &PyPlan::next_samples, KeepsFlags(), py::arg("samples"), py::arg("last"),
+             "Go on with the next part of the epoch's samples, in whole steps unless it is the last one.")
         .def("look_at_samples", &PyPlan::look_at_samples, KeepsFlags(), py::arg("finite"),
              "Refuse labels, targets and weights that somebody has edited since, as `begin` would. Whether all numbers of X and y are finite in the plan's dtype; "
              "True where `finite` does not ask for that.")
@@ -475,6 +490,7 @@ void bind_plan(py::module_& module) {
         .def_property_readonly("epoch", [](const PyPlan& self) { return self.plan().epoch(); })
         .def_property_readonly("step", [](const PyPlan& self) { return self.plan().step(); })
         .def_property_readonly("validating", [](const PyPlan& self) { return self.plan().validating(); })
+        .def_property_readonly("waits_for_samples", [](const PyPlan& self) { return self.plan().waits_for_samples(); })
         .def_property_readonly("steps_taken", [](const PyPlan& self) { return self.plan().steps_taken(); })
         .def_property_readonly("updates", [](const PyPlan& self) { return self.plan().updates(); })
         .def_property_readonly("forwards", [](const PyPlan& self) { return self.plan().forwards(); })

@@ -18,12 +18,10 @@
 namespace chainrule::bindings {
 namespace {
 
-using model::ForwardSteps;
-
 // What a layer of a class does to its inputs: its kind, and the activation it is. One with settings is asked each time.
 struct Layer {
     py::object type;
-    enum class Kind { passes, product, factors, activation } kind;
+    enum class Kind { passes, product, factors, activation, shares, periodic, embedding } kind;
     Activation activation = Activation::identity;
     bool has_settings = false;
 };
@@ -32,7 +30,7 @@ using Packed = std::variant<model::PackedNet<float>, model::PackedNet<double>>;
 
 class PyPackedNet {
   public:
-    template <class T> explicit PyPackedNet(const ForwardSteps<T>& steps) : net_(std::in_place_type<model::PackedNet<T>>, steps) {}
+    template <class T> explicit PyPackedNet(const model::Net<T>& net) : net_(std::in_place_type<model::PackedNet<T>>, net) {}
 
     Index n_inputs() const {
         return std::visit([](const auto& net) { return net.n_inputs(); }, net_);
@@ -68,23 +66,28 @@ class PyPackedNet {
     template <class T> static py::object predict_by(const model::PackedNet<T>& net, const py::object& X, const py::object& out) {
         const model::Rows rows = rows_of(X, net.n_inputs());
         const double work = net.flops() * static_cast<double>(rows.count);
+        bool fine = true;
         if (!out.is_none()) {
             T* const output = read_out<T>(out.ptr(), rows.count, net.n_outputs());
             if (!output || !is_apart(out.ptr(), X.ptr()))
                 throw std::invalid_argument("out: expected " + shape_text({rows.count, net.n_outputs()}) + " of the net's dtype, C-contiguous, writeable, apart from X");
             {
                 const Unlocked unlocked(work);
-                net.predict(rows, output);
+                fine = net.predict(rows, output);
             }
+            if (!fine) throw_no_codes();
             return out;
         }
         NewArray<T> output({rows.count, net.n_outputs()});
         {
             const Unlocked unlocked(work);
-            net.predict(rows, output.data());
+            fine = net.predict(rows, output.data());
         }
+        if (!fine) throw_no_codes();
         return py::reinterpret_steal<py::object>(output.release());
     }
+
+    [[noreturn]] static void throw_no_codes() { throw std::invalid_argument("X: expected codes of the embeddings' tables in their columns"); }
 
     // The samples' losses, and how many outputs are right.
     template <class T>
@@ -105,12 +108,14 @@ class PyPackedNet {
         measures.sample_losses = losses.data();
         measures.hits = hits.data();
         double right = 0;
+        bool fine = true;
         {
             const Unlocked unlocked(net.flops() * static_cast<double>(rows.count));
-            net.evaluate(rows, measures);
+            fine = net.evaluate(rows, measures);
             const double each = metric == "categorical" ? 1 : static_cast<double>(net.n_outputs());
             for (const T share : hits) right += std::nearbyint(static_cast<double>(share) * each);
         }
+        if (!fine) throw_no_codes();
         return py::make_tuple(py::reinterpret_steal<py::object>(losses.release()), static_cast<std::int64_t>(right));
     }
 
@@ -171,7 +176,10 @@ class Predictor {
         if (name == "product") return Layer::Kind::product;
         if (name == "factors") return Layer::Kind::factors;
         if (name == "activation") return Layer::Kind::activation;
-        throw std::invalid_argument("kind: expected passes, product, factors or activation, got '" + name + "'");
+        if (name == "shares") return Layer::Kind::shares;
+        if (name == "periodic") return Layer::Kind::periodic;
+        if (name == "embedding") return Layer::Kind::embedding;
+        throw std::invalid_argument("kind: expected passes, product, factors, activation, shares, periodic or embedding, got '" + name + "'");
     }
     static Activation activation_named(const std::string& name) {
         return model::part_named<Activation>(model::catalogue().activations, "activation", name);
@@ -192,7 +200,7 @@ class Predictor {
     }
 
     template <class T> bool read(PyObject* layers, Reading<T>& reading) const {
-        reading.steps.reserve(layers_.size());
+        reading.net.steps.reserve(layers_.size());
         reading.arrays.reserve(2 * layers_.size());
         for (std::size_t i = 0; i < layers_.size(); ++i) {
             const py::object layer = py::reinterpret_borrow<py::object>(item(layers, i)), state = state_of(layers_[i], layer.ptr());
@@ -203,7 +211,16 @@ class Predictor {
                     if (!reading.add_product(state.ptr())) return false;
                     break;
                 case Layer::Kind::factors:
-                    if (!reading.add_factors(state.ptr())) return false;
+                    if (!reading.add_row(state.ptr(), model::Map::factors)) return false;
+                    break;
+                case Layer::Kind::periodic:
+                    if (!reading.add_periodic(state.ptr())) return false;
+                    break;
+                case Layer::Kind::embedding:
+                    if (!reading.add_embedding(state.ptr())) return false;
+                    break;
+                case Layer::Kind::shares:
+                    if (!add_shares(state.ptr(), reading)) return false;
                     break;
                 case Layer::Kind::activation:
                     if (!add_activation(layers_[i], layer, reading)) return false;
@@ -211,6 +228,15 @@ class Predictor {
             if (!fits(layers)) return false;  // settings may run any Python
         }
         return reading.finish();
+    }
+
+    // A row of shares and the activation, whose settings are asked for each time.
+    template <class T> static bool add_shares(PyObject* state, Reading<T>& reading) {
+        const py::object activation = py::reinterpret_borrow<py::object>(PyDict_GetItemWithError(state, keys().activation));
+        if (!activation || !reading.add_row(state, model::Map::shares)) return false;
+        if (!add_activation({{}, Layer::Kind::activation, Activation::identity, true}, activation, reading)) return false;
+        const model::ForwardStep<T>& step = reading.net.steps.back();
+        return step.has_activation() && !step.entry().by_rows;
     }
 
     template <class T> static bool add_activation(const Layer& known, const py::object& layer, Reading<T>& reading) {
@@ -235,9 +261,10 @@ class Predictor {
 
     template <class T> PyObject* predict_few_as(PyObject* layers, const InputRows& inputs, PyObject* X, PyObject* out) const {
         Reading<T> reading;
-        if (!read(layers, reading) || reading.steps.front().n_inputs != inputs.columns || !model::is_few(reading.steps, inputs.rows.count)) return nullptr;
-        const Index columns = reading.steps.back().n_outputs;
-        const double work = model::flops_of(reading.steps) * static_cast<double>(inputs.rows.count);
+        if (!read(layers, reading) || reading.net.n_inputs() != inputs.columns || !model::is_few(reading.net.steps, inputs.rows.count)) return nullptr;
+        const Index columns = reading.net.n_outputs();
+        const double work = reading.net.flops() * static_cast<double>(inputs.rows.count);
+        bool fine = true;
         if (out != Py_None) {
             T* const output = read_out<T>(out, inputs.rows.count, columns);
             if (!output || !is_apart(out, X)) return nullptr;
@@ -245,16 +272,16 @@ class Predictor {
                 if (!is_apart(out, array.ptr())) return nullptr;
             {
                 const Unlocked unlocked(work);
-                model::predict_few(reading.steps, inputs.rows, output);
+                fine = model::predict_few(reading.net, inputs.rows, output);
             }
-            return py::reinterpret_borrow<py::object>(out).release().ptr();
+            return fine ? py::reinterpret_borrow<py::object>(out).release().ptr() : nullptr;
         }
         NewArray<T> output({inputs.rows.count, columns});
         {
             const Unlocked unlocked(work);
-            model::predict_few(reading.steps, inputs.rows, output.data());
+            fine = model::predict_few(reading.net, inputs.rows, output.data());
         }
-        return output.release();
+        return fine ? output.release() : nullptr;
     }
 
     template <class T> py::object packed_as(PyObject* layers) const {
@@ -262,8 +289,8 @@ class Predictor {
         if (!read(layers, reading)) return py::none();
         std::unique_ptr<PyPackedNet> net;
         {
-            const Unlocked unlocked(model::flops_of(reading.steps));
-            net = std::make_unique<PyPackedNet>(reading.steps);
+            const Unlocked unlocked(reading.net.flops());
+            net = std::make_unique<PyPackedNet>(reading.net);
         }
         return py::cast(std::move(net));
     }

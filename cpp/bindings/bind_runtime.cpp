@@ -64,6 +64,13 @@ void bind_runtime(py::module_& module) {
             runtime::set_num_threads(count);
         },
         py::arg("count"), "Largest number of threads a call may use, from the next call on.");
+    module.def(
+        "limit_threads_here",
+        [](int count) {
+            if (count < 0) throw py::value_error("limit: expected an int >= 0, got " + std::to_string(count));
+            return runtime::limit_threads_here(count);
+        },
+        py::arg("count"), "Bound the threads of the calling Python thread's calls, 0 for no bound; return the bound before.");
     module.def("get_num_threads", &runtime::get_num_threads, "Largest number of threads a call of this thread may use.");
     module.def("quota_cores", &runtime::quota_cores, py::arg("root"), "Cores that the control groups below root/sys leave this process; inf: no quota.");
     module.def(

@@ -7,6 +7,7 @@ namespace chainrule::bindings {
 
 void bind_dense(pybind11::module_& module);
 void bind_activations(pybind11::module_& module);
+void bind_features(pybind11::module_& module);
 void bind_losses(pybind11::module_& module);
 void bind_catalogue(pybind11::module_& module);
 void bind_rules(pybind11::module_& module);

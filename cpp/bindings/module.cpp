@@ -22,6 +22,7 @@ PYBIND11_MODULE(_core, module) {
     chainrule::bindings::bind_catalogue(module);
     chainrule::bindings::bind_dense(module);
     chainrule::bindings::bind_activations(module);
+    chainrule::bindings::bind_features(module);
     chainrule::bindings::bind_losses(module);
     chainrule::bindings::bind_rules(module);
     chainrule::bindings::bind_plan(module);

@@ -15,7 +15,9 @@ class PyPlan {
   public:
     explicit PyPlan(const py::object& network);
     void begin(const py::object& samples, const py::object& validation, std::int64_t epochs, bool stop_on_nonfinite, bool drops_last, double precision,
-               const py::object& monitors, std::int64_t notes_every, std::int64_t steps_before);
+               const py::object& monitors, std::int64_t notes_every, std::int64_t steps_before, bool in_parts);
+    // The next part of an epoch in parts takes the place of the one before.
+    void next_samples(const py::object& samples, bool last);
     void end();
     void load(const py::tuple& stages, const py::object& scale);
     void store(const py::tuple& stages, const py::object& scale) const;

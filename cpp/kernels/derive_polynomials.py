@@ -29,6 +29,7 @@ class Precision(NamedTuple):
     log_terms: int
     cosh_terms: int
     tail_terms: int
+    sine_terms: int
     erfc_centre: str
     erfc_zero: str  # erfc is 0 from here on
     normal_centre: str
@@ -36,8 +37,8 @@ class Precision(NamedTuple):
 
 
 PRECISIONS = (
-    Precision("float", 14, 5, 3, 4, 10, "2.75", "10.2", "3.5", "14.5"),
-    Precision("double", 40, 10, 8, 7, 22, "4", "27.4", "5.75", "38.7"),
+    Precision("float", 14, 5, 3, 4, 10, 5, "2.75", "10.2", "3.5", "14.5"),
+    Precision("double", 40, 10, 8, 7, 22, 9, "4", "27.4", "5.75", "38.7"),
 )
 # These make the scaled tails nearly flat at 0, so that an error of q counts little.
 ERFC_OFFSET = mp.mpf("0.75")
@@ -81,6 +82,14 @@ def normal_scaled(x: mp.mpf) -> mp.mpf:
     return (NORMAL_OFFSET + x) * mp.exp(x * x / 2) * mp.erfc(x / mp.sqrt(2)) / 2
 
 
+def sine_of_turns(z: mp.mpf) -> mp.mpf:
+    """sin(2 pi t) / t with z = t^2, continuous at 0."""
+    if abs(z) < SMALL:
+        return 2 * mp.pi - (2 * mp.pi) ** 3 * z / 6
+    t = mp.sqrt(z)
+    return mp.sin(2 * mp.pi * t) / t
+
+
 def rounded(value: mp.mpf | float, name: str) -> float:
     if name == "float":
         (single,) = struct.unpack("f", struct.pack("f", float(value)))
@@ -103,6 +112,21 @@ def exact_at_minus_1(highest_first: list[mp.mpf], value: mp.mpf, name: str) -> l
     for c in others[1:]:
         total = rounded(c - total, name)
     return [*others, rounded(value + total, name)]
+
+
+def exact_at_quarter(highest_first: list[mp.mpf], name: str) -> list[float]:
+    """The coefficients, the last one changed so that Horner's rule at z = 1/16 rounds to 4.
+
+    Then cos(0) = 1. Products with 1/16 are exact, so it holds with fused multiply-add and without.
+    """
+    *others, _ = (rounded(c, name) for c in highest_first)
+    total = others[0]
+    for c in others[1:]:
+        total = rounded(c + total / 16, name)
+    last = rounded(4 - total / 16, name)
+    if rounded(last + total / 16, name) < 4:  # a tie that went the wrong way
+        last = rounded(last * (1 + 2.0 ** (-23 if name == "float" else -52)), name)
+    return [*others, last]
 
 
 def array(title: str, text: str, values, error: mp.mpf, name: str) -> list[str]:
@@ -145,6 +169,12 @@ def tail(title: str, text: str, function, offset: mp.mpf, p: Precision) -> list[
     ]
 
 
+def sine(name: str, terms: int) -> list[str]:
+    values, error = mp.chebyfit(sine_of_turns, [0, mp.mpf(1) / 16], terms, error=True)
+    text = "sin(2 pi t) / t over z = t^2, t <= 1 / 4"
+    return array("sine_of_turns", text, exact_at_quarter(values, name), error, name)
+
+
 def constants(p: Precision) -> list[str]:
     name, half, quarter = p.name, HALF_LN2, HALF_LN2 / 2
     high, low = split_ln2(name, p.ln2_bits)
@@ -166,6 +196,7 @@ def constants(p: Precision) -> list[str]:
         *tail("erfc", "(offset + x) exp(x^2) erfc(x)", erfc_scaled, ERFC_OFFSET, p),
         *tail("normal", "(offset + x) exp(x^2 / 2) Phi(-x)", normal_scaled, NORMAL_OFFSET, p),
         number("normal_peak", 1 / mp.sqrt(2 * mp.pi), name),
+        *sine(name, p.sine_terms),
         "};",
     ]
 

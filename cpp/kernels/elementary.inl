@@ -12,6 +12,8 @@
 // log cosh: log1p(cosh(x) - 1) with cosh(x) - 1 = x^2 / 2 + x^4 p(x^2) near 0, |x| - ln2 + log1p(exp(-2 |x|)) beyond
 // erfc:     exp(-x^2) p(q) / (offset + x) with q = (x - centre) / (x + centre), x^2 exact in two parts; 2 - erfc(-x) for x < 0
 // Phi:      the same with exp(-x^2 / 2), so that no x / sqrt(2) is rounded
+// cos, sin of turns: cos(2 pi x), sin(2 pi x) without the whole turns in x, which are exact; both are sin(2 pi t) = t p(t^2),
+//           |t| <= 1/4, where t is exact near the zeros of either
 // Constants come from derive_polynomials.py.
 
 #include "polynomials.inl"
@@ -243,5 +245,31 @@ template <class T> CHAINRULE_LONG Normal<T> normal(const Vec<T>& x) {
     const Vec<T> tail = e.times(scaled_tail(P::normal_scaled, P::normal_offset, P::normal_centre, size));
     return {e.times(broadcast(P::normal_peak)), select(Vec<T>{} < x, broadcast(T(1)) - tail, tail)};
 }
+// x without its whole turns: |rest| <= 1/2, exact; NaN of an infinite x.
+template <class T> CHAINRULE_INLINE Vec<T> rest_of_turns(const Vec<T>& x) {
+    constexpr int mantissa = Types<T>::mantissa_bits;
+    const Vec<T> shift = with_sign(broadcast(T(3) * T(std::int64_t(1) << (mantissa - 1))), x);  // adding it rounds to whole numbers
+    const auto may_have_a_rest = absolute(x) < broadcast(T(std::int64_t(2) << mantissa));  // beyond, all numbers are even
+    Vec<T> rest = select(may_have_a_rest, x, x - x);
+    rest = rest - ((rest + shift) - shift);  // at most 1: beyond 2^(mantissa - 1) the shift rounds to even numbers
+    return rest - ((rest + shift) - shift);
+}
+
+// sin(2 pi t) for |t| <= 1/4.
+template <class T> CHAINRULE_INLINE Vec<T> sine_of_quarter(const Vec<T>& t) { return t * polynomial(Polynomials<T>::sine_of_turns, t * t); }
+
+// cosine = cos(2 pi x), sine = sin(2 pi x), for any x. A part that is not used costs nothing.
+template <class T> struct Turned {
+    Vec<T> cosine, sine;
+};
+
+template <class T> CHAINRULE_LONG Turned<T> turned(const Vec<T>& x) {
+    const Vec<T> quarter = broadcast(T(0.25)), rest = rest_of_turns(x), size = absolute(rest);
+    const Vec<T> nearest = select(size <= quarter, size, broadcast(T(0.5)) - size);
+    return {sine_of_quarter(quarter - size), sine_of_quarter(with_sign(nearest, rest))};
+}
+template <class T> CHAINRULE_INLINE Vec<T> cosine_of_turns(const Vec<T>& x) { return turned(x).cosine; }
+template <class T> CHAINRULE_INLINE Vec<T> sine_of_turns(const Vec<T>& x) { return turned(x).sine; }
+
 template <class T> CHAINRULE_INLINE Vec<T> normal_density(const Vec<T>& x) { return normal(x).density; }
 template <class T> CHAINRULE_INLINE Vec<T> normal_distribution(const Vec<T>& x) { return normal(x).distribution; }

@@ -45,3 +45,31 @@ template <class T> void sum_products(Index rows, Index cols, Grid<const T> a, Gr
         else store(sums + c, sum);
     }
 }
+
+// A share a of an activation for each column: output = (1 - a) * inputs + a * activated; dinputs likewise, from dvalues and
+// what the activation makes of them; sums over the rows, in order, of dvalues * (activated - inputs).
+
+template <class T> CHAINRULE_INLINE Vec<T> mixed_by_share(const Vec<T>& share, const Vec<T>& plain, const Vec<T>& activated) {
+    return fma(share, activated, (broadcast(T(1)) - share) * plain);
+}
+
+template <class T> void parametric_forward(const ParametricJob<T>& job) noexcept {
+    for_each_vector<T>(job.columns, [&](Index c, auto width) {
+        const Vec<T> share = load(job.shares + c, width);
+        for (Index i = c, r = 0; r < job.rows; ++r, i += job.row)
+            store(job.output + i, mixed_by_share(share, load(job.inputs + i, width), load(job.activated + i, width)), width);
+    });
+}
+
+template <class T> void parametric_backward(const ParametricJob<T>& job) noexcept {
+    for_each_vector<T>(job.columns, [&](Index c, auto width) {
+        const Vec<T> share = load(job.shares + c, width);
+        Vec<T> sum = {};
+        for (Index i = c, r = 0; r < job.rows; ++r, i += job.row) {
+            const Vec<T> dvalues = load(job.dvalues + i, width);
+            sum = fma(dvalues, load(job.activated + i, width) - load(job.inputs + i, width), sum);
+            store(job.dinputs + i, mixed_by_share(share, dvalues, load(job.through + i, width)), width);
+        }
+        store(job.sums + c, sum, width);
+    });
+}

@@ -211,6 +211,38 @@ template <class T> struct DropJob {
     Grid<T> output;
 };
 
+// Periodic features of columns x of user data, with a row of parameters each; all arrays are row-major.
+//   output: `mixed` columns of sum over k of cos(2 pi frequencies_k x + phases_k) * weights_k + biases, then x
+//   sums:   of a column, over the rows: gradients of its frequencies, phases, weights and biases, one behind the other
+template <class T> struct PeriodicJob {
+    Index rows, columns, n_frequencies, mixed;
+    const T *frequencies, *phases;  // (columns, n_frequencies)
+    const T* weights;               // (columns, n_frequencies, mixed)
+    const T* biases;                // (columns, mixed); forward
+    const T* inputs;
+    Index input_row;                // elements between rows, of dinputs too
+    T* output;                      // forward
+    const T* dvalues;               // backward
+    Index output_row;               // of dvalues too
+    T* dinputs;                     // null: not asked for
+    T* sums;
+    T* scratch;                     // periodic_scratch elements
+    Index sums_of_column() const { return n_frequencies * (2 + mixed) + mixed; }
+};
+template <class T> constexpr Index periodic_scratch(Index n_frequencies, Index mixed) {
+    return lanes<T> * (n_frequencies * (2 + mixed) + 2 * mixed + 1);  // a vector for each sum of a column, and its dvalues
+}
+
+// output = (1 - a) * inputs + a * activated with a for each column, and back: `through` is the gradient that the activation
+// gives its inputs, sums (columns) those of a over the rows. Row-major.
+template <class T> struct ParametricJob {
+    Index rows, columns, row;  // elements between rows
+    const T *inputs, *activated, *shares;
+    T* output;                 // forward
+    const T *dvalues, *through;
+    T *dinputs, *sums;
+};
+
 // --- tables of functions ----------------------------------------------------------------------------------------------
 
 template <class T> struct ActivationKernels {
@@ -260,6 +292,11 @@ template <class T> struct Kernels {
     // output = inputs * factors of the columns, and the sums over samples of a * b; whole vectors are read and written.
     void (*scale_columns)(Index rows, Index cols, Grid<const T> inputs, const T* factors, Grid<T> output, bool samples_in_lanes) noexcept;
     void (*sum_products)(Index rows, Index cols, Grid<const T> a, Grid<const T> b, T* sums, bool samples_in_lanes) noexcept;
+
+    void (*periodic_forward)(const PeriodicJob<T>&) noexcept;
+    void (*periodic_backward)(const PeriodicJob<T>&) noexcept;
+    void (*parametric_forward)(const ParametricJob<T>&) noexcept;
+    void (*parametric_backward)(const ParametricJob<T>&) noexcept;
 
     void (*regularize)(Index n, T l1, T l2, const T* parameter, T* gradient) noexcept;
     double (*sum)(Index n, const T* x) noexcept;

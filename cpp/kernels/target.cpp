@@ -38,6 +38,8 @@ namespace {
 
 #include "softmax.inl"
 
+#include "periodic.inl"
+
 #include "metrics.inl"
 
 #include "losses.inl"
@@ -77,6 +79,10 @@ template <class T> constexpr Kernels<T> kernels = {
     multiply<T>,
     scale_columns<T>,
     sum_products<T>,
+    periodic_forward<T>,
+    periodic_backward<T>,
+    parametric_forward<T>,
+    parametric_backward<T>,
     regularize<T>,
     sum<T>,
     sum_of_squares<T>,

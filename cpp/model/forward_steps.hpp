@@ -1,5 +1,6 @@
 // What happens to the values of a net on their way forward: steps in a row, each a product with a layer's weights, a factor for
-// each column, or neither; then perhaps an activation. Layers that pass their inputs on are no step.
+// each column, or neither; then perhaps an activation; or a share of an activation for each column. Layers that pass their inputs
+// on are no step; those that work on rows in front of a net stand in front_steps.hpp.
 #pragma once
 
 #include <vector>
@@ -9,12 +10,12 @@
 
 namespace chainrule::model {
 
-enum class Map { none, factors, product };
+enum class Map { none, factors, product, shares };
 
 template <class T> struct ForwardStep {
     Map map = Map::none;
     Index n_inputs = 0, n_outputs = 0;
-    const T* weights = nullptr;  // of a product (n_inputs, n_outputs), row-major; factors (n_outputs)
+    const T* weights = nullptr;  // of a product (n_inputs, n_outputs), row-major; factors or shares (n_outputs)
     const T* biases = nullptr;   // (n_outputs); null: 0
     Activation activation = Activation::identity;
     double parameters[most_names] = {};

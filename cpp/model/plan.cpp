@@ -17,6 +17,9 @@ using runtime::Worker;
 // Steps of some milliseconds wait for the team: it is there before the first one would be over.
 constexpr double worth_waiting_for_team = 1e9;  // flops
 
+// Steps of an epoch whose last part has not come.
+constexpr Index endless = Index(1) << 62;
+
 // A parameter's update takes about as long as so many samples' products with it (a guess).
 constexpr double flops_of_spending = 16;
 
@@ -42,6 +45,10 @@ Plan<T>::Plan(const Network& network, EngineKind engine) : net_(network), has_ac
 template <class T> void Plan<T>::begin(const Work& work) {
     work_ = work;
     steps_each_ = (work.samples.count + (work.drops_last ? 0 : net_.batch_size - 1)) / net_.batch_size;
+    part_first_ = 0;
+    part_end_ = static_cast<std::int64_t>(steps_each_);
+    in_parts_ = work.in_parts;
+    if (in_parts_) wait_for_samples();
     epochs_ = work.epochs;
     epoch_ = 1;
     step_ = 0;
@@ -53,6 +60,23 @@ template <class T> void Plan<T>::begin(const Work& work) {
     forget_noted();
     monitors_ = work.monitors;
     if (std::any_of(monitors_.begin(), monitors_.end(), [](const Monitor& each) { return each.keeps; })) engine_->reserve_best();
+}
+
+// An epoch begins whose samples are to come.
+template <class T> void Plan<T>::wait_for_samples() {
+    steps_each_ = endless;
+    part_first_ = part_end_ = 0;
+}
+
+template <class T> void Plan<T>::next_samples(const Samples& samples, bool last) {
+    if (!waits_for_samples()) throw std::logic_error("next_samples: expected a training in parts whose samples are used up");
+    if (samples.count < 1) throw std::invalid_argument("next_samples: expected samples, got none");
+    if (!last && samples.count % (net_.batch_size * net_.accumulate) != 0) throw std::invalid_argument("next_samples: expected whole steps before the last part");
+    work_.samples = samples;
+    part_first_ = step_;
+    part_end_ = step_ + static_cast<std::int64_t>((samples.count + net_.batch_size - 1) / net_.batch_size);
+    if (last) steps_each_ = static_cast<Index>(part_end_);
+    inputs_in_place_ = false;
 }
 
 template <class T> void Plan<T>::set_counts(const Counts& counts) {
@@ -78,7 +102,7 @@ template <class T> Batch Plan<T>::batch(const Samples& samples, Index step, cons
     result.labels = samples.labels;
     result.weights = samples.weights;
     result.training = training;
-    result.same_as_before = training && inputs_in_place_ && !order && steps_per_epoch() == 1;
+    result.same_as_before = training && inputs_in_place_ && !order && !in_parts_ && steps_per_epoch() == 1;
     result.step_first = result.first;
     result.step_rows = result.rows;
     result.streams = counts_.streams.data();
@@ -86,7 +110,7 @@ template <class T> Batch Plan<T>::batch(const Samples& samples, Index step, cons
     result.precision = work_.precision;
     if (training && net_.accumulate > 1) {
         result.step_first = (step - step % net_.accumulate) * net_.batch_size;
-        const Index end = std::min(samples.count, steps_per_epoch() * net_.batch_size);
+        const Index end = std::min(samples.count, static_cast<Index>(part_end_ - part_first_) * net_.batch_size);
         result.step_rows = std::min(net_.accumulate * net_.batch_size, end - result.step_first);
     }
     return result;
@@ -160,7 +184,7 @@ template <class T> void Plan<T>::prepare_rules(const Stretch& stretch) {
 // is read by the others only after the last barrier, or (here, at the top) before the first. Returns false where a loss
 // that is not finite ends the training.
 template <class T> bool Plan<T>::one_step(Stretch& stretch, Worker worker) {
-    Batch now = batch(work_.samples, static_cast<Index>(step_), stretch.order, true);
+    Batch now = batch(work_.samples, static_cast<Index>(step_ - part_first_), stretch.order, true);
     if (stretch.factors.dropped) now.drop_factors = stretch.factors.dropped + stretch.taken * static_cast<Index>(net_.stages.size() + 1);
     if (now.weights && now.total_weight() == 0) {
         crew_.barrier().wait(worker);
@@ -247,7 +271,8 @@ template <class T> void Plan<T>::count_step(Stretch& stretch) {
 }
 
 template <class T> void Plan<T>::end_where_due(const Stretch& stretch) {
-    if (stretch.done >= stretch.max_steps || (stretch.factors.any() && stretch.taken == stretch.factors.steps)) crew_.end();
+    const bool used_up = in_parts_ && step_ == part_end_;
+    if (used_up || stretch.done >= stretch.max_steps || (stretch.factors.any() && stretch.taken == stretch.factors.steps)) crew_.end();
 }
 
 template <class T> void Plan<T>::count_turn(Turn kind) {
@@ -278,7 +303,8 @@ template <class T> void Plan<T>::close_epoch(const Stretch& stretch) {
     if (!monitors_.empty()) look_at_monitors();
     step_ = 0;
     ++epoch_;
-    if (stretch.order || record_.full() || epoch_ > epochs_) crew_.end();
+    if (in_parts_) wait_for_samples();
+    if (stretch.order || in_parts_ || record_.full() || epoch_ > epochs_) crew_.end();
 }
 
 // Where one acts, the stretch ends: Python and the next steps' rules hear of it.
@@ -310,7 +336,7 @@ template <class T> void Plan<T>::turn(Stretch& stretch, Worker worker) {
 template <class T> std::int64_t Plan<T>::run(std::int64_t max_steps, double seconds, const std::int64_t* order, const Factors& factors) {
     if (work_.notes_every > 0 && !net_.noted) throw std::logic_error("run: expected a network with room for notes");
     if (noted_.steps.capacity() > 0 && noted_.steps.size() == noted_.steps.capacity()) throw std::logic_error("run: expected take_notes before it");
-    if (done() || (!validating_ && (max_steps < 1 || (factors.any() && factors.steps < 1)))) return 0;
+    if (done() || waits_for_samples() || (!validating_ && (max_steps < 1 || (factors.any() && factors.steps < 1)))) return 0;
     Stretch stretch = {max_steps, order, factors};
     prepare_rules(stretch);
     rules_stay_ = schedule.decay == 0 && !factors.any() && !net_.rule_entry().counts_steps && !(work_.notes_every > 0 && regularized_);

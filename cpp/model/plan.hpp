@@ -62,6 +62,7 @@ struct Work {
     std::int64_t epochs = 1;
     Nonfinite nonfinite = Nonfinite::stop;
     bool drops_last = false;  // an epoch leaves out the samples behind its last whole batch
+    bool in_parts = false;    // `samples` are of the right form only: an epoch's come in parts, by `next_samples`
     double precision = 0;     // of the regression metric
     std::int64_t notes_every = 0;  // so many steps one is noted, from the first on; 0: none
     std::int64_t steps_before = 0; // of the same training, in plans before this one
@@ -86,6 +87,8 @@ class PlanBase {
     virtual std::size_t bytes() const = 0;
     // Forgets the samples before, and how far it was.
     virtual void begin(const Work& work) = 0;
+    // The next part of an epoch in parts, in whole steps of whole batches unless it is the last one.
+    virtual void next_samples(const Samples& samples, bool last) = 0;
     // Where the training stands now; steps and forwards are counted from here.
     virtual void set_counts(const Counts& counts) = 0;
 
@@ -96,6 +99,8 @@ class PlanBase {
     std::int64_t epoch() const { return epoch_; }
     std::int64_t step() const { return step_; }
     bool validating() const { return validating_; }  // all steps of the epoch in progress are done
+    bool in_parts() const { return in_parts_; }
+    bool waits_for_samples() const { return in_parts_ && !validating_ && !done() && step_ == part_end_; }
     bool nonfinite() const { return nonfinite_; }
     // Its regularisation loss is NaN where nobody asked for it: it is known of the last step of an epoch or of a stretch.
     StepRow last_step() const { return record_.last_step; }
@@ -120,7 +125,8 @@ class PlanBase {
     std::uint64_t steps_taken_ = 0;  // updates made since the counts were set
     std::int64_t updates_ = 0;       // of this training
     std::uint64_t forwards_ = 0, forwards_of_steps_ = 0;
-    bool stopped_ = false, nonfinite_ = false, validating_ = false;
+    bool stopped_ = false, nonfinite_ = false, validating_ = false, in_parts_ = false;
+    std::int64_t part_first_ = 0, part_end_ = 0;  // steps of the samples in hand: all of an epoch's unless they come in parts
     Record record_;
     Noted noted_;
     std::vector<Monitor> monitors_;
@@ -131,6 +137,7 @@ template <class T> class Plan final : public PlanBase {
     Plan(const Network& network, EngineKind engine);
 
     void begin(const Work& work) override;
+    void next_samples(const Samples& samples, bool last) override;
     void set_counts(const Counts& counts) override;
     std::int64_t run(std::int64_t max_steps, double seconds, const std::int64_t* order, const Factors& factors) override;
     std::size_t bytes() const override { return engine_->bytes(); }
@@ -175,6 +182,7 @@ template <class T> class Plan final : public PlanBase {
     // Whether the step in progress, or coming next, is noted.
     bool notes_now() const { return work_.notes_every > 0 && updates_ % work_.notes_every == 0; }
     void look_at_monitors();
+    void wait_for_samples();
     void count_turn(runtime::Turn kind);
     void end_where_due(const Stretch& stretch);
     Batch batch(const Samples& samples, Index step, const std::int64_t* order, bool training) const;
@@ -195,7 +203,7 @@ template <class T> class Plan final : public PlanBase {
     const Network net_;
     std::unique_ptr<Engine<T>> engine_;
     Work work_;
-    Index steps_each_ = 0;  // batches of an epoch
+    Index steps_each_ = 0;  // batches of an epoch; without end as long as more parts may come
     Counts counts_;
     int epsilon_ = -1;  // its place among the rule's parameters
     StepRules rules_[2];  // of this step and of the next one: worker 0 is ahead of the others

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "model/forward_steps.hpp"
+#include "model/front_steps.hpp"
 #include "runtime/memory.hpp"
 #include "runtime/shares.hpp"
 
@@ -23,11 +24,24 @@ struct Rows {
     Index count, apart;
 };
 
+// A net: steps on rows in front, then the others, of which there is at least one.
+template <class T> struct Net {
+    FrontSteps<T> front;
+    ForwardSteps<T> steps;
+    Index n_inputs() const { return front.empty() ? steps.front().n_inputs : front.front().n_inputs(); }
+    Index n_outputs() const { return steps.back().n_outputs; }
+    double flops() const {
+        double flops = flops_of(steps);
+        for (const FrontStep<T>& step : front) flops += step.flops();
+        return flops;
+    }
+};
+
 // Whether so many rows are not worth a copy of the weights.
 template <class T> bool is_few(const ForwardSteps<T>& steps, Index rows);
 
-// output (rows, n_outputs), row-major.
-template <class T> void predict_few(const ForwardSteps<T>& steps, const Rows& rows, T* output);
+// output (rows, n_outputs), row-major. False where a value is no code of its table.
+template <class T> bool predict_few(const Net<T>& net, const Rows& rows, T* output);
 
 // What an evaluation wants of each row's output.
 template <class T> struct Measures {
@@ -46,32 +60,38 @@ template <class T> struct Measures {
 // The net with its weights as they were when it was made; any number of threads may use it at once.
 template <class T> class PackedNet {
   public:
-    explicit PackedNet(const ForwardSteps<T>& steps);
+    explicit PackedNet(const Net<T>& net);
 
-    // output (rows, n_outputs), row-major.
-    void predict(const Rows& rows, T* output) const;
-    void evaluate(const Rows& rows, const Measures<T>& measures) const;
+    // output (rows, n_outputs), row-major. Both are false where a value is no code of its table.
+    bool predict(const Rows& rows, T* output) const;
+    bool evaluate(const Rows& rows, const Measures<T>& measures) const;
 
-    Index n_inputs() const { return steps_.front().n_inputs; }
+    Index n_inputs() const { return front_.empty() ? steps_.front().n_inputs : front_.front().n_inputs(); }
     Index n_outputs() const { return steps_.back().n_outputs; }
     double flops() const { return flops_; }
 
   private:
     struct Step : ForwardStep<T> {
-        T* packed = nullptr;  // of a product: panels, row 0 of each the biases; factors, to whole vectors
+        T* packed = nullptr;  // of a product: panels, row 0 of each the biases; factors and shares, to whole vectors
         Index panel = 0;      // elements of a panel
         bool streams = false; // leaves L2 between two uses: fetched ahead
     };
 
     void pack(const Step& step, runtime::Worker worker) const;
     Index panel_elements() const { return panels_ * panel_stride_; }
-    template <class Body> void for_blocks(Index rows, const Body& body) const;
-    void forward(const Rows& rows, Index first, Index count, T* output, T* scratch) const;
+    template <class Body> bool for_blocks(Index rows, const Body& body) const;
+    bool gather(const Rows& rows, Index first, Index count, const Grid<T>& values, T* rooms) const;
+    // Elements of the rooms for rows on their way through the steps in front.
+    Index front_elements() const { return front_.empty() ? 0 : 2 * rows_each_ * front_width(front_) + front_scratch(front_); }
+    bool forward(const Rows& rows, Index first, Index count, T* output, T* scratch) const;
+    void share_panels(const Step& step, Index rows, const Grid<T>& from, const Grid<T>& to) const;
     void product(const Step& step, Index rows, const Grid<const T>& from, const Grid<T>& sums, const Grid<T>& output, bool padded) const;
     void finish_panels(const Step& step, Index rows, const Grid<T>& values, T* scratch) const;
     void finish_rows(const Step& step, Index rows, T* values, T* scratch) const;
     void measure(const Measures<T>& measures, Index first, Index rows, T* output, T* scratch) const;
 
+    FrontSteps<T> front_;
+    std::vector<T> front_arrays_;  // copies of theirs
     std::vector<Step> steps_;
     std::size_t last_product_ = 0;
     runtime::Arena arena_;

@@ -26,19 +26,23 @@ constexpr double worth_asking = 2e5;
 
 template <class T> class FewRows {
   public:
-    FewRows(const ForwardSteps<T>& steps, const Rows& rows, T* output)
-        : steps_(steps), rows_(rows), output_(output), asks_(static_cast<double>(rows.count) * flops_of(steps) >= worth_asking || runtime::team_is_forced()) {
+    FewRows(const Net<T>& net, const Rows& rows, T* output)
+        : front_(net.front), steps_(net.steps), rows_(rows), output_(output),
+          asks_(static_cast<double>(rows.count) * net.flops() >= worth_asking || runtime::team_is_forced()) {
         Index scratch = 0;
-        for (const ForwardStep<T>& step : steps) {
+        for (const ForwardStep<T>& step : steps_) {
             width_ = std::max({width_, whole_vectors<T>(step.n_inputs), whole_vectors<T>(step.n_outputs)});
             if (step.by_rows()) scratch = std::max(scratch, step.n_outputs * lanes<T>);
         }
-        buffers_ = runtime::scratch<T>(2 * rows.count * width_ + scratch);
+        const Index values = 2 * rows.count * width_ + scratch, room = rows.count * front_width(front_);
+        buffers_ = runtime::scratch<T>(values + 2 * room + front_scratch(front_));
+        room_ = buffers_ + values;
     }
 
-    void run() const {
+    bool run() const {
         const FloatingPointState state(Subnormals::keep);
         Grid<const T> from = inputs();
+        if (!front_.empty() && !through_front(from)) return false;
         for (std::size_t s = 0; s < steps_.size(); ++s) {
             const ForwardStep<T>& step = steps_[s];
             const Grid<T> to = s + 1 == steps_.size() ? rows_of(output_, step.n_outputs) : buffer(static_cast<Index>(s % 2));
@@ -50,6 +54,7 @@ template <class T> class FewRows {
                 kernel_.activations[step.activation].forward_rows(rows_.count, step.n_outputs, step.map == Map::none ? from : constant(to), to, buffer(2).data, false, false);
             from = constant(to);
         }
+        return true;
     }
 
   private:
@@ -57,11 +62,17 @@ template <class T> class FewRows {
     Grid<T> buffer(Index which) const { return rows_of(buffers_ + which * rows_.count * width_, width_); }
 
     Grid<const T> inputs() const {
-        const Index columns = steps_.front().n_inputs;
+        const Index columns = front_.empty() ? steps_.front().n_inputs : front_.front().n_inputs();
         if (rows_.numbers == number_of<T>) return {static_cast<const T*>(rows_.data), rows_.apart, lanes<T>};
-        const Grid<T> converted = buffer(1);
+        const Grid<T> converted = front_.empty() ? buffer(1) : rows_of(room_, front_width(front_));
         kernel_.gather({rows_.count, columns, rows_.data, rows_.numbers, rows_.apart, nullptr, 0, converted});
         return constant(converted);
+    }
+
+    // From the first room, where they are converted, to the other one and back.
+    bool through_front(Grid<const T>& values) const {
+        const Index room = rows_.count * front_width(front_);
+        return front_rows(front_, rows_.count, values, room_ + room, room_, room_ + 2 * room);
     }
 
     template <class Body> void in_team(double flops, const Body& body) const {
@@ -76,6 +87,7 @@ template <class T> class FewRows {
         const Index vector = mine.first / lanes<T>, width = mine.last - mine.first;
         const Grid<T> out = offset(to, 0, vector);
         Grid<const T> values = constant(out);
+        if (step.map == Map::shares) return shares(step, offset(from, 0, vector), out, mine);
         if (step.map == Map::product) product(step, from, out, mine);
         else if (step.map == Map::none) values = offset(from, 0, vector);
         else
@@ -83,6 +95,19 @@ template <class T> class FewRows {
         if (step.by_elements())
             for (Index r = 0; r < rows_.count; ++r)
                 kernel_.activations[step.activation].forward(width, step.parameters, offset(values, r, 0).data, offset(out, r, 0).data);
+    }
+
+    void shares(const ForwardStep<T>& step, const Grid<const T>& from, const Grid<T>& out, const Range& mine) const {
+        for (Index r = 0; r < rows_.count; ++r) {
+            ParametricJob<T> job = {};
+            job.rows = 1;
+            job.columns = mine.last - mine.first;
+            job.inputs = offset(from, r, 0).data;
+            job.activated = job.output = offset(out, r, 0).data;
+            job.shares = step.weights + mine.first;
+            kernel_.activations[step.activation].forward(job.columns, step.parameters, job.inputs, job.output);
+            kernel_.parametric_forward(job);
+        }
     }
 
     void product(const ForwardStep<T>& step, const Grid<const T>& from, const Grid<T>& out, const Range& mine) const {
@@ -98,12 +123,13 @@ template <class T> class FewRows {
     }
 
     const Kernels<T>& kernel_ = runtime::kernels<T>();
+    const FrontSteps<T>& front_;
     const ForwardSteps<T>& steps_;
     const Rows rows_;
     T* const output_;
     const bool asks_;
     Index width_ = 0;
-    T* buffers_ = nullptr;
+    T *buffers_ = nullptr, *room_ = nullptr;
 };
 
 }  // namespace
@@ -114,11 +140,11 @@ template <class T> bool is_few(const ForwardSteps<T>& steps, Index rows) {
     return rows < few_rows && !(any_long && rows > runtime::kernels<T>().product_rows);
 }
 
-template <class T> void predict_few(const ForwardSteps<T>& steps, const Rows& rows, T* output) { FewRows<T>(steps, rows, output).run(); }
+template <class T> bool predict_few(const Net<T>& net, const Rows& rows, T* output) { return FewRows<T>(net, rows, output).run(); }
 
 #define CHAINRULE_INSTANTIATE(T)                           \
     template bool is_few(const ForwardSteps<T>&, Index);   \
-    template void predict_few(const ForwardSteps<T>&, const Rows&, T*);
+    template bool predict_few(const Net<T>&, const Rows&, T*);
 CHAINRULE_INSTANTIATE(float)
 CHAINRULE_INSTANTIATE(double)
 

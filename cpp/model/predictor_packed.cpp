@@ -1,6 +1,7 @@
 #include "model/predictor.hpp"
 
 #include <algorithm>
+#include <atomic>
 
 #include "model/blocks.hpp"
 #include "model/grids.hpp"
@@ -28,14 +29,16 @@ constexpr Index streamed_bytes = 768 * 1024;
 
 // --- the copies -----------------------------------------------------------------------------------------------------
 
-template <class T> PackedNet<T>::PackedNet(const ForwardSteps<T>& steps) : flops_(flops_of(steps)) {
-    for (const ForwardStep<T>& step : steps) {
+template <class T> PackedNet<T>::PackedNet(const Net<T>& net) : flops_(net.flops()) {
+    front_ = net.front;
+    keep_front(front_, front_arrays_);
+    for (const ForwardStep<T>& step : net.steps) {
         if (step.map == Map::product) last_product_ = steps_.size();
         steps_.push_back({step});
         panels_ = std::max({panels_, panels_of<T>(step.n_inputs), panels_of<T>(step.n_outputs)});
     }
     for (Step& step : steps_) {
-        if (step.map == Map::factors) arena_.plan(&step.packed, whole_vectors<T>(step.n_outputs));
+        if (step.map == Map::factors || step.map == Map::shares) arena_.plan(&step.packed, whole_vectors<T>(step.n_outputs));
         if (step.map != Map::product) continue;
         step.panel = (step.n_inputs + 1) * lanes<T>;
         const Index elements = panels_of<T>(step.n_outputs) * step.panel;
@@ -59,7 +62,7 @@ template <class T> void PackedNet<T>::pack(const Step& step, Worker worker) cons
     const Range mine = runtime::share(m, lanes<T>, worker);
     const Index count = mine.last - mine.first;
     if (count == 0 || step.map == Map::none) return;
-    if (step.map == Map::factors) return kernel.gather({1, count, step.weights + mine.first, number_of<T>, m, nullptr, 0, {step.packed + mine.first, 0, lanes<T>}});
+    if (step.map != Map::product) return kernel.gather({1, count, step.weights + mine.first, number_of<T>, m, nullptr, 0, {step.packed + mine.first, 0, lanes<T>}});
     T* const panels = step.packed + mine.first / lanes<T> * step.panel;
     if (step.biases) kernel.gather({1, count, step.biases + mine.first, number_of<T>, m, nullptr, 0, {panels, lanes<T>, step.panel}});
     else
@@ -96,23 +99,73 @@ template <class T> void PackedNet<T>::finish_panels(const Step& step, Index rows
 template <class T> void PackedNet<T>::finish_rows(const Step& step, Index rows, T* values, T* scratch) const {
     const Kernels<T>& kernel = runtime::kernels<T>();
     const Index m = step.n_outputs;
+    if (step.map == Map::shares) {
+        for (Index r = 0; r < rows; ++r) {
+            ParametricJob<T> job = {};
+            job.rows = 1;
+            job.columns = m;
+            job.inputs = job.output = values + r * m;
+            job.activated = scratch;
+            job.shares = step.packed;
+            kernel.activations[step.activation].forward(m, step.parameters, job.inputs, scratch);
+            kernel.parametric_forward(job);
+        }
+        return;
+    }
     if (step.map == Map::factors)
         for (Index r = 0; r < rows; ++r) kernel.multiply(m, values + r * m, step.packed, values + r * m);
     if (step.by_rows()) kernel.activations[step.activation].forward_rows(rows, m, constant(rows_of(values, m)), rows_of(values, m), scratch, false, false);
     if (step.by_elements()) kernel.activations[step.activation].forward(rows * m, step.parameters, values, values);
 }
 
-// Scratch: two blocks of values in panels, then what softmax and losses need.
-template <class T> void PackedNet<T>::forward(const Rows& rows, Index first, Index count, T* output, T* scratch) const {
-    Grid<T> from = {scratch, lanes<T>, panel_stride_}, to = {scratch + panel_elements(), lanes<T>, panel_stride_};
-    T* const rest = scratch + 2 * panel_elements();
-    runtime::kernels<T>().gather({count, n_inputs(), rows.data, rows.numbers, rows.apart, nullptr, first, from});
+template <class T> void PackedNet<T>::share_panels(const Step& step, Index rows, const Grid<T>& from, const Grid<T>& to) const {
+    const Kernels<T>& kernel = runtime::kernels<T>();
+    for (Index p = 0; p < panels_of<T>(step.n_outputs); ++p) {
+        ParametricJob<T> job = {};
+        job.rows = rows;
+        job.columns = job.row = lanes<T>;
+        job.inputs = offset(from, 0, p).data;
+        job.activated = job.output = offset(to, 0, p).data;
+        job.shares = step.packed + p * lanes<T>;
+        kernel.activations[step.activation].forward(rows * lanes<T>, step.parameters, job.inputs, job.output);
+        kernel.parametric_forward(job);
+    }
+}
+
+// A block of the user's rows, through the steps in front, into panels.
+template <class T> bool PackedNet<T>::gather(const Rows& rows, Index first, Index count, const Grid<T>& values, T* rooms) const {
+    const Kernels<T>& kernel = runtime::kernels<T>();
+    const GatherJob<T> job = {count, n_inputs(), rows.data, rows.numbers, rows.apart, nullptr, first, values};
+    if (front_.empty()) {
+        kernel.gather(job);
+        return true;
+    }
+    const Index width = front_width(front_), room = count * width;
+    GatherJob<T> converted = job;
+    converted.output = rows_of(rooms, width);
+    kernel.gather(converted);
+    Grid<const T> found = constant(converted.output);
+    if (!front_rows(front_, count, found, rooms + room, rooms, rooms + 2 * room)) return false;
+    kernel.gather({count, front_.back().n_outputs(), found.data, number_of<T>, found.row, nullptr, 0, values});
+    return true;
+}
+
+// Scratch: rooms of the steps in front, two blocks of values in panels, then what softmax and losses need.
+template <class T> bool PackedNet<T>::forward(const Rows& rows, Index first, Index count, T* output, T* scratch) const {
+    T* const values = scratch + front_elements();
+    Grid<T> from = {values, lanes<T>, panel_stride_}, to = {values + panel_elements(), lanes<T>, panel_stride_};
+    T* const rest = values + 2 * panel_elements();
+    if (!gather(rows, first, count, from, scratch)) return false;
     for (std::size_t s = 0; s < steps_.size(); ++s) {
         const Step& step = steps_[s];
         if (s < last_product_) {
             if (step.map == Map::product) {
                 product(step, count, constant(from), to, to, true);
                 std::swap(from, to);
+            } else if (step.map == Map::shares) {
+                share_panels(step, count, from, to);
+                std::swap(from, to);
+                continue;
             }
             finish_panels(step, count, from, rest);
         } else {
@@ -120,38 +173,42 @@ template <class T> void PackedNet<T>::forward(const Rows& rows, Index first, Ind
             finish_rows(step, count, output, rest);
         }
     }
+    return true;
 }
 
 // --- blocks and threads -------------------------------------------------------------------------------------------------
 
-// body(first, count) for blocks of rows of about the same size.
-template <class T> template <class Body> void PackedNet<T>::for_blocks(Index rows, const Body& body) const {
+// body(first, count) for blocks of rows of about the same size, until one is false.
+template <class T> template <class Body> bool PackedNet<T>::for_blocks(Index rows, const Body& body) const {
+    std::atomic<bool> fine{true};
     runtime::run_call(static_cast<double>(rows) * flops_, [&](Worker worker) {
         const FloatingPointState state(Subnormals::keep);
         const Range mine = runtime::share(rows, 1, worker);
         Index first = mine.first, left = mine.last - mine.first;
         for (Index blocks = (left + rows_each_ - 1) / rows_each_; blocks > 0; --blocks) {
             const Index count = (left + blocks - 1) / blocks;
-            body(first, count);
+            if (!body(first, count)) return fine.store(false, std::memory_order_relaxed);
             first += count;
             left -= count;
         }
     });
+    return fine.load(std::memory_order_relaxed);
 }
 
-template <class T> void PackedNet<T>::predict(const Rows& rows, T* output) const {
-    for_blocks(rows.count, [&](Index first, Index count) {
-        T* const scratch = runtime::scratch<T>(2 * panel_elements() + panels_ * lanes<T> * lanes<T>);
-        forward(rows, first, count, output + first * n_outputs(), scratch);
+template <class T> bool PackedNet<T>::predict(const Rows& rows, T* output) const {
+    return for_blocks(rows.count, [&](Index first, Index count) {
+        T* const scratch = runtime::scratch<T>(front_elements() + 2 * panel_elements() + panels_ * lanes<T> * lanes<T>);
+        return forward(rows, first, count, output + first * n_outputs(), scratch);
     });
 }
 
-template <class T> void PackedNet<T>::evaluate(const Rows& rows, const Measures<T>& measures) const {
+template <class T> bool PackedNet<T>::evaluate(const Rows& rows, const Measures<T>& measures) const {
     const Index outputs = rows_each_ * whole_vectors<T>(n_outputs()), targets = rows_each_ * whole_vectors<T>(measures.target_columns);
-    for_blocks(rows.count, [&](Index first, Index count) {
-        T* const output = runtime::scratch<T>(outputs + targets + 2 * panel_elements() + 3 * panels_ * lanes<T> * lanes<T>);
-        forward(rows, first, count, output, output + outputs + targets);
+    return for_blocks(rows.count, [&](Index first, Index count) {
+        T* const output = runtime::scratch<T>(outputs + targets + front_elements() + 2 * panel_elements() + 3 * panels_ * lanes<T> * lanes<T>);
+        if (!forward(rows, first, count, output, output + outputs + targets)) return false;
         measure(measures, first, count, output, output + outputs);
+        return true;
     });
 }
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <system_error>
 #include <thread>
+#include <utility>
 
 #include "runtime/cores.hpp"
 #include "runtime/floating_point.hpp"
@@ -21,6 +22,7 @@ namespace {
 
 std::atomic<int> chosen_threads{0};  // 0: not chosen by set_num_threads
 std::atomic<int> openmp_start{0};    // 0: not asked yet
+thread_local int limit_of_thread = 0;  // 0: none
 
 // libgomp's threads spin for some milliseconds after a region before they sleep; its pool belongs to the thread that
 // opened the region.
@@ -111,11 +113,14 @@ int threads_allowed() { return omp_in_parallel() ? 1 : get_num_threads(); }
 
 void set_num_threads(int count) { chosen_threads.store(count); }
 
+int limit_threads_here(int count) { return std::exchange(limit_of_thread, count); }
+
 int get_num_threads() {
     if (stays_alone()) return 1;
     static const int standard = default_threads();
     const int chosen = chosen_threads.load(std::memory_order_relaxed);
-    return std::min(chosen > 0 ? chosen : standard, openmp_limit());
+    const int allowed = std::min(chosen > 0 ? chosen : standard, openmp_limit());
+    return limit_of_thread > 0 ? std::min(allowed, limit_of_thread) : allowed;
 }
 
 int threads_for_training() { return granted_threads(threads_allowed()); }

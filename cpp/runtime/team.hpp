@@ -15,6 +15,8 @@ namespace chainrule::runtime {
 // the process stays alone.
 void set_num_threads(int count);
 int get_num_threads();
+// A bound for the calling thread alone, 0 for none; returns the one before.
+int limit_threads_here(int count);
 
 // CHAINRULE_TEAM=always: every call that can use a team gets one, at once, however small it is, with uneven shares. For
 // tests: results do not depend on it, so without it small cases would never run in parallel.

@@ -26,7 +26,15 @@ from .activations import (
 from .callbacks import Callback, LearningRateSchedule
 from .errors import ModelFileError
 from .history import History
-from .layers import Layer_Dense, Layer_Dropout, Layer_Input, Layer_Scale
+from .layers import (
+    Layer_Dense,
+    Layer_Dropout,
+    Layer_Embedding,
+    Layer_Input,
+    Layer_ParametricActivation,
+    Layer_PeriodicFeatures,
+    Layer_Scale,
+)
 from .losses import (
     Activation_Sigmoid_Loss_BinaryCrossentropy,
     Activation_Softmax_Loss_CategoricalCrossentropy,
@@ -59,9 +67,10 @@ from .runtime import (
 from .scores import Accuracy_AUC, Accuracy_R2
 
 if TYPE_CHECKING:
-    from . import interop, plot
+    from . import data, interop, plot
     from .autograd import Variable, no_grad
     from .checking import check_gradient, compare, gradcheck, numerical_gradient
+    from .many import fit_many
 else:
     from .lazy import __dir__ as __dir__
     from .lazy import __getattr__ as __getattr__
@@ -93,7 +102,10 @@ __all__ = [
     "History",
     "Layer_Dense",
     "Layer_Dropout",
+    "Layer_Embedding",
     "Layer_Input",
+    "Layer_ParametricActivation",
+    "Layer_PeriodicFeatures",
     "Layer_Scale",
     "LearningRateSchedule",
     "Loss",
@@ -121,7 +133,9 @@ __all__ = [
     "check_gradient",
     "compare",
     "cpu_target",
+    "data",
     "datasets",
+    "fit_many",
     "get_num_threads",
     "gradcheck",
     "interop",

@@ -30,8 +30,10 @@ class Plan:
         monitors: Any,
         notes_every: int = 0,
         steps_before: int = 0,
+        in_parts: bool = False,
     ) -> None:
-        """Begin a training of other samples in the same memory."""
+        """Begin a training of other samples in the same memory; where they come in parts,
+        these show only their form."""
 
     def end(self) -> None:
         """Let the samples go."""
@@ -51,6 +53,10 @@ class Plan:
     def monitors(self) -> tuple[Any, ...]:
         """Best epoch, best value and epoch of the last act of each monitor; epochs from 1, 0:
         none."""
+
+    def next_samples(self, samples: Any, last: bool) -> None:
+        """Go on with the next part of the epoch's samples, in whole steps unless it is the
+        last one."""
 
     def observe(self, flat: Any, dropped: Any, seen: Any) -> float:
         """Do what `gradients` does, and write what the pass computes into the arrays that are
@@ -131,6 +137,8 @@ class Plan:
     def updates(self) -> int: ...
     @property
     def validating(self) -> bool: ...
+    @property
+    def waits_for_samples(self) -> bool: ...
 
 class ShortWay:
     """A plan for one step, and what its model was when the plan was made;
@@ -272,6 +280,33 @@ def elu_backward(dvalues: NDArray[Any], output: NDArray[Any], alpha: float, /) -
 def elu_forward(inputs: NDArray[Any], alpha: float, /) -> NDArray[Any]:
     """inputs where inputs > 0, else alpha * (exp(inputs) - 1)."""
 
+def embedding_backward(
+    inputs: NDArray[Any],
+    dvalues: NDArray[Any],
+    weights: NDArray[Any],
+    sizes: tuple[int, ...],
+    n_passed: int,
+    /,
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The gradients of embedding_forward: dweights, dinputs; 0 in the columns of codes."""
+
+def embedding_forward(
+    inputs: NDArray[Any], weights: NDArray[Any], sizes: tuple[int, ...], n_passed: int, /
+) -> NDArray[Any]:
+    """The first n_passed columns of inputs, then for each code in the others, len(sizes),
+    its row of its table; weights (sum of the sizes, width) are the tables, one below
+    the other."""
+
+def embedding_gradients(
+    inputs: NDArray[Any],
+    dvalues: NDArray[Any],
+    weights: NDArray[Any],
+    sizes: tuple[int, ...],
+    n_passed: int,
+    /,
+) -> NDArray[Any]:
+    """embedding_backward without dinputs."""
+
 def engine_for(network: Any) -> str:
     """Name of the engine that a plan of these shapes uses."""
 
@@ -337,6 +372,10 @@ def leaky_relu_backward(
 def leaky_relu_forward(inputs: NDArray[Any], negative_slope: float, /) -> NDArray[Any]:
     """inputs where inputs > 0, else negative_slope * inputs."""
 
+def limit_threads_here(count: int) -> int:
+    """Bound the threads of the calling Python thread's calls, 0 for no bound; return the
+    bound before."""
+
 def linear_backward(dvalues: NDArray[Any], output: NDArray[Any], /) -> NDArray[Any]:
     """dvalues."""
 
@@ -369,6 +408,60 @@ def mish_forward(inputs: NDArray[Any], /) -> NDArray[Any]:
 
 def multiply(a: NDArray[Any], b: NDArray[Any], /) -> NDArray[Any]:
     """a * b, element by element."""
+
+def parametric_backward(
+    dvalues: NDArray[Any],
+    through: NDArray[Any],
+    inputs: NDArray[Any],
+    activated: NDArray[Any],
+    weights: NDArray[Any],
+    /,
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """dweights (1, m) = sum of dvalues * (activated - inputs), dinputs = (1 - weights) *
+    dvalues + weights * through; through is what the activation makes of dvalues."""
+
+def parametric_forward(
+    inputs: NDArray[Any], activated: NDArray[Any], weights: NDArray[Any], /
+) -> NDArray[Any]:
+    """(1 - weights) * inputs + weights * activated; weights (1, m)."""
+
+def periodic_backward(
+    inputs: NDArray[Any],
+    dvalues: NDArray[Any],
+    frequencies: NDArray[Any],
+    phases: NDArray[Any],
+    weights: NDArray[Any],
+    biases: NDArray[Any],
+    n_passed: int,
+    /,
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """The gradients of periodic_forward: dfrequencies, dphases, dweights, dbiases,
+    dinputs."""
+
+def periodic_forward(
+    inputs: NDArray[Any],
+    frequencies: NDArray[Any],
+    phases: NDArray[Any],
+    weights: NDArray[Any],
+    biases: NDArray[Any],
+    n_passed: int,
+    /,
+) -> NDArray[Any]:
+    """cos(2 pi frequencies x + phases) . weights + biases, then x, of each column x of
+    inputs (n, p + n_passed) but the last n_passed, which stay as they are; weights (p,
+    k, m)."""
+
+def periodic_gradients(
+    inputs: NDArray[Any],
+    dvalues: NDArray[Any],
+    frequencies: NDArray[Any],
+    phases: NDArray[Any],
+    weights: NDArray[Any],
+    biases: NDArray[Any],
+    n_passed: int,
+    /,
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """periodic_backward without dinputs."""
 
 def poisson_backward(dvalues: NDArray[Any], y_true: NDArray[Any], /) -> NDArray[Any]:
     """(1 - y / p) / m / n, p at least 1e-7 in the quotient."""

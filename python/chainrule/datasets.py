@@ -159,7 +159,7 @@ def load_digits(*, scaled: bool = True) -> tuple[NDArray[Any], NDArray[np.int64]
     *Optical Recognition of Handwritten Digits*, E. Alpaydin and C. Kaynak, UCI Machine
     Learning Repository, https://doi.org/10.24432/C50P49, CC BY 4.0: the test part.
     """
-    with np.load(os.path.join(os.path.dirname(__file__), "data", "digits.npz")) as data:
+    with np.load(os.path.join(os.path.dirname(__file__), "digits", "digits.npz")) as data:
         pixels, digits = data["X"], data["y"]
     X = pixels.astype(np.float64) / 16 if scaled else pixels
     return X, digits.astype(np.int64)

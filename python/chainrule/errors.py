@@ -58,6 +58,20 @@ def relabelled(error: Exception, label: str, *, instead_of: str = "", hint: str 
     return kind(f"{label}: {text}{hint}")
 
 
+def placed(error: BaseException, place: str) -> BaseException:
+    """Return the very error with `place` in front of its text, or in a note where it has no text.
+
+    For errors of any class, the user's own too: what catches them goes on doing so.
+    """
+    if isinstance(error, OSError) and error.strerror is not None:
+        error.strerror = f"{place}: {error.strerror}"
+    elif len(error.args) == 1 and isinstance(error.args[0], str):
+        error.args = (f"{place}: {error.args[0]}",)
+    elif hasattr(error, "add_note"):  # Python 3.11
+        error.add_note(place)
+    return error
+
+
 def no_forward_yet(thing: object) -> ValueError:
     """Return the error of a `backward` that no `forward` preceded."""
     return ValueError(f"{label_of(thing)}: backward: expected a forward call before it, got none")

@@ -1,4 +1,4 @@
-"""Layers: dense and input; scale is in scale.py, dropout in dropout.py.
+"""Layers: dense and input; each of the others has a file of its own.
 
 ``output = inputs . weights + biases`` with inputs (n, d), weights (d, m), biases (1, m).
 State is plain NumPy arrays in the layer's ``__dict__``; the compiled functions keep none.
@@ -27,6 +27,7 @@ from .arrays import (
 )
 from .base_layer import Layer
 from .dropout import Layer_Dropout
+from .embedding import Layer_Embedding
 from .errors import label_of, labelled, no_forward_yet
 from .parameter_layer import BIASES, FACTORS, WEIGHTS, ParameterLayer, as_rows
 from .parameters import (
@@ -37,11 +38,21 @@ from .parameters import (
     default_dtype,
     initial_parameters,
 )
+from .parametric import Layer_ParametricActivation
+from .periodic import Layer_PeriodicFeatures
 from .recorded import record_layer
 from .scale import Layer_Scale
 from .settings import Settings, is_number
 
-__all__ = ["Layer_Dense", "Layer_Dropout", "Layer_Input", "Layer_Scale"]
+__all__ = [
+    "Layer_Dense",
+    "Layer_Dropout",
+    "Layer_Embedding",
+    "Layer_Input",
+    "Layer_ParametricActivation",
+    "Layer_PeriodicFeatures",
+    "Layer_Scale",
+]
 
 _dense_forward = _core.dense_forward
 _dense_backward = _core.dense_backward

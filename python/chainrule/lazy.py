@@ -9,11 +9,12 @@ import importlib
 import sys
 from typing import Any
 
-SUBMODULES = ("autograd", "checking", "interop", "mpi", "plot", "sklearn")
+SUBMODULES = ("autograd", "checking", "data", "interop", "mpi", "plot", "sklearn")
 NAMES = {  # name -> the module that has it
     "Variable": "autograd",
     "check_gradient": "checking",
     "compare": "checking",
+    "fit_many": "many",
     "gradcheck": "checking",
     "no_grad": "autograd",
     "numerical_gradient": "checking",

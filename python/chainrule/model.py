@@ -178,7 +178,8 @@ class Model(ExportedModel):
             Multiplies each sample's row of the loss's gradient by ``w n / sum w``.
         input_gradient : bool
             Compute the first layer's `dinputs` too, the gradient with respect to the samples. A
-            first layer that is a `Layer_Dense` or `Layer_Scale` has else none afterwards.
+            first layer of the package that has parameters, but for a parametric activation, has
+            else none afterwards.
         """
         with self._used_by("backward"):
             self._prepare(parts=("loss",))
@@ -261,7 +262,7 @@ class Model(ExportedModel):
     def train(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         *,
         epochs: int = 1,
         batch_size: int | None = None,
@@ -288,20 +289,25 @@ class Model(ExportedModel):
 
         Parameters
         ----------
-        X : array_like (n, d)
-            Of another rank where the first layers are your own.
+        X : array_like (n, d), or a source
+            Of another rank where the first layers are your own. A source yields blocks ``(X, y)``
+            or ``(X, y, weights)``, see `chainrule.data`; its rows are cut into batches whatever its
+            blocks are, a thread reads ahead, and y is left out.
         y : array_like
             Class labels (n,), targets (n, m), or (n,) for one regression output.
         epochs : int
             At least 0. A second `train` continues the optimizer's `iterations`.
         batch_size : int, optional
-            Samples per step; the last batch may be smaller. All at once without it.
+            Samples per step; the last batch may be smaller. All at once without it, of a source
+            those of its first block.
         print_every : int, optional
             Print every so many steps' line, the last step's, and each epoch's.
         validation_data : (X, y) or (X, y, weights), optional
             Evaluated after each epoch; weights weigh the loss.
         shuffle : bool
-            A new order of samples for each epoch: ``rng.permutation(n)``.
+            A new order of samples for each epoch: ``rng.permutation(n)``. Of `chainrule.data`'s
+            `Blocks`, `Files` and `Arrow`: of the blocks, and of the rows within each, drawn from
+            ``default_rng(rng.integers(2**63))``.
         rng : numpy.random.Generator or seed, optional
             Orders come from it, and before them a new key for each dropout layer, so that a
             seed repeats a run. Without it the generator of the last training goes on, as it
@@ -315,7 +321,8 @@ class Model(ExportedModel):
             Weighs each sample's loss; a batch's sums are divided by the sum of its weights. A
             batch whose weights are all 0 is no step.
         check_finite : bool
-            Look for NaN and infinity in X and y first.
+            Look for NaN and infinity in X and y first; in the blocks of a source as they come in
+            the first epoch.
         on_nonfinite : {"raise", "stop", "ignore"}
             What a loss that is not finite does; its step's update is not made, except with
             "ignore".
@@ -369,7 +376,7 @@ class Model(ExportedModel):
             X, y = opened(X, "X"), opened(y, "y")
             absent = [batch_size, print_every, validation_data, rng, clip_norm]
             absent += [validation_split, class_weight, best_epoch, engine, record, comm]
-            if asks_one_step(
+            if y is not None and asks_one_step(
                 epochs, accumulate, absent, shuffle, drop_last, progress, callbacks, on_nonfinite
             ):
                 history = short_training(self, X, y, sample_weight)

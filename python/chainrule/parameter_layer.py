@@ -20,7 +20,7 @@ WEIGHTS, BIASES = slots_named(NOTEBOOK_NAMES)
 
 
 class ParameterLayer(Layer):
-    """What dense and scale layers share: factors, the values' ways in and out, penalties.
+    """What the layers with parameters share: factors, the values' ways in and out, penalties.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class ParameterLayer(Layer):
 
     def _set_factors(self, *values: Any) -> None:
         for name, value in zip(FACTORS, values, strict=True):
-            factor = as_factor(value, name)
+            factor = as_factor(value, name, self.parameter_names)
             if factor != 1.0:
                 setattr(self, name, factor)
 
@@ -79,12 +79,19 @@ class ParameterLayer(Layer):
         )
 
 
-def as_factor(value: Any, name: str) -> float | tuple[float, ...]:
-    """Return a factor of at least 0, or a tuple of one for each parameter."""
+def as_factor(value: Any, name: str, names: tuple[str, ...]) -> float | tuple[float, ...]:
+    """Return a factor of at least 0, or a tuple of one for each of the parameters `names`.
+
+    A layer with one parameter takes a pair too, whose second number serves nothing.
+    """
     if not isinstance(value, tuple | list):
         return as_number(value, name)
-    if len(value) != 2:
-        raise ValueError(f"{name}: expected a number or a pair (weights, biases), got {value!r}")
+    expected = names if len(names) > 1 else NOTEBOOK_NAMES
+    if len(value) != len(expected):
+        several = "a pair" if len(expected) == 2 else "one each"
+        raise ValueError(
+            f"{name}: expected a number or {several} ({', '.join(expected)}), got {value!r}"
+        )
     return tuple(as_number(each, name) for each in value)
 
 

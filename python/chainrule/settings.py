@@ -70,6 +70,28 @@ def is_factor(value: Any) -> bool:
     return is_number(value) and value >= 0
 
 
+def factors_for(count: int) -> Check:
+    """Return a check for a factor, or one for each of `count` parameters."""
+
+    def are_factors(value: Any) -> bool:
+        if isinstance(value, tuple | list):
+            return len(value) == count and all(is_nonnegative(each) for each in value)
+        return is_nonnegative(value)
+
+    are_factors.__doc__ = f"A finite number of at least 0, or {count} of them."
+    return are_factors
+
+
+def is_sizes(value: Any) -> bool:
+    """A list of at least one int from 1."""
+    return isinstance(value, tuple | list) and len(value) > 0 and all(map(is_size, value))
+
+
+def is_activation(value: Any) -> bool:
+    """An activation of chainrule's own."""
+    return isinstance(value, dict) and isinstance(value.get("class"), str)
+
+
 def is_schedule(value: Any) -> bool:
     """A schedule of chainrule's own, or null."""
     return value is None or (isinstance(value, dict) and isinstance(value.get("class"), str))

@@ -4,7 +4,8 @@
     backward    dvalues -> the last layer -> ... -> dinputs of the first
 
 A method may return its result, or set `output` and `dinputs` and return nothing. An error names
-the layer. Layers of the user's own get copies, so that what they write into stays theirs.
+the layer. Layers of the user's own get copies, so that what they write into stays theirs. Codes of
+categories stay whole: a step leaves them, and what an embedding makes of them, as they are.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..catalogue import own_class
+from ..embedding import held_to_codes
 from ..errors import label_of
 from ..layers import Layer_Dropout
 from ..shapes import takes_training
@@ -108,7 +110,7 @@ class Walk:
         """Run all layers in training mode and return the last output."""
         self.inputs, self.outputs = [], []
         for k, layer in enumerate(self.layers):
-            given = np.array(values) if self.foreign[k] else values
+            given = held_to_codes(layer, np.array(values) if self.foreign[k] else values)
             result = self._one_forward(k, given)
             if nudge is not unchanged:
                 result = nudge(result)

@@ -155,9 +155,20 @@ def of_tabular(onnx: Any, estimator: Any) -> bytes:
 
 
 def add_member(nodes: Nodes, member: Any, number: int) -> str:
-    """Add one member: its encoding, its net, its target's units."""
+    """Add one member: its encoding, its net, its target's units.
+
+    Raises
+    ------
+    ValueError
+        Several nets that share their weights.
+    """
+    if len(member.models) > 1:
+        raise ValueError(
+            f"{CALLER}: expected members of one net, got {len(member.models)} that share their "
+            "weights, as preset='tabm-mini' has them"
+        )
     encoded = add_encoding(nodes, member.encoding)
-    net = net_of(member.model, CALLER)
+    net = net_of(member.models[0], CALLER)
     single = Nodes(nodes.onnx, net.dtype, f"member_{number}.")
     output = add_net(single, net, encoded, f"member_{number}.")
     nodes.nodes += single.nodes

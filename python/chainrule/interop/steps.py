@@ -110,6 +110,11 @@ def step_of(layer: Any, where: str) -> Step:
         return Function(layer, "linear", ())
     if own is not None and issubclass(own, Activation):
         return Function(layer, layer.name_in_core(), tuple(map(float, layer.parameters())))
+    if own is not None:
+        raise TypeError(
+            f"{where}: expected dense and scale layers, dropout and activations, got "
+            f"{type(layer).__name__}, which the exporters do not know"
+        )
     raise TypeError(
         f"{where}: expected a layer of the package, got {type(layer).__name__}, whose forward is "
         "of its own"

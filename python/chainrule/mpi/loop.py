@@ -11,7 +11,7 @@ from ..metrics import Accuracy_Regression
 from ..monitoring import Checkpoint
 from ..training.beginning import begin_steps
 from ..training.interrupts import Interrupts
-from ..training.loop import Loop
+from ..training.loop import Loop, total_of
 from ..training.request import Runner, TrainingRequest
 from .local import LocalRunner
 from .ranks import Ranks
@@ -84,7 +84,7 @@ class ParallelLoop(Loop):
         request.generator = model.rng if request.shuffle else None
         if self._counts is not None:
             self._fit_accuracy(self._counts[ranks.rank])
-        begin_steps(model, request.epochs * request.updates)
+        begin_steps(model, total_of(request.epochs, request.updates))
         share = share_of(request, ranks, self._shards, self._counts)
         if self._local_steps is not None:
             return LocalRunner(model, request, ranks, share, self._local_steps)

@@ -219,6 +219,10 @@ class DataParallel:
 
     def _check(self, request: TrainingRequest) -> None:
         """Refuse what several ranks cannot do."""
+        if request.in_parts:
+            raise ValueError(
+                "X: expected arrays or memory maps on ranks of MPI, got a source of blocks"
+            )
         if request.record is not None:
             raise ValueError(f"record: expected None on ranks of MPI, got {request.record!r}")
         if request.engine is not None:

@@ -25,7 +25,7 @@ from ..optimizer_state import state_kinds
 from ..parameters import slots_named, slots_of
 from ..training.copies import is_layer
 from .model_file import Document
-from .parts import LEFT_BY_A_PASS, LEFT_BY_OPTIMIZERS
+from .parts import INNER, LEFT_BY_A_PASS, LEFT_BY_OPTIMIZERS
 from .plain import WORDS, named
 
 VERSION = 1
@@ -108,7 +108,8 @@ def plain(value: Any, where: str) -> Any:
     Raises
     ------
     TypeError
-        Something else than numbers, texts, bools, None, lists, tuples, dicts and schedules.
+        Something else than numbers, texts, bools, None, lists, tuples, dicts, schedules and
+        activations.
     """
     if isinstance(value, np.generic):
         value = value.item()
@@ -124,6 +125,6 @@ def plain(value: Any, where: str) -> Any:
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
         return {key: plain(each, f"{where}[{key!r}]") for key, each in value.items()}
     own = own_class(value)
-    if own is not None and own.kind == "schedule":
-        return {"schedule": own.__name__, **settings_of(value, own, where)}
+    if own is not None and own.kind in INNER.values():
+        return {own.kind: own.__name__, **settings_of(value, own, where)}
     raise TypeError(f"{where}: expected plain settings ({WORDS}), got {named(value)}")

@@ -15,7 +15,7 @@ import numpy as np
 
 from .. import catalogue
 from ..arrays import Array
-from ..settings import Check, is_schedule
+from ..settings import Check, is_activation, is_schedule
 from .model_file import Document, Tensor, shown
 from .plain import Encoder, Node, named, tensors_in, value_of
 
@@ -30,6 +30,8 @@ LEFT_BY_BASES: dict[str, frozenset[str]] = {
     "accuracy": frozenset({"accumulated_sum", "accumulated_count"}),
     "optimizer": frozenset({"token", "told_of_another_model", "current_weight_decay"}),
 }
+# Settings that are parts themselves: the check that names one, and its kind.
+INNER: dict[Check, str] = {is_schedule: "schedule", is_activation: "activation"}
 Custom = Mapping[str, type]
 
 
@@ -93,15 +95,16 @@ def describe_settings(part: Any, where: str) -> Document:
     """Return the settings that a part of the package holds itself."""
     entry: Document = {}
     for field, check in type(part).settings.items():
-        if field not in vars(part) and hasattr(type(part), field):
+        if field not in vars(part) and has_default(type(part), field):
             continue  # the class's own
         value = vars(part).get(field)
-        if check is is_schedule and value is not None:
-            value = describe_schedule(value)
+        if check in INNER and value is not None:
+            value = describe_inner(value, INNER[check])
             if value is None:
+                home = ".schedules" if check is is_schedule else ""
                 raise TypeError(
-                    f"save: {where}: {field}: expected a schedule of chainrule.schedules, got "
-                    f"{named(vars(part)[field])}; {SAVE_PARAMETERS}"
+                    f"save: {where}: {field}: expected {article(INNER[check])} of chainrule{home}, "
+                    f"got {named(vars(part)[field])}; {SAVE_PARAMETERS}"
                 )
         value = value.item() if isinstance(value, np.generic | np.ndarray) else value
         value = list(value) if isinstance(value, tuple) else value
@@ -109,11 +112,24 @@ def describe_settings(part: Any, where: str) -> Document:
     return entry
 
 
+def has_default(known: type, name: str) -> bool:
+    """Tell whether a class itself has a setting's value; a descriptor that guards it is none."""
+    return hasattr(known, name) and not hasattr(getattr(known, name), "__set__")
+
+
 def describe_schedule(value: Any) -> Node:
     """Return the entry of one of the package's schedules; None for anything else."""
-    if type(value) not in own_classes("schedule"):
-        return None
-    return describe_part(value, "schedule", "schedule", {})
+    return describe_inner(value, "schedule")
+
+
+def describe_inner(value: Any, kind: str) -> Node:
+    """Return the entry of a part within a part; None for what is none of the package's."""
+    return describe_part(value, kind, kind, {}) if type(value) in own_classes(kind) else None
+
+
+def article(noun: str) -> str:
+    """Return a noun with its article."""
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
 def schedule_node(value: Any) -> Node:
@@ -155,7 +171,7 @@ def class_named(name: Any, kind: str, where: str) -> type[catalogue.Part]:
     for known in own_classes(kind):
         if known.__name__ == name:
             return known
-    raise ValueError(f"{where}: expected a {kind} class of chainrule, got {shown(name)}")
+    raise ValueError(f"{where}: expected {article(kind)} class of chainrule, got {shown(name)}")
 
 
 def check_part(entry: Any, kind: str, where: str, more: Mapping[str, Check]) -> None:
@@ -164,7 +180,7 @@ def check_part(entry: Any, kind: str, where: str, more: Mapping[str, Check]) -> 
     `more` are the fields that the entry holds beside its settings.
     """
     known = class_named(entry.get("class"), kind, where)
-    optional = {name for name in known.settings if hasattr(known, name)}
+    optional = {name for name in known.settings if has_default(known, name)}
     fields = {**known.settings, **more}
     names = set(entry) - {"class"}
     wrong = (names - set(fields)) | (set(fields) - names - optional)
@@ -174,15 +190,20 @@ def check_part(entry: Any, kind: str, where: str, more: Mapping[str, Check]) -> 
     for field in names:
         place = f"{where}: {known.__name__}: {field}"
         require(fields[field], entry[field], place)
-        if fields[field] is is_schedule and entry[field] is not None:
-            check_schedule(entry[field], place)
+        if fields[field] in INNER and entry[field] is not None:
+            check_inner(entry[field], INNER[fields[field]], place)
 
 
 def check_schedule(entry: Any, where: str) -> None:
     """Refuse what is no entry of one of the package's schedules."""
+    check_inner(entry, "schedule", where)
+
+
+def check_inner(entry: Any, kind: str, where: str) -> None:
+    """Refuse what is no entry of one of the package's parts of a kind."""
     if not isinstance(entry, dict):
         raise ValueError(f"{where}: expected an object, got {shown(entry)}")
-    check_part(entry, "schedule", where, {})
+    check_part(entry, kind, where, {})
 
 
 def check_schedule_node(node: Node, where: str) -> Iterator[tuple[str, Tensor]]:
@@ -231,8 +252,8 @@ def build_part(entry: Document, kind: str) -> Any:
     for field, check in known.settings.items():
         if field in entry:
             value = entry[field]
-            if check is is_schedule and value is not None:
-                value = build_part(value, "schedule")
+            if check in INNER and value is not None:
+                value = build_part(value, INNER[check])
             setattr(part, field, tuple(value) if isinstance(value, list) else value)
     return part
 

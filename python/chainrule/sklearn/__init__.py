@@ -7,8 +7,8 @@ base.py is what both share: `fit`, `partial_fit`, outputs. settings.py checks th
 inputs.py the samples, labels.py turns classes into targets and back, heads.py chooses last layer
 and loss, construction.py builds the model and the optimizer. epochs.py trains it step by step, with
 the rules of stopping.py; quasi_newton.py does so by L-BFGS; steps.py is `partial_fit`'s short way.
-tabular/ has the estimators for tables of numbers and words, and their scaler. saving/ writes all of
-them to files, saved.py is their `save` and `load`.
+tabular/ has the estimators for tables of numbers and words, and transformers of numbers. saving/
+writes all estimators to files, saved.py is their `save` and `load`.
 """
 
 try:
@@ -22,11 +22,19 @@ except ImportError:
 from .classifier import MLPClassifier
 from .regressor import MLPRegressor
 from .saving import load_estimator
-from .tabular import RobustSmoothScaler, TabularClassifier, TabularRegressor
+from .tabular import (
+    PeriodicFeatures,
+    PiecewiseLinearFeatures,
+    RobustSmoothScaler,
+    TabularClassifier,
+    TabularRegressor,
+)
 
 __all__ = [
     "MLPClassifier",
     "MLPRegressor",
+    "PeriodicFeatures",
+    "PiecewiseLinearFeatures",
     "RobustSmoothScaler",
     "TabularClassifier",
     "TabularRegressor",

@@ -18,10 +18,16 @@ from .precision import fit_accuracy
 from .request import TrainingRequest
 
 
-def begin_steps(model: Any, steps: int) -> None:
+def begin_steps(model: Any, steps: int | None) -> None:
     """Let the optimizer claim the layers' arrays, and its schedules begin, for so many steps.
 
-    Schedules go on where they have room for them; else they begin now, and last as long.
+    Schedules go on where they have room for them; else they begin now, and last as long. Where
+    nobody knows the number of steps, None, they last as long as `schedule_steps` says.
+
+    Raises
+    ------
+    ValueError
+        Nobody knows it, and there is a schedule without `schedule_steps`.
     """
     optimizer = model.optimizer
     if not isinstance(optimizer, Optimizer):
@@ -33,6 +39,14 @@ def begin_steps(model: Any, steps: int) -> None:
     if optimizer.schedule_start is None and optimizer.schedule_steps is not None:
         optimizer.schedule_start = int(optimizer.iterations)
     begin, length = optimizer.schedule_start, optimizer.schedule_steps
+    if steps is None:
+        if length is None:
+            raise ValueError(
+                "schedule: expected a source that knows its number of rows (n_rows=), or "
+                "optimizer.schedule_steps; got neither"
+            )
+        used_up = begin is not None and optimizer.iterations >= begin + length
+        steps = length if used_up else 0
     if begin is not None and length is not None and optimizer.iterations + steps > begin + length:
         optimizer.schedule_start = None  # used up before the training would end
     begin_schedule(optimizer, steps)
@@ -56,6 +70,12 @@ def parts_undone_by_errors(model: Any) -> Iterator[None]:
             vars(thing).clear()
             vars(thing).update(state)
         raise
+
+
+def new_generator() -> np.random.Generator:
+    """Return a generator that ``numpy.random`` seeds."""
+    seed = np.random.randint(0, 2**63 - 1, dtype=np.int64)  # noqa: NPY002
+    return np.random.default_rng(int(seed))
 
 
 STATE = ("history", "stop_training", "rng", "feature_names", "_precision")
@@ -86,7 +106,7 @@ class Beginning:
             model.feature_names = request.feature_names
         self._seed()
         request.generator = model.rng if request.shuffle else None
-        fit_accuracy(model, request.y)
+        fit_accuracy(model, request.all_targets)
         request.precision = model._precision
 
     def _seed(self) -> None:
@@ -98,8 +118,7 @@ class Beginning:
         model, given = self.model, self.request.rng
         if given is None:
             if self.request.shuffle and model.rng is None:
-                seed = np.random.randint(0, 2**63 - 1, dtype=np.int64)  # noqa: NPY002
-                model.rng = np.random.default_rng(int(seed))
+                model.rng = self.request.spare or new_generator()
             return
         if given is model.rng:
             return

@@ -19,7 +19,14 @@ from .copies import copies_of, copy_of
 from .meter import Meter
 from .network import NoPlan, check_targets, metric_of
 from .passes import forward_pass
-from .predicting import Pieces, blocks_of, finished, output_of_net, packed_net
+from .predicting import (
+    Pieces,
+    blocks_of,
+    finished,
+    output_of_net,
+    packed_net,
+    refusing_codes,
+)
 from .request import Weights, batch_of
 from .targets import model_dtype
 
@@ -75,9 +82,10 @@ def evaluating(
         net = None
     told = None if net is None else measures_of(model, loss, y, net.n_outputs)
     samples = X, y, weight
-    if told is not None:
-        return (yield from measured(net, told, samples, batch_size))
-    return (yield from through_parts(model, net, loss, samples, batch_size))
+    with refusing_codes(model, X):
+        if told is not None:
+            return (yield from measured(net, told, samples, batch_size))
+        return (yield from through_parts(model, net, loss, samples, batch_size))
 
 
 # --- by the core ----------------------------------------------------------------------------------

@@ -7,10 +7,15 @@ the next training of its form (see short_way.py).
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from .. import _core
 from .network import Layers, Network
+
+_left = threading.local()
 
 MOST = 2  # plans: of training and of gradients, or of whole batches and a last one
 
@@ -28,6 +33,29 @@ def plans_of(model: Any) -> dict[Network, _core.Plan]:
     """Return the plans that a model keeps, the last one used at the end."""
     plans: dict[Network, _core.Plan] = model.__dict__.setdefault("_plans", {})
     return plans
+
+
+@contextmanager
+def lent_plans(model: Any) -> Iterator[None]:
+    """Let the model use, for the block, the plans that trainings of this thread have left.
+
+    Many models of one structure need one plan a thread so, and not one each. Those of its own are
+    there again afterwards.
+    """
+    if not hasattr(_left, "plans"):
+        _left.plans = {}
+    own = {name: model.__dict__.get(name) for name in ("_plans", "_short_ways")}
+    model._plans, model._short_ways = _left.plans, {}
+    try:
+        yield
+    finally:
+        for name, value in own.items():
+            setattr(model, name, {} if value is None else value)
+
+
+def has_lent_plans(model: Any) -> bool:
+    """Tell whether the model's plans are its own for the moment only."""
+    return plans_of(model) is getattr(_left, "plans", None)
 
 
 def short_ways_of(model: Any) -> dict[Any, Way]:

@@ -92,6 +92,7 @@ class LayerwiseRunner:
         self._record = StepRecord(math.nan, math.nan, math.nan, math.nan)
         self._seconds = 0.0
         self._validation: Pieces[Evaluation] | None = None  # the one in progress
+        self._end = 0  # the step at which the samples in hand are used up, where they come in parts
         self._forwards: list[tuple[Any, int]] = []  # where dropouts stood before this step
         self._sums: dict[tuple[int, str], Array] = {}  # of gradients that make one step together
         self._update = WholeUpdate()
@@ -104,7 +105,7 @@ class LayerwiseRunner:
         count = 0
         while not self.done and last - started < seconds:
             if not self.validating:
-                if count >= max_steps or not self._whole_step():
+                if count >= max_steps or not self._has_samples(seconds) or not self._whole_step():
                     break
                 count += 1
             ended = self.step == self.request.steps
@@ -120,6 +121,14 @@ class LayerwiseRunner:
     def validating(self) -> bool:
         """The last steps of the epoch are done, its validation is not."""
         return self._validation is not None
+
+    def _has_samples(self, seconds: float) -> bool:
+        """Take the next part of the samples where it is due; False where it is not there yet."""
+        if self.request.in_parts and self.step in (0, self._end):
+            if not self.request.take_samples(seconds):
+                return False
+            self._end = self.request.end
+        return True
 
     def _whole_step(self) -> bool:
         """Do one step, or leave everything as it was: False where the loss is not finite."""
@@ -219,6 +228,11 @@ class LayerwiseRunner:
             share = float(shares_of(optimizer, optimizer.iterations, 1)[0])
         else:
             updates = self.request.updates
+            if updates is None:
+                raise ValueError(
+                    "dropout's schedule: expected a source that knows its number of rows "
+                    "(n_rows=), got one that does not"
+                )
             done = (self.epoch - 1) * updates + self.step // self.request.accumulate
             share = done / (self.request.epochs * updates)
         for layer in self._dropouts:
@@ -303,7 +317,8 @@ class LayerwiseRunner:
         if not self.done:
             request = self.request
             request.check_numbers()
-            checked_weights(request.sample_weight, request.n)
+            if not request.in_parts:
+                checked_weights(request.sample_weight, request.n)
             if request.validation is not None:
                 X, _, weight = request.validation
                 checked_weights(weight, len(X), "validation weights")

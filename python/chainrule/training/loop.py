@@ -16,6 +16,7 @@ from ..history import COLUMNS, History
 from ..shapes import check_widths
 from .beginning import Beginning, begin_steps, parts_undone_by_errors
 from .best_epoch import BestEpoch
+from .company import Company
 from .divergence import nonfinite_parameter, nonfinite_update
 from .ends import check_ends
 from .interrupts import Interrupts
@@ -40,11 +41,16 @@ def runner_for(model: Any, request: TrainingRequest, monitors: Monitors | None =
     again = PlanRunner.again(model, request, monitors) if planned else None
     if again is not None:
         return again
-    begin_steps(model, request.epochs * request.updates)
+    begin_steps(model, total_of(request.epochs, request.updates))
     try:
         return PlanRunner(model, request, monitors) if planned else LayerwiseRunner(model, request)
     except NoPlan:
         return LayerwiseRunner(model, request)
+
+
+def total_of(epochs: int, each: int | None) -> int | None:
+    """Return what so many epochs amount to; None where nobody knows how long one is."""
+    return None if each is None else epochs * each
 
 
 def has_hook(callback: Any) -> bool:
@@ -65,6 +71,8 @@ class Loop:
     progress : bool or None
         The bar: forced, silenced, or where someone is looking and no lines are printed.
     callbacks : list
+    company : Company, optional
+        Trainings beside this one: their bar takes the place of its own.
     """
 
     def __init__(
@@ -74,11 +82,13 @@ class Loop:
         print_every: int | None,
         progress: bool | None,
         callbacks: list[Any],
+        company: Company | None = None,
     ) -> None:
         self.model = model
         self.request = request
         self.print_every = print_every
         self.callbacks = callbacks
+        self.company = company
         self.history = History()
         self.count = 0  # steps done
         self._looked = 0  # steps done when the parameters were last looked at
@@ -100,7 +110,7 @@ class Loop:
         best epoch, and `model.history` with the finished epochs.
         """
         beginning = Beginning(self.model, self.request)
-        with Interrupts() as interrupts:
+        with self.request, Interrupts() as interrupts:
             beginning.change(self.history)
             for callback in self.callbacks:
                 callback.model = self.model
@@ -142,22 +152,30 @@ class Loop:
 
     def _run_epochs(self, runner: Runner, interrupts: Interrupts) -> None:
         total = due = self.request.epochs * self.request.steps
-        bar = Bar(total, self.request.steps, self.progress)
+        bar = Bar(total_of(self.request.epochs, self.request.known_steps), self.progress)
         try:
             while not runner.done:
                 if not runner.validating:
-                    self._announce(bar)
-                    due = self._next_due(total)
+                    self._announce(bar, runner.epoch)
+                    due = self._next_due(total, runner)
+                epoch, before = runner.epoch, self.count
                 self.count += self._run_to(due, runner)
+                ended = runner.epoch > epoch
+                if self.company is not None:
+                    self.company.count_steps(self.count - before)
                 runner.report_epochs(self.history)
                 if runner.nonfinite is None or self.request.on_nonfinite == "stop":
                     self._watch.look(self.history, runner)
                 if runner.nonfinite is not None:
                     break
+                if ended and self.request.known_steps is None:
+                    bar.set_total(self.count + (self.request.epochs - epoch) * self.request.steps)
                 bar.update(self.count, runner)
-                if self.count == due and not runner.validating:
+                if (self.count == due or ended) and not runner.validating:
                     self._report(runner, bar, interrupts)
                 interrupts.answer()
+                if self.company is not None:
+                    self.company.answer(whole_epoch=runner.step == 0 and not runner.validating)
         finally:
             runner.write_back()
             runner.report_epochs(self.history)
@@ -165,6 +183,8 @@ class Loop:
             if self._best is not None:
                 self._best.put_back()
             bar.close(self.count, runner)
+            if self.company is not None:
+                self.company.count_end(total - self.count)
         if runner.nonfinite is not None and self.request.on_nonfinite == "raise":
             raise self._divergence(*runner.nonfinite)
         self._look_at_parameters(runner)
@@ -185,8 +205,8 @@ class Loop:
         if found is None:
             return
         if self.request.on_nonfinite == "raise":
-            epoch, step = divmod(self.count - 1, self.request.steps)
-            raise nonfinite_update(f"epoch {epoch + 1}, step {step}", found)
+            epoch, step = self._last_place(runner)
+            raise nonfinite_update(f"epoch {epoch}, step {step}", found)
         runner.stop()
 
     def _nonfinite_penalty(self) -> str | None:
@@ -201,8 +221,15 @@ class Loop:
         if self.count > 0:
             return runner.run(due - self.count, STRETCH)
         count = runner.run(1, STRETCH)
-        self._watch.begin(runner)
+        if count > 0:
+            self._watch.begin(runner)
         return count
+
+    def _last_place(self, runner: Runner) -> tuple[int, int]:
+        """Return epoch (from 1) and step (from 0) of the last step that was done."""
+        if runner.step > 0:
+            return runner.epoch, runner.step - 1
+        return runner.epoch - 1, self.request.steps - 1
 
     def _divergence(self, epoch: int, step: int) -> FloatingPointError:
         kept = "the step before"
@@ -213,31 +240,28 @@ class Loop:
             f"the parameters are those of {kept}"
         )
 
-    def _announce(self, bar: Bar) -> None:
+    def _announce(self, bar: Bar, epoch: int) -> None:
         """Print ``epoch: 1`` where an epoch begins and lines are wanted."""
-        epoch = self.count // self.request.steps + 1
         if self.print_every is not None and epoch > self._announced:
             bar.print(f"epoch: {epoch}")
             self._announced = epoch
 
-    def _next_due(self, total: int) -> int:
-        """Return the number of steps after which Python is due next."""
-        steps = self.request.steps
-        begun = self.count - self.count % steps
+    def _next_due(self, total: int, runner: Runner) -> int:
+        """Return the number of steps after which Python is due next, at an epoch's end at most."""
+        steps, index = self.request.steps, runner.step
+        begun = self.count - index
         if self.print_every is not None:
-            index = self.count - begun
             line = -(-index // self.print_every) * self.print_every
             return begun + min(line, steps - 1) + 1
-        if self._hooked or self._looks:
+        if self._hooked or self._looks or (self.company is not None and self.company.ending):
             return begun + steps
         return min(total, sys.maxsize)
 
     def _report(self, runner: Runner, bar: Bar, interrupts: Interrupts) -> None:
         """Print what is due after this step; at the end of an epoch run the callbacks."""
-        steps = self.request.steps
         if self.print_every is not None:
-            bar.print(step_line((self.count - 1) % steps, self._record(runner)))
-        if self.count % steps:
+            bar.print(step_line(self._last_place(runner)[1], self._record(runner)))
+        if runner.step > 0:
             return
         if self.print_every is None and not self._hooked and not self._looks:
             return
@@ -278,7 +302,7 @@ class Loop:
             self._look_at_model()
             with parts_undone_by_errors(self.model):
                 # a callback may have put another optimizer there
-                begin_steps(self.model, left * self.request.updates)
+                begin_steps(self.model, total_of(left, self.request.updates))
                 runner.read_back()
 
     def _logs(self) -> dict[str, float]:

@@ -10,10 +10,9 @@ from typing import Any
 
 from ..arrays import Array
 from ..base_loss import targets_for
-from ..catalogue import Part
+from ..catalogue import Part, own_class
 from ..compiled_loss import CompiledLoss
 from ..errors import label_of, relabelled
-from ..layers import Layer_Dense, Layer_Scale
 from ..parameters import is_trainable, slots_of
 from ..shapes import output_width, takes_training
 
@@ -93,8 +92,8 @@ def spares_dinputs(layer: Any) -> bool:
 
     Not where somebody has a backward of their own.
     """
-    backward = getattr(layer.backward, "__func__", None)
-    return backward is Layer_Dense.backward or backward is Layer_Scale.backward
+    own = own_class(layer, "backward")
+    return own is not None and hasattr(own, "backward_parameters")
 
 
 def joint_loss(last_layer: Any, loss: Any) -> str | None:

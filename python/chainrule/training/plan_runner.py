@@ -19,7 +19,7 @@ from ..history import History
 from ..multipliers import decay_multipliers, rate_multipliers, shares_of
 from ..optimizer_state import set_steps, state_arrays, steps_of
 from .busy import parameter_lock
-from .kept import Way, plans_of, put_back, taken_plan
+from .kept import Way, has_lent_plans, plans_of, put_back, taken_plan
 from .monitors import Monitors
 from .network import Layers, Network, NoPlan, counts_of, described, layers_of, network_of
 from .notes import notes_of_plan
@@ -104,11 +104,12 @@ class PlanRunner:
             self._validation,
             epochs=min(request.epochs - self._epochs_before, 2**62),
             stop_on_nonfinite=request.on_nonfinite != "ignore",
-            drops_last=request.drop_last,
+            drops_last=request.drop_last and not request.in_parts,  # those that come are whole
             precision=request.precision or 0.0,
             monitors=() if self.monitors is None else self.monitors.rows(),
             notes_every=0 if request.record is None else request.record.every,
             steps_before=self._steps_before,
+            in_parts=request.in_parts,
         )
 
     def _load(self) -> None:
@@ -193,12 +194,25 @@ class PlanRunner:
         """Run whole steps until `max_steps`, `seconds` or the end; return their number."""
         if self.request.generator is not None and self.step == 0 and not self.done:
             self._order = self.request.next_order()
+        if self.request.in_parts and not self._has_samples(seconds):
+            return 0
         factors = self._factors(max_steps)
         self._written_back = False
         count = self._plan.run(max_steps, seconds, self._order, factors)
         if self.monitors is not None:
             self.monitors.bring_up_to_date(self._plan)
         return count
+
+    def _has_samples(self, seconds: float) -> bool:
+        """Hand the core the samples that come next, where it has used up those before."""
+        if not self._plan.waits_for_samples:
+            return True
+        request = self.request
+        if not request.take_samples(seconds):
+            return False
+        self._samples = (plain(request.X), plain(request.y), request.sample_weight)
+        self._plan.next_samples(self._samples, request.last)
+        return True
 
     def _factors(self, max_steps: int) -> tuple[Array | None, ...] | None:
         """Return what the schedules multiply rate, weight decay and dropped shares by; or None."""
@@ -343,7 +357,7 @@ class PlanRunner:
         """Give the plan back to the model, without the samples."""
         self._way, self._by_way = None, False
         put_back(self.model, self._network, self._plan)
-        if self._known is None:
+        if self._known is None and not has_lent_plans(self.model):
             remember(self.model, self._layers, self._network, self.request)
 
 

@@ -8,6 +8,7 @@ lock. Neither leaves anything on the layers, so that any number of threads may p
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -18,9 +19,12 @@ from ..arrays import Array, as_count, as_floats, as_real
 from ..base_activation import Activation
 from ..catalogue import Part, own_class
 from ..dropout import Layer_Dropout
+from ..embedding import Layer_Embedding
 from ..frames import check_names, opened
 from ..layers import Layer_Dense, Layer_Input
 from ..parameters import slots_of
+from ..parametric import Layer_ParametricActivation
+from ..periodic import Layer_PeriodicFeatures
 from ..scale import Layer_Scale
 from ..shapes import as_rows
 from .busy import parameter_lock
@@ -34,6 +38,14 @@ PIECE = 1.2e9  # operations that are done without Python: some 10 to 60 ms
 MOVED = 32  # operations that take as long as to move a number between memory and core (guess)
 
 Row = tuple[type, str, str, bool]
+KINDS: dict[Any, str] = {
+    Layer_Dense: "product",
+    Layer_Scale: "factors",
+    Layer_ParametricActivation: "shares",
+    Layer_PeriodicFeatures: "periodic",
+    Layer_Embedding: "embedding",
+}
+NO_CODES = "X: expected codes"  # begins what the core says where a value is no code of its table
 Result = TypeVar("Result")
 Pieces: TypeAlias = Generator[None, None, Result]  # long work: yields where it may pause
 
@@ -59,10 +71,8 @@ def row_of(layer: Any) -> Row | None:
     kind, own = type(layer), own_class(layer, "forward")
     if own in (Layer_Input, Layer_Dropout, Activation_Linear):
         return (kind, "passes", "", False)
-    if own is Layer_Dense:
-        return (kind, "product", "", False)
-    if own is Layer_Scale:
-        return (kind, "factors", "", False)
+    if own in KINDS:
+        return (kind, KINDS[own], "", False)
     if own is None or not issubclass(own, Activation):
         return None
     plain = (kind.parameters, kind.name_in_core) == (Part.parameters, Part.name_in_core)
@@ -109,6 +119,20 @@ def blocks_of(net: Any, X: Array) -> Iterator[tuple[slice, Array]]:
         yield rows, X[rows] if reads else as_floats(X[rows], "X", net.dtype)
 
 
+@contextmanager
+def refusing_codes(model: Any, X: Array) -> Iterator[None]:
+    """Let the classes name the layer and the place where the core has met a value that is no code.
+
+    Not to be used under the model's lock.
+    """
+    try:
+        yield
+    except ValueError as error:
+        if str(error).startswith(NO_CODES):
+            through_classes(model, X, None)
+        raise
+
+
 # --- predictions ----------------------------------------------------------------------------------
 
 
@@ -123,7 +147,8 @@ def predict(model: Any, X: Any, batch_size: Any, out: Any) -> Any:
         return out if out is not None else found
     if found is None or inputs.shape[1] != found.n_inputs:
         return taken_over(through_classes(model, inputs, size), out, model, inputs)
-    return through_net(found, model, inputs, out)
+    with refusing_codes(model, inputs):
+        return through_net(found, model, inputs, out)
 
 
 def few_or_packed(model: Any, X: Array, out: Any) -> Any:

@@ -209,7 +209,26 @@ def checked_request(
     callbacks: list[Any],
     **settings: Any,
 ) -> TrainingRequest:
-    """Return the request that all these arguments make, or refuse them."""
+    """Return the request that all these arguments make, or refuse them.
+
+    Without y, X is a source of blocks: see source_preflight.py.
+    """
+    if y is None:
+        from .source_preflight import checked_source_request
+
+        return checked_source_request(
+            model,
+            X,
+            batch_size=batch_size,
+            validation_data=validation_data,
+            validation_split=validation_split,
+            sample_weight=sample_weight,
+            class_weight=class_weight,
+            best_epoch=best_epoch,
+            check_finite_data=check_finite_data,
+            callbacks=callbacks,
+            **settings,
+        )
     checked = checked_settings(**settings)
     inputs, targets = checked_samples(model, X, y, check_finite_data)
     weight = checked_weights(sample_weight, len(inputs))

@@ -77,11 +77,13 @@ def bar_class() -> Any:
 
 
 class Bar:
-    """A tqdm bar over all steps, updated at most ten times a second; or none at all."""
+    """A tqdm bar over all steps, updated at most ten times a second; or none at all.
 
-    def __init__(self, total: int, steps: int, shown: bool) -> None:
+    Without a `total` it tells how many steps are done, and nothing of those to come.
+    """
+
+    def __init__(self, total: int | None, shown: bool) -> None:
         self._bar: Any = None
-        self._steps = steps
         self._count = 0
         self._next = 0.0
         if shown:
@@ -98,11 +100,17 @@ class Bar:
             return
         now = time.monotonic()
         if now >= self._next:
-            self._show(count, runner.step_record())
+            self._show(count, runner)
             self._next = now + BAR_PAUSE
 
-    def _show(self, count: int, record: StepRecord) -> None:
-        epoch = max(count - 1, 0) // self._steps + 1
+    def set_total(self, total: int) -> None:
+        """Tell how many steps there will be, now that it is known."""
+        if self._bar is not None:
+            self._bar.total = total
+
+    def _show(self, count: int, runner: Runner) -> None:
+        record = runner.step_record()
+        epoch = max(runner.epoch - (runner.step == 0), 1)  # that of the last step
         text = f"epoch {epoch}, {accuracy_text(record.accuracy)}{bar_loss(record)}"
         self._bar.set_postfix_str(text, refresh=False)
         self._bar.update(count - self._count)
@@ -111,7 +119,7 @@ class Bar:
     def close(self, count: int, runner: Runner) -> None:
         """Show the last state and leave the bar as it is."""
         if self._bar is not None:
-            self._show(count, runner.step_record())
+            self._show(count, runner)
             self._bar.close()
 
     def print(self, line: str) -> None:

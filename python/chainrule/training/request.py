@@ -7,7 +7,7 @@ float32 or float64: each batch is converted when it is gathered.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,6 +87,8 @@ class TrainingRequest:
         The columns of the frame that X was.
     dtype : the model's dtype, None where its layers have several or none
     precision : the accuracy's, None where it has none; set when training begins
+    spare : numpy.random.Generator or None
+        Shuffles where neither `rng` nor the model has one; without it `numpy.random` seeds it.
     n_of_all : int or None
         Number of samples, where X holds only a part of them.
     """
@@ -114,7 +116,17 @@ class TrainingRequest:
     feature_names: tuple[str, ...] | None = None
     dtype: np.dtype[Any] | None = None
     precision: float | None = None
+    spare: np.random.Generator | None = None
     n_of_all: int | None = None
+
+    # whether samples come in parts, by `take_samples`: X, y and weights are then those in hand
+    in_parts: ClassVar[bool] = False
+
+    def __enter__(self) -> TrainingRequest:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let go of what a training has opened."""
 
     @property
     def n(self) -> int:
@@ -127,15 +139,43 @@ class TrainingRequest:
         return self.n // self.batch_size if self.drop_last else -(-self.n // self.batch_size)
 
     @property
-    def updates(self) -> int:
-        """The optimizer's steps per epoch."""
-        return -(-self.steps // self.accumulate)
+    def end(self) -> int:
+        """The step of the epoch at which the samples in hand are used up."""
+        return self.steps
+
+    @property
+    def last(self) -> bool:
+        """Whether the samples in hand are the epoch's last."""
+        return True
+
+    @property
+    def known_steps(self) -> int | None:
+        """Batches per epoch; None where nobody knows before it is over."""
+        return self.steps
+
+    @property
+    def updates(self) -> int | None:
+        """The optimizer's steps per epoch; None where nobody knows."""
+        return None if self.known_steps is None else -(-self.known_steps // self.accumulate)
+
+    @property
+    def all_targets(self) -> Array:
+        """The targets that an accuracy learns from."""
+        return self.y
+
+    def take_samples(self, seconds: float) -> bool:
+        """Take the samples that come next, waiting so long at most; tell whether some came.
+
+        Arrays are in hand as a whole: no others come.
+        """
+        return False
 
     def check_numbers(self) -> None:
         """Refuse samples that somebody has made NaN or infinite since they were checked."""
         if not self.check_finite:
             return
-        for prefix, samples in (("", (self.X, self.y)), ("validation ", self.validation or ())):
+        training = () if self.in_parts else (self.X, self.y)  # parts are checked as they come
+        for prefix, samples in (("", training), ("validation ", self.validation or ())):
             for name, array in zip(("X", "y"), samples, strict=False):
                 check_finite(array, f"{prefix}{name}", self.dtype)
 

@@ -14,6 +14,7 @@ from typing import Any
 from ..base_loss import targets_for
 from ..base_optimizer import Optimizer
 from ..catalogue import Part
+from ..embedding import held_to_codes
 from ..multipliers import shares_of
 from ..parameters import slots_of
 from ..shapes import takes_training
@@ -117,6 +118,8 @@ class Observer:
     def _forward(self, seen: list[LayerStep]) -> Any:
         values = self.X
         for each in seen:
+            if self.nudge is not unchanged:
+                values = held_to_codes(each.layer, values)
             each.inputs, layer = values, each.layer
             with self._located(each):
                 two = takes_training(getattr(type(layer), "forward", None))

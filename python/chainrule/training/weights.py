@@ -13,8 +13,10 @@ from .request import Weights
 from .targets import is_one_hot
 
 
-def checked_weights(sample_weight: Any, n: int, name: str = "sample_weight") -> Weights | None:
-    """Return sample weights (n,) as float64: finite, not negative, not all 0."""
+def checked_weights(
+    sample_weight: Any, n: int, name: str = "sample_weight", *, some: bool = True
+) -> Weights | None:
+    """Return sample weights (n,) as float64: finite, not negative, `some` above 0."""
     if sample_weight is None:
         return None
     weight = as_floats(sample_weight, name, np.float64)
@@ -26,7 +28,8 @@ def checked_weights(sample_weight: Any, n: int, name: str = "sample_weight") -> 
         raise ValueError(
             f"{name}: expected values of at least 0, got {weight[index]} at index {index}"
         )
-    check_some_weight(weight, name)
+    if some:
+        check_some_weight(weight, name)
     return weight
 
 
@@ -70,6 +73,13 @@ def class_factors(class_weight: Any, y: Any, n_outputs: int | None) -> Weights:
         )
     factors: Weights = weights[places.reshape(-1)]
     return factors
+
+
+def class_weights(class_weight: Any, y: Any, n_outputs: int | None) -> dict[int, float]:
+    """Return the weight of each class that y has, as `class_factors` gives it to the samples."""
+    factors = class_factors(class_weight, y, n_outputs)
+    classes, first = np.unique(classes_of(y, n_outputs)[0], return_index=True)
+    return dict(zip(classes.tolist(), factors[first].tolist(), strict=True))
 
 
 def classes_of(y: Any, n_outputs: int | None) -> tuple[Array, range]:

@@ -24,7 +24,8 @@ from ...training.precision import recall_accuracy
 from ..base import BasePerceptron
 from ..settings import CHECKS as PERCEPTRON_CHECKS
 from ..tabular.settings import CHECKS as TABULAR_CHECKS
-from .fields import Record, Source
+from .fields import Source
+from .objects import Record
 from .parameters import LEFT_OUT, build_parameters, check_parameters, check_values
 from .parameters import describe_parameters as described_parameters
 from .records import ESTIMATORS, finish_perceptron, finish_tabular
@@ -152,7 +153,7 @@ def models_of(estimator: Any) -> list[Any]:
     """Return the nets of a fitted estimator."""
     if is_perceptron(estimator):
         return [estimator.model_]
-    return [member.model for member in estimator.members_]
+    return [model for member in estimator.members_ for model in member.models]
 
 
 def checks_of(estimator: Any) -> Any:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ...arrays import Array
 from ...layers import Layer_Dense
 from ...settings import is_count, is_flag, is_positive, is_size, one_of
@@ -22,23 +24,9 @@ from ..tabular.member import Member
 from ..tabular.regressor import TabularRegressor
 from ..tabular.table import TableReader, codes_of
 from ..tabular.units import Units
-from .fields import (
-    Cell,
-    Field,
-    Floats,
-    FloatsOfLevels,
-    Ints,
-    LabelArray,
-    Levels,
-    ListOf,
-    Maybe,
-    Net,
-    OrNone,
-    Plain,
-    Record,
-    Texts,
-    WordMask,
-)
+from .arrays import Floats, FloatsOfLevels, Ints, LabelArray, Levels, Texts, WordMask
+from .fields import Cell, Field, ListOf, Maybe, OrNone, Plain
+from .objects import Net, Record
 
 Fields = dict[str, Field | Maybe]
 
@@ -58,9 +46,22 @@ def finish_reader(reader: Any) -> None:
     reader._codes = [codes_of(levels) for levels in reader.levels]
 
 
+def check_encoding(encoding: Any) -> None:
+    """Refuse codes that a table of the said number of rows does not have."""
+    for size, levels in zip(encoding.sizes, encoding.words, strict=True):
+        if size == 0:
+            continue
+        known = (levels == np.floor(levels)) & (levels >= 0) & (levels < size)
+        if levels.shape[1] != 1 or not known.all():
+            raise ValueError(f"words: expected codes from 0 to {size - 1} in one column")
+
+
 def check_member(member: Any) -> None:
-    """Refuse a net that does not take what the encoding gives."""
-    check_columns(member.model, member.encoding.width, "encoding")
+    """Refuse nets that do not take what the encoding gives."""
+    if not member.models:
+        raise ValueError("models: expected at least one, got none")
+    for model in member.models:
+        check_columns(model, member.encoding.width, "encoding")
 
 
 def check_columns(model: Any, width: int, what: str) -> None:
@@ -78,7 +79,9 @@ ENCODING = Record(
         "_centers": Floats("numbers+marked"),
         "_scales": Floats("numbers+marked"),
         "words": FloatsOfLevels(),
+        "sizes": Ints("words"),
     },
+    check_encoding,
 )
 READER = Record(
     TableReader,
@@ -90,7 +93,7 @@ MEMBER = Record(
     Member,
     {
         "encoding": ENCODING,
-        "model": Net(),
+        "models": ListOf(Net()),
         "units": OrNone(UNITS),
         "best_epoch": Plain(is_count),
         "curve": Floats(""),
@@ -166,7 +169,8 @@ def finish_tabular(estimator: Any) -> None:
         given = estimator.quantiles
         widths = {estimator._n_columns if given is None else len(given)}
     for member in estimator.members_:
-        check_outputs(member.model, widths)
+        for model in member.models:
+            check_outputs(model, widths)
         if (member.units is None) != classifies:
             raise ValueError("units: expected those of values alone")
         if member.units is not None and len(member.units.mean) != estimator._n_columns:

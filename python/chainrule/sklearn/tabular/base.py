@@ -24,6 +24,7 @@ from .ensemble import run_all
 from .folds import Parts, parts_of
 from .member import Member, Samples, train_member
 from .net import Recipe
+from .presets import PRESETS
 from .settings import CHECKS, or_usual
 from .table import Table, TableReader
 from .watch import Watch
@@ -224,22 +225,33 @@ class BaseTabular(Saved, BaseEstimator, ABC):  # type: ignore[misc]
             seeds[0] = int(self.random_state)
         return seeds
 
-    def _recipe_of(self, n_outputs: int, loss: Any, activation: str, rate: float) -> Recipe:
-        """Return the recipe, with the usual values of the task where parameters are "auto"."""
+    def _recipe_of(self, n_outputs: int, loss: Any, activation: str) -> Recipe:
+        """Return the recipe: the preset's, where parameters are "auto"."""
+        preset = PRESETS[self.preset]
+        rates = preset.learning_rate
         automatic = isinstance(self.activation, str) and self.activation == "auto"
         metric = getattr(self, "metric", "log_loss")
+        embedding = self.numeric_embedding
         return Recipe(
             sizes=hidden_sizes(self.hidden_layer_sizes),
             activation=activation if automatic else self.activation,
             n_outputs=n_outputs,
             loss=loss,
-            learning_rate=or_usual(self.learning_rate, rate),
-            dropout=or_usual(self.dropout, 0.0),
-            weight_decay=or_usual(self.weight_decay, 0.0),
+            learning_rate=or_usual(
+                self.learning_rate, rates.classes if self._classifies else rates.values
+            ),
+            dropout=or_usual(self.dropout, preset.dropout),
+            weight_decay=or_usual(self.weight_decay, preset.weight_decay),
             batch_size=None if isinstance(self.batch_size, str) else self.batch_size,
             epochs=self.epochs,
             metric="validation_accuracy" if metric == "accuracy" else "validation_loss",
             class_weight=None,
+            periodic=preset.periodic if embedding == "auto" else embedding == "periodic",
+            max_onehot=self.max_onehot if preset.embeds else None,
+            embedding_size=self.embedding_size,
+            parametric=preset.parametric,
+            from_data=preset.from_data,
+            shared=preset.shared,
         )
 
     # --- predictions ------------------------------------------------------------------------------

@@ -60,10 +60,13 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]
     def __init__(
         self,
         *,
-        preset: str = "small",
+        preset: str = "default",
         hidden_layer_sizes: Any = (256, 256, 256),
         activation: Any = "auto",
+        numeric_embedding: str | None = "auto",
         categorical_features: Any = "from_dtype",
+        max_onehot: int = 8,
+        embedding_size: int = 8,
         metric: str = "log_loss",
         label_smoothing: Any = "auto",
         learning_rate: Any = "auto",
@@ -139,7 +142,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]
         weight = self.class_weight
         if weight is not None and not (isinstance(weight, str) and weight == "balanced"):
             weight = compute_class_weight(weight, classes=self.classes_, y=self.classes_)
-        recipe = self._recipe_of(len(self.classes_), loss, "selu", 0.04)
+        recipe = self._recipe_of(len(self.classes_), loss, "selu")
         return recipe._replace(class_weight=weight)
 
     def _learn(self, held_out: list[HeldOut], n: int) -> None:

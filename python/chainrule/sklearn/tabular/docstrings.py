@@ -4,25 +4,36 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-PARAMETERS = """preset : {"small"}
-        The small variant of RealMLP: robust scaling, a learned factor a column, one-hot
-        categories, four cycles of the rate, the best of all epochs.
+PARAMETERS = """preset : {"default", "small", "tabm-mini"}
+        What "auto" stands for. All scale robustly, have a learned factor a column, four cycles of
+        the rate, and keep the best of all epochs. "small" is RealMLP's small variant. "default" is
+        the full one: learned periodic features of numbers and tables of categories, activations
+        of which each neuron learns its share, dropout, decay, first parameters from the data.
+        "tabm-mini": each member is the mean of eight small nets that share all weights but the
+        factors and the last layer, which takes eight times as long.
     hidden_layer_sizes : int or sequence of int
         Neurons of each hidden layer; ``()`` for none.
     activation : str, class or object, or one a hidden layer
         "auto": "selu" for classes, "mish" for values. Else any of the catalogue's.
+    numeric_embedding : {"auto", "periodic", None}
+        "periodic": a column x of numbers becomes ``(cos(2 pi f x + p) . W + b, x)`` with sixteen
+        learned frequencies f and phases p, four columns. "auto": so it is with "default" alone.
     categorical_features : "from_dtype", None or sequence
         "from_dtype": columns of categories, texts and truth values, and columns of objects that
         are not all numbers. Else names, places or a mask; the others must be numbers then.
+    max_onehot, embedding_size : int
+        With "default" categories of a column with more than `max_onehot` levels are rows of a
+        learned table, `embedding_size` wide; else each level has an input of its own.
     learning_rate : float or "auto"
-        The largest rate of a cycle; "auto": 0.04 for classes, 0.07 for values.
+        The largest rate of a cycle; "auto": 0.04 for classes, for values 0.2 with "default", else
+        0.07.
     epochs : int
         All are run; the best is kept, of equal ones the last.
     batch_size : int or "auto"
         Samples of a batch, at most all; a smaller last one is left out. "auto" is 256.
     dropout, weight_decay : float or "auto"
-        "auto": 0. Else the share dropped behind each activation, and the decoupled decay of
-        weights; both stay for half the steps, then go down to 0.
+        The share dropped behind each activation, and the decoupled decay of weights; both stay for
+        half the steps, then go down to 0. "auto": 0.15 and 0.02 with "default", else 0.
     ensemble : int
         Members; their predictions are averaged.
     combine : {"bag", "refit"}
@@ -41,7 +52,8 @@ PARAMETERS = """preset : {"small"}
         Print a line for each member. A bar shows where somebody looks."""
 
 ATTRIBUTES = """members_ : list of Member
-        Each with its `encoding` and its net, `model`, for encoded rows.
+        Each with its `encoding` and, for encoded rows, its net, or those that share their weights,
+        `models`.
     seeds_ : list of int
         Member k has the bits of a fit with ``random_state=seeds_[k]`` on its rows, with those held
         out as X_val.

@@ -6,16 +6,15 @@ A member's bits do not depend on the others, nor on the number of threads.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from functools import partial
 from typing import Any
 
 from ...runtime import get_num_threads
+from ...training.company import run_jobs
 from ..base import threads
 from .watch import Watch
 
 Job = Callable[[], Any]
-
-PAUSE = 0.1  # seconds until Ctrl-C acts, at most
 
 
 def run_all(jobs: Sequence[Job], watch: Watch, n_threads: int | None) -> list[Any]:
@@ -29,28 +28,10 @@ def run_all(jobs: Sequence[Job], watch: Watch, n_threads: int | None) -> list[An
             return [None if place and watch.stopped else job() for place, job in enumerate(jobs)]
 
     def run(place: int) -> Any:
-        if place and watch.stopped:
-            return None
-        with threads(1):
-            return jobs[place]()
+        return None if place and watch.stopped else jobs[place]()
 
-    with ThreadPoolExecutor(min(cores, len(jobs)), "chainrule-member") as pool:
-        futures = [pool.submit(run, place) for place in range(len(jobs))]
-        try:
-            finish(futures)
-        except KeyboardInterrupt:
-            watch.stop()
-            wait(futures)
-        except BaseException:
-            watch.stop()
-            raise
-        return [future.result() for future in futures]
-
-
-def finish(futures: list[Future[Any]]) -> None:
-    """Wait for all; the first failure is raised at once."""
-    waiting = set(futures)
-    while waiting:  # in short stretches: a signal does not end a wait in every case
-        done, waiting = wait(waiting, PAUSE, FIRST_EXCEPTION)
-        for future in done:
-            future.result()
+    runs = [partial(run, place) for place in range(len(jobs))]
+    futures, interruption = run_jobs(runs, n_threads, watch.stop)
+    if interruption is not None and not isinstance(interruption, KeyboardInterrupt):
+        raise interruption
+    return [None if future.cancelled() else future.result() for future in futures]

@@ -14,6 +14,7 @@ from ...training.evaluation import evaluate
 from ..base import combined
 from .encoding import Encoding
 from .net import Recipe, folded, new_net
+from .shared import mean_outputs
 from .table import Table
 from .units import Units
 from .watch import Watch
@@ -40,8 +41,9 @@ class Member(NamedTuple):
     Attributes
     ----------
     encoding : Encoding
-    model : Model
-        From the encoding's inputs to logits, or to standardised values.
+    models : list of Model
+        One net, or those that share their weights, from the encoding's inputs to logits, or to
+        standardised values. The member's prediction is their mean.
     units : Units or None
         Those of a regression's target.
     best_epoch : int
@@ -51,14 +53,16 @@ class Member(NamedTuple):
     """
 
     encoding: Encoding
-    model: Model
+    models: list[Model]
     units: Units | None
     best_epoch: int
     curve: Array
 
     def outputs(self, table: Table) -> Array:
         """Return logits (n, K), or values (n, m) in the target's units, in float64."""
-        outputs: Array = self.model.predict(self.encoding(table)).astype(np.float64)
+        X = self.encoding(table)
+        each = [model.predict(X).astype(np.float64) for model in self.models]
+        outputs = mean_outputs(each, self.units is None)
         return outputs if self.units is None else self.units.restored(outputs)
 
 
@@ -99,7 +103,7 @@ def train_member(
         The epoch to end after; rates go as if there were all.
     """
     rng = np.random.default_rng(seed)
-    encoding = Encoding(samples.table, watch.n_levels)
+    encoding = Encoding(samples.table, watch.n_levels, recipe.max_onehot)
     X = encoding(samples.table)
     factors = class_factors(recipe, samples.targets)
     weight = weighted(samples.weight, factors, samples.targets)
@@ -108,9 +112,9 @@ def train_member(
     if held is not None:
         held_weight = weighted(held.weight, factors, held.targets)
         validation = (encoding(held.table), as_trained(held.targets, units), held_weight)
-    model = new_net(recipe, X.shape[1], rng)
-    smoothed = recipe.classifies and recipe.loss.label_smoothing > 0
-    looks = validation if smoothed and recipe.metric == "validation_loss" else None
+    model = new_net(recipe, encoding.columns, rng, X)
+    other = model.loss.without_smoothing() is not model.loss  # than the one that is trained on
+    looks = validation if other and recipe.metric == "validation_loss" else None
     epochs = Epochs(watch, recipe.epochs if last is None else last, looks)
     try:
         model.train(

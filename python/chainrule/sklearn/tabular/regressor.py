@@ -47,10 +47,13 @@ class TabularRegressor(RegressorMixin, BaseTabular):  # type: ignore[misc]
     def __init__(
         self,
         *,
-        preset: str = "small",
+        preset: str = "default",
         hidden_layer_sizes: Any = (256, 256, 256),
         activation: Any = "auto",
+        numeric_embedding: str | None = "auto",
         categorical_features: Any = "from_dtype",
+        max_onehot: int = 8,
+        embedding_size: int = 8,
         quantiles: Any = None,
         learning_rate: Any = "auto",
         epochs: int = 256,
@@ -115,9 +118,9 @@ class TabularRegressor(RegressorMixin, BaseTabular):  # type: ignore[misc]
 
     def _recipe(self) -> Recipe:
         if self.quantiles is None:
-            return self._recipe_of(self._n_columns, Loss_MeanSquaredError(), "mish", 0.07)
+            return self._recipe_of(self._n_columns, Loss_MeanSquaredError(), "mish")
         loss = Loss_Quantile(list(self.quantiles))
-        return self._recipe_of(len(self.quantiles), loss, "mish", 0.07)
+        return self._recipe_of(len(self.quantiles), loss, "mish")
 
     def _learn(self, held_out: list[HeldOut], n: int) -> None:
         self.__dict__.pop("oof_prediction_", None)

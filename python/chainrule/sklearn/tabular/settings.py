@@ -18,6 +18,7 @@ from ..settings import (
     share,
     verbosity,
 )
+from .presets import PRESETS
 
 
 def or_auto(check: Check) -> Check:
@@ -60,10 +61,13 @@ def quantiles(value: Any, name: str) -> None:
 
 
 CHECKS: dict[str, Check] = {
-    "preset": one_of("small"),
+    "preset": one_of(*PRESETS),
     "hidden_layer_sizes": anything,
     "activation": anything,
+    "numeric_embedding": or_none(one_of("auto", "periodic")),
     "categorical_features": categorical_features,
+    "max_onehot": count,
+    "embedding_size": count,
     "metric": one_of("log_loss", "accuracy"),
     "label_smoothing": or_auto(share),
     "learning_rate": or_auto(positive),

@@ -47,6 +47,27 @@ class RobustSmoothScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         X = validate_data(self, X, dtype=FLOATS, ensure_all_finite="allow-nan", reset=False)
         return smoothly_scaled(X, self.center_, self.scale_)
 
+    def inverse_transform(self, X: Any) -> Array:
+        """Return scaled X (n, d) in the columns' units: ``x = z / s + median``.
+
+        ``z = x' / sqrt(1 - (x' / 3)^2)``. What is 3 or more is taken as the largest number below;
+        a constant column has its constant.
+        """
+        from sklearn.utils import check_array
+
+        check_is_fitted(self)
+        X = check_array(X, dtype=FLOATS, ensure_all_finite="allow-nan")
+        if X.shape[1] != self.n_features_in_:
+            raise ValueError(f"X: expected {self.n_features_in_} columns, got {X.shape[1]}")
+        inside = np.nextafter(X.dtype.type(LIMIT), X.dtype.type(0))
+        share = np.clip(X, -inside, inside).astype(np.float64) / LIMIT
+        z = LIMIT * share / np.sqrt((1 - share) * (1 + share))
+        widths = np.divide(1.0, self.scale_, out=np.zeros_like(self.scale_), where=self.scale_ > 0)
+        largest = np.finfo(X.dtype).max
+        with np.errstate(over="ignore"):
+            restored: Array = np.clip(z * widths + self.center_, -largest, largest)
+        return restored.astype(X.dtype, copy=False)
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True

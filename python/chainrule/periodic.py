@@ -1,0 +1,314 @@
+"""Periodic features: ``(cos(2 pi frequency x + phase) . weights + biases, x)`` of a column x."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from . import _core
+from .arrays import (
+    Array,
+    as_count,
+    as_float_dtype,
+    as_floats,
+    as_generator,
+    as_number,
+    is_variable,
+)
+from .errors import label_of, labelled, no_forward_yet
+from .parameter_layer import FACTORS, ParameterLayer, as_rows
+from .parameters import (
+    Parameter,
+    assign_parameters,
+    checked_parameters,
+    default_dtype,
+    slots_named,
+)
+from .recorded import record_layer
+from .settings import Settings, factors_for, is_count
+
+NAMES = ("frequencies", "phases", "weights", "biases")
+SLOTS = slots_named(NAMES)
+STRENGTHS = tuple(f"{slot.prefix}_regularizer_{kind}" for slot in SLOTS for kind in ("l1", "l2"))
+
+_forward: Callable[..., Array] = _core.periodic_forward
+_backward = _core.periodic_backward
+_gradients = _core.periodic_gradients
+
+
+class Layer_PeriodicFeatures(ParameterLayer):
+    """Learned periodic features in place of numeric columns.
+
+    Each of the first `n_periodic` columns x is replaced by `n_outputs` columns::
+
+        cos(2 pi frequencies x + phases) . weights + biases,   x
+
+    with arrays of its own; the last of them is x itself. The columns behind pass as they are:
+    ``output (n, n_periodic * n_outputs + n_inputs - n_periodic)``.
+
+    Parameters
+    ----------
+    n_inputs : int
+        Number of columns, at least 1.
+    n_periodic : int, optional
+        How many of them, from the first on, get features; all without it.
+    n_frequencies : int
+        Number of cosines of a column, k, at least 1.
+    n_outputs : int
+        Number of columns in place of one, x itself included; at least 2.
+    frequency_scale : float
+        Standard deviation of the initial frequencies.
+    dtype : float32 or float64, optional
+        Without it as for `Layer_Dense`.
+    rng : numpy.random.Generator or seed, optional
+        Where the initial numbers come from; without it ``numpy.random``.
+    learning_rate_factor, weight_decay_factor, epsilon_factor : float or four of them
+        What an optimizer's rate, weight decay and epsilon are multiplied by: for frequencies,
+        phases, weights and biases apart, or one number. One `weight_decay_factor` leaves the
+        biases alone.
+
+    Attributes
+    ----------
+    frequencies, phases : ndarray (n_periodic, k)
+        Turns for each unit of x, at first normal with deviation `frequency_scale`; angles in
+        radians, at first uniform between -pi and pi.
+    weights, biases : ndarray (n_periodic, k, n_outputs - 1), (n_periodic, n_outputs - 1)
+        At first uniform within ``1 / sqrt(k)``.
+    inputs, output : set by `forward`
+    dfrequencies, dphases, dweights, dbiases, dinputs : set by `backward`
+
+    Raises
+    ------
+    TypeError, ValueError
+        A size out of range, a negative scale or factor, another dtype.
+
+    Notes
+    -----
+    The angle is computed in turns, ``frequency * x + phase / (2 pi)``, rounded once or twice; the
+    whole turns taken off are exact, however many they are.
+
+    References
+    ----------
+    Gorishniy, Rubachev, Babenko (2022); Holzmüller, Grinsztajn, Steinwart (2024).
+    """
+
+    parameter_names: ClassVar[tuple[str, ...]] = NAMES
+    parameter_shapes: ClassVar[Mapping[str, tuple[int | str, ...]]] = {
+        "frequencies": ("n_periodic", "n_frequencies"),
+        "phases": ("n_periodic", "n_frequencies"),
+        "weights": ("n_periodic", "n_frequencies", "n_mixed"),
+        "biases": ("n_periodic", "n_mixed"),
+    }
+    settings: ClassVar[Settings] = {
+        **ParameterLayer.settings,
+        **{
+            f"{kind}_factor": factors_for(4)
+            for kind in ("learning_rate", "weight_decay", "epsilon")
+        },
+        "n_passed": is_count,
+    }
+
+    n_passed: int
+    inputs: Any
+    output: Array
+    dfrequencies: Array
+    dphases: Array
+    dweights: Array
+    dbiases: Array
+    dinputs: Array
+
+    if TYPE_CHECKING:
+        frequencies: Array
+        phases: Array
+        biases: Array
+    else:
+        frequencies = Parameter()
+        phases = Parameter()
+        biases = Parameter()
+
+    def __init__(
+        self,
+        n_inputs: int,
+        n_periodic: int | None = None,
+        *,
+        n_frequencies: int = 16,
+        n_outputs: int = 4,
+        frequency_scale: float = 0.1,
+        dtype: DTypeLike | None = None,
+        rng: Any = None,
+        learning_rate_factor: Any = 1.0,
+        weight_decay_factor: Any = 1.0,
+        epsilon_factor: Any = 1.0,
+    ) -> None:
+        with labelled(type(self).__name__):
+            columns = as_count(n_inputs, "n_inputs", 1)
+            periodic = columns if n_periodic is None else as_count(n_periodic, "n_periodic", 1)
+            if periodic > columns:
+                raise ValueError(
+                    f"n_periodic: expected at most n_inputs, {columns}, got {periodic}"
+                )
+            k = as_count(n_frequencies, "n_frequencies", 1)
+            mixed = as_count(n_outputs, "n_outputs", 2) - 1
+            scale = as_number(frequency_scale, "frequency_scale")
+            found = default_dtype() if dtype is None else as_float_dtype(dtype)
+            generator = None if rng is None else as_generator(rng)
+            self._set_factors(learning_rate_factor, weight_decay_factor, epsilon_factor)
+        self.n_passed = columns - periodic
+        self._draw(periodic, k, mixed, scale, found, generator)
+
+    def _draw(
+        self,
+        p: int,
+        k: int,
+        m: int,
+        scale: float,
+        dtype: np.dtype[Any],
+        rng: np.random.Generator | None,
+    ) -> None:
+        """Draw frequencies, phases, weights and biases, in this order."""
+        normal = np.random.randn if rng is None else lambda *shape: rng.standard_normal(shape)
+        uniform = np.random.uniform if rng is None else rng.uniform
+        bound = 1.0 / np.sqrt(k)
+        frequencies = scale * normal(p, k)
+        phases = uniform(-np.pi, np.pi, (p, k))
+        self.weights = np.ascontiguousarray(uniform(-bound, bound, (p, k, m)), dtype=dtype)
+        self.biases = np.ascontiguousarray(uniform(-bound, bound, (p, m)), dtype=dtype)
+        self.frequencies = np.ascontiguousarray(frequencies, dtype=dtype)
+        self.phases = np.ascontiguousarray(phases, dtype=dtype)
+
+    @property
+    def n_periodic(self) -> int:
+        """Number of columns that get features."""
+        return int(self.weights.shape[0])
+
+    @property
+    def n_frequencies(self) -> int:
+        """Number of cosines of a column, k."""
+        return int(self.weights.shape[1])
+
+    @property
+    def n_mixed(self) -> int:
+        """Number of mixtures of cosines in place of a column, beside itself."""
+        return int(self.weights.shape[2])
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of columns in place of one."""
+        return self.n_mixed + 1
+
+    @property
+    def n_inputs(self) -> int:
+        """Number of columns of the inputs."""
+        return self.n_periodic + self.n_passed
+
+    @property
+    def n_neurons(self) -> int:
+        """Number of columns of the output."""
+        return self.n_periodic * self.n_outputs + self.n_passed
+
+    def forward(self, inputs: Any, training: bool = False) -> Array:
+        """Compute, keep and return the output, a fresh array.
+
+        Parameters
+        ----------
+        inputs : array_like (n, n_inputs)
+            Converted to the layer's dtype where needed. One sample (n_inputs,) is one row.
+
+        Raises
+        ------
+        TypeError
+            `inputs` are not real numbers.
+        ValueError
+            Another shape.
+        """
+        state = self.__dict__
+        try:
+            output = _forward(inputs, *(state[name] for name in NAMES), state["n_passed"])
+        except (KeyError, TypeError, ValueError):
+            if is_variable(inputs):
+                return record_layer(Layer_PeriodicFeatures.forward, self, inputs)
+            with labelled(label_of(self)):
+                arrays = self._arrays()
+                rows = as_rows(inputs, self.n_inputs, arrays[0].dtype)
+                output = _forward(rows, *arrays, self.n_passed)
+        state["inputs"] = inputs
+        state["output"] = output
+        return output
+
+    def backward(self, dvalues: Any) -> Array:
+        """Compute and keep the gradients and `dinputs`; return `dinputs`.
+
+        With ``e = dvalues . weights^T`` over a column's mixtures and ``s = -e sin(2 pi
+        frequencies x + phases)``: ``dphases = sum s``, ``dfrequencies = 2 pi sum x s``,
+        ``dweights = sum cos(...) dvalues``, ``dbiases = sum dvalues``, each over the samples;
+        ``dinputs = dvalues of x itself + 2 pi sum of frequencies s`` over the frequencies.
+
+        Raises
+        ------
+        ValueError
+            No `forward` came before, or another shape.
+        """
+        gradients: tuple[Array, ...] = self._compiled(_backward, dvalues)
+        *parameters, dinputs = gradients
+        self._keep(parameters)
+        self.__dict__["dinputs"] = dinputs
+        return dinputs
+
+    def backward_parameters(self, dvalues: Any) -> None:
+        """Compute and keep the parameters' gradients alone, as `backward` does; `dinputs` goes.
+
+        A model calls it where nothing in front of the layer needs `dinputs`.
+        """
+        self._keep(self._compiled(_gradients, dvalues))
+        self.__dict__.pop("dinputs", None)
+
+    def _compiled(self, function: Callable[..., Any], dvalues: Any) -> Any:
+        """Return what a function of the core gives, arrays converted where it needs them so."""
+        state = self.__dict__
+        try:
+            arrays = [state[name] for name in NAMES]
+            return function(state["inputs"], dvalues, *arrays, state["n_passed"])
+        except (KeyError, TypeError, ValueError):
+            if "inputs" not in state:
+                raise no_forward_yet(self) from None
+        with labelled(label_of(self)):
+            arrays = self._arrays()
+            dtype = arrays[0].dtype
+            rows = as_rows(self.inputs, self.n_inputs, dtype)
+            return function(rows, as_floats(dvalues, "dvalues", dtype), *arrays, self.n_passed)
+
+    def _keep(self, gradients: Any) -> None:
+        """Add the penalties' gradients and keep the sums."""
+        for slot, gradient in zip(SLOTS, gradients, strict=True):
+            self._add_penalty(slot, gradient)
+            self.__dict__[slot.gradient] = gradient
+
+    def _arrays(self) -> list[Array]:
+        dtype = as_floats(self.weights, "weights").dtype
+        return [as_floats(getattr(self, name), name, dtype) for name in NAMES]
+
+    def get_parameters(self) -> tuple[Array, ...]:
+        """Return copies of frequencies, phases, weights and biases."""
+        return tuple(getattr(self, name).copy() for name in NAMES)
+
+    def set_parameters(self, frequencies: Any, phases: Any, weights: Any, biases: Any) -> None:
+        """Copy the values into the layer's arrays, in place.
+
+        Raises
+        ------
+        ValueError
+            Another shape; then nothing has changed.
+        """
+        assign_parameters(self, checked_parameters(self, (frequencies, phases, weights, biases)))
+
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        if "weights" not in self.__dict__:
+            return f"{name}(not initialised)"
+        periodic = "" if self.n_passed == 0 else f", {self.n_periodic}"
+        sizes = f"n_frequencies={self.n_frequencies}, n_outputs={self.n_outputs}"
+        factors = self._settings_text(*FACTORS)
+        return f"{name}({self.n_inputs}{periodic}, {sizes}{factors}, dtype={self.dtype})"
