@@ -174,10 +174,13 @@ class TrainingRequest:
         """Refuse samples that somebody has made NaN or infinite since they were checked."""
         if not self.check_finite:
             return
-        training = () if self.in_parts else (self.X, self.y)  # parts are checked as they come
-        for prefix, samples in (("", training), ("validation ", self.validation or ())):
-            for name, array in zip(("X", "y"), samples, strict=False):
-                check_finite(array, f"{prefix}{name}", self.dtype)
+        named: list[tuple[str, Array]] = []
+        if not self.in_parts:  # parts are checked as they come
+            named += [("X", self.X), ("y", self.y)]
+        if self.validation is not None:
+            named += [("validation X", self.validation[0]), ("validation y", self.validation[1])]
+        for name, array in named:
+            check_finite(array, name, self.dtype)
 
     def next_order(self) -> NDArray[np.int64] | None:
         """Draw the next epoch's order of samples; None means as they are."""
