@@ -26,6 +26,13 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session
+def hard(session: nox.Session) -> None:
+    """Run the long forms of the hard tests: ``nox -s hard -- arrays files`` for some."""
+    session.install(".[test]")
+    session.run("python", "tests/hard/run.py", "--long", *session.posargs)
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Build the site, warnings as errors, and check its links."""
     session.install(".[docs]")

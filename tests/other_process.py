@@ -31,7 +31,9 @@ def differences(a: dict[str, str], b: dict[str, str]) -> list[str]:
     return [name for name in a if a[name] != b[name]]
 
 
-def hashes_of_target(program: ModuleType, target: str, *arguments: str, **environment: str) -> Any:
+def hashes_of_target(
+    program: ModuleType, target: str, *arguments: str, timeout: float = 300, **environment: str
+) -> Any:
     """What ``program`` prints in a process that is forced to use one target."""
     variables = {**os.environ, "CHAINRULE_TARGET": target, **environment}
     variables.pop("CHAINRULE_ENGINE", None)
@@ -42,7 +44,7 @@ def hashes_of_target(program: ModuleType, target: str, *arguments: str, **enviro
         env=variables,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=timeout,
     )
     assert run.returncode == 0, run.stderr
     answer = json.loads(run.stdout)

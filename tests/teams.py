@@ -78,7 +78,9 @@ def same(one: list[Any], other: list[Any]) -> bool:
     return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
 
-def run_script(code: str, *arguments: object, **environment: str) -> list[str]:
+def run_script(
+    code: str, *arguments: object, timeout: float = 120, **environment: str
+) -> list[str]:
     """Words that HEAD and `code` print, under no setting but `environment`."""
     variables = {
         k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "GOMP_", "CHAINRULE_"))
@@ -89,7 +91,7 @@ def run_script(code: str, *arguments: object, **environment: str) -> list[str]:
         env={**variables, **environment},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=timeout,
     )
     assert run.returncode == 0, (run.returncode, run.stdout, run.stderr)
     return run.stdout.split()

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-import chainrule as cr
 from chainrule.training.interrupts import Interrupts
+from hard.signals import CALLS, Alarm, ring, steps_of, trained_net
 
 
 def press() -> None:
@@ -94,14 +94,6 @@ def test_other_threads_and_ignored_signals_are_left_alone() -> None:
         signal.signal(signal.SIGINT, before)
 
 
-class Alarm(Exception):
-    """What a handler of the user's own raises."""
-
-
-def ring(*_: object) -> None:
-    raise Alarm
-
-
 @pytest.fixture
 def alarm() -> Iterator[None]:
     before = signal.signal(signal.SIGALRM, ring)
@@ -143,44 +135,6 @@ def test_a_handler_that_a_callback_sets_is_kept(alarm: None) -> None:
 
 
 # A signal at each instruction: what the guards do is over before the next one
-
-
-def trained_net(engine: str) -> tuple[cr.Model, Any, Any]:
-    rng = np.random.default_rng(5)
-    model = cr.Model()
-    model.add(cr.Layer_Dense(4, 8, rng=1))
-    model.add(cr.Activation_ReLU())
-    model.add(cr.Layer_Dropout(0.8, rng=2))
-    model.add(cr.Layer_Dense(8, 2, rng=3))
-    model.set(loss=cr.Loss_MeanSquaredError(), optimizer=cr.Optimizer_Adam(0.01))
-    if engine == "classes":
-        model.optimizer = Own_Adam(0.01)
-    return model, rng.standard_normal((12, 4)), rng.standard_normal((12, 2))
-
-
-class Own_Adam(cr.Optimizer_Adam):
-    """A class of the user's own: layer by layer."""
-
-    def pre_update_params(self) -> None:
-        super().pre_update_params()
-
-
-def steps_of(model: cr.Model) -> set[int]:
-    """Return what every count of the training says of the steps done."""
-    first, _, dropout, last = model.layers
-    counts = [layer.optimizer_steps.values() for layer in (first, last)]
-    return {model.optimizer.iterations, dropout.step, *counts[0], *counts[1]}
-
-
-CALLS: dict[str, Callable[[cr.Model, Any, Any], Any]] = {
-    "train": lambda model, X, y: model.train(X, y, epochs=3, batch_size=5),
-    "train with validation": lambda model, X, y: model.train(
-        X, y, epochs=2, batch_size=5, validation_data=(X, y)
-    ),
-    "train_on_batch": lambda model, X, y: model.train_on_batch(X, y),
-    "get_parameters": lambda model, X, y: model.get_parameters(),
-    "apply_gradients": lambda model, X, y: model.apply_gradients(model.gradients(X, y)[1]),
-}
 
 
 @pytest.mark.parametrize("engine", ["plan", "classes"])
@@ -232,3 +186,60 @@ def interrupted(call: Callable[[], Any], place: int) -> tuple[bool, int]:
     except KeyboardInterrupt:
         return True, place - left
     return False, place - left
+
+
+# Validations are answered in between
+
+
+@pytest.mark.parametrize("engine", ["plan", "classes"])
+def test_a_long_validation_lets_signals_be_answered(engine: str, monkeypatch: Any) -> None:
+    """Some 100 blocks of rows; the clock is looked at between them, here as if always over."""
+    from chainrule.training import loop, predicting
+
+    answers: list[bool] = []
+    answer = Interrupts.answer
+
+    def counted(self: Interrupts) -> None:
+        answers.append(True)
+        answer(self)
+
+    monkeypatch.setattr(loop, "STRETCH", 0.0)
+    monkeypatch.setattr(predicting, "PIECE", 12_000.0)
+    monkeypatch.setattr(Interrupts, "answer", counted)
+    model, X, y = trained_net(engine)
+    held = np.tile(X, (200, 1)), np.tile(y, (200, 1))
+    history = model.train(X, y, validation_data=held)
+    assert len(answers) >= 100
+    rounding = len(held[0]) * np.finfo(np.float64).eps  # of a sum of so many terms above 0
+    expected = pytest.approx(model.evaluate(*held, quiet=True)[0], rel=rounding)
+    assert history.validation_loss[-1] == expected
+
+
+@pytest.mark.parametrize("engine", ["plan", "classes"])
+def test_ctrl_c_ends_a_validation_and_leaves_the_steps_before(
+    engine: str, monkeypatch: Any
+) -> None:
+    from chainrule.training import loop, predicting
+
+    monkeypatch.setattr(loop, "STRETCH", 0.0)
+    monkeypatch.setattr(predicting, "PIECE", 12_000.0)
+    answer, seen = Interrupts.answer, 0
+
+    def pressed(self: Interrupts) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == 20:
+            press()
+        answer(self)
+
+    model, X, y = trained_net(engine)
+    model.train(X, y)
+    twin = trained_net(engine)[0]
+    twin.train(X, y)
+    twin.train(X, y)
+    monkeypatch.setattr(Interrupts, "answer", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        model.train(X, y, validation_data=(np.tile(X, (200, 1)), np.tile(y, (200, 1))))
+    np.testing.assert_array_equal(model.layers[0].weights, twin.layers[0].weights)
+    assert steps_of(model) == {2} and len(model.history or []) == 0
+    model.train(X, y)

@@ -14,19 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chainrule import (
-    Accuracy_Categorical,
-    Activation_ReLU,
-    Activation_Softmax,
-    Layer_Dense,
-    Layer_Dropout,
-    Loss_CategoricalCrossentropy,
-    Model,
-    ModelFileError,
-    Optimizer_Adam,
-)
-from chainrule.datasets import spiral_data
+from chainrule import Model, ModelFileError
 from forgery import changed, joined, split, with_header
+from hard.files import small_model
 
 FUZZ = settings(
     max_examples=300,
@@ -34,23 +24,6 @@ FUZZ = settings(
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-
-
-def small_model() -> Model:
-    model = Model()
-    model.add(Layer_Dense(2, 3, rng=0))
-    model.add(Activation_ReLU())
-    model.add(Layer_Dropout(0.25, rng=1))
-    model.add(Layer_Dense(3, 3, weight_regularizer_l2=1e-4, rng=2))
-    model.add(Activation_Softmax())
-    model.set(
-        loss=Loss_CategoricalCrossentropy(),
-        optimizer=Optimizer_Adam(),
-        accuracy=Accuracy_Categorical(),
-    )
-    X, y = spiral_data(5, 3, rng=0)
-    model.train(X, y, epochs=3, shuffle=True, rng=3)
-    return model
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,8 @@ milliseconds; it runs apart from pytest, which may have threads.
 
 from __future__ import annotations
 
-import json
 import os
 import stat
-import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -22,73 +19,6 @@ from chainrule import Layer_Dense, Model, ModelFileError
 from chainrule.saving import atomic_file as atomic
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs fork and kill -9")
-
-ROUNDS = """
-import json, os, random, signal, sys, time
-from pathlib import Path
-import numpy as np
-from chainrule import Layer_Dense, Model
-
-folder, rounds = Path(sys.argv[1]), int(sys.argv[2])
-path = folder / "model"
-
-def filled(value):
-    model = Model()
-    model.add(Layer_Dense(64, 256))
-    model.layers[0].weights[...] = value
-    model.layers[0].biases[...] = value
-    return model
-
-def save_for_ever(begins):
-    while True:
-        for model in models:
-            os.write(begins, b"!")
-            model.save(path)
-
-models = [filled(value) for value in (1.0, 2.0)]
-models[0].save(path)
-numbers = random.Random(0)
-seen, interrupted, one_save = set(), 0, 0.0
-for _ in range(rounds):
-    begun, begins = os.pipe()
-    child = os.fork()
-    if child == 0:
-        save_for_ever(begins)
-    os.read(begun, 1)
-    for _ in range(numbers.randint(0, 2)):  # so many saves come to their end, however slow
-        started = time.perf_counter()
-        os.read(begun, 1)
-        one_save = time.perf_counter() - started
-    time.sleep(numbers.uniform(0, one_save))
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    os.close(begun)
-    os.close(begins)
-    layer = Model.load(path).layers[0]
-    values = np.unique(np.concatenate([layer.weights.ravel(), layer.biases.ravel()]))
-    assert values.shape == (1,), values
-    seen.add(float(values[0]))
-    interrupted += len(list(folder.iterdir())) > 1
-models[0].save(path)
-names = sorted(each.name for each in folder.iterdir())
-print(json.dumps([sorted(seen), interrupted, names]))
-"""
-
-
-@posix
-def test_200_kills_lose_no_file(tmp_path: Path) -> None:
-    """Some leave a temporary file behind; the next save removes it."""
-    done = subprocess.run(
-        [sys.executable, "-c", ROUNDS, str(tmp_path), "200"],
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    seen, interrupted, names = json.loads(done.stdout)
-    assert seen == [1.0, 2.0]
-    assert interrupted >= 5, "the kills did not hit the saves"
-    assert names == ["model"]
 
 
 def small(value: float = 1.0) -> Model:

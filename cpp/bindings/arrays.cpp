@@ -68,7 +68,9 @@ bool number_of_array(PyArrayObject* array, Number& number) {
 double number(PyObject* object, const char* name) {
     const double value = running_python([=] { return PyFloat_AsDouble(object); });
     if (value == -1.0 && PyErr_Occurred()) {
+        const bool too_large = PyErr_ExceptionMatches(PyExc_OverflowError);
         PyErr_Clear();
+        if (too_large) throw std::invalid_argument(std::string(name) + ": expected a number, got an int beyond float64");
         throw py::type_error(std::string(name) + ": expected a number, got " + Py_TYPE(object)->tp_name);
     }
     return value;

@@ -19,6 +19,7 @@
 
 #include "bindings/array_memory.hpp"
 #include "kernels/kernels.hpp"
+#include "runtime/floating_point.hpp"
 
 namespace chainrule::bindings {
 
@@ -174,6 +175,9 @@ class Unlocked {
     PyThreadState* state_;
 };
 
+// Of every function that computes: for a pybind11 definition; the others hold a FloatingPointFlags.
+using KeepsFlags = py::call_guard<runtime::FloatingPointFlags>;
+
 // --- functions with positional arguments only -------------------------------------------------------------------
 
 using Arguments = PyObject* const*;
@@ -193,6 +197,7 @@ PyObject* wrong_count(const char* name, Py_ssize_t expected, Py_ssize_t got) noe
 // Makes a METH_FASTCALL function of `Function::call<T>(arguments)`, chosen by the first argument's dtype.
 template <class Function> PyObject* fast_call(PyObject*, PyObject* const* arguments, Py_ssize_t count) noexcept {
     if (count != Function::arguments) return wrong_count(Function::name, Function::arguments, count);
+    const runtime::FloatingPointFlags flags;
     try {
         return is_double(arguments[0], Function::first) ? Function::template call<double>(arguments)
                                                         : Function::template call<float>(arguments);

@@ -160,12 +160,16 @@ void PyPlan::next_samples(const py::object& samples, bool last) {
     count_ = found.count;
 }
 
-void PyPlan::look_at_samples() {
+bool PyPlan::look_at_samples(bool finite) {
     plan();
     require_begun("look_at_samples");
+    const model::Network& network = description_.network;
+    bool all = true;
     for (const py::object& samples : {samples_, validation_}) {
         if (samples.is(samples_) && plan_->in_parts()) continue;  // others come
-        const model::Samples found = samples_of(samples, description_.network);
+        const model::Samples found = samples_of(samples, network);
+        all = all && (!finite || (model::all_within(found.inputs, found.input_numbers, found.count * network.n_inputs(), description_.is_double) &&
+                                  (found.labels || model::all_within(found.targets, found.target_numbers, found.count * network.n_targets(), description_.is_double))));
         const std::string name = samples.is(samples_) ? "sample_weight" : "validation weights";
         double total = 0;
         for (Index i = 0; found.weights && i < found.count; ++i) {
@@ -174,6 +178,7 @@ void PyPlan::look_at_samples() {
         }
         if (found.weights && !(total > 0 && std::isfinite(total))) throw std::invalid_argument(name + ": expected a finite sum above 0, got " + std::to_string(total));
     }
+    return all;
 }
 
 void PyPlan::end() {
@@ -445,39 +450,41 @@ bool all_finite(const py::object& object) {
 
 void bind_plan(py::module_& module) {
     py::class_<PyPlan>(module, "Plan", "A compiled training plan; `chainrule.training.network` describes the network.")
-        .def(py::init<const py::object&>(), py::arg("network"))
-        .def("begin", &PyPlan::begin, py::arg("samples"), py::arg("validation"), py::arg("epochs"), py::arg("stop_on_nonfinite"), py::arg("drops_last"),
+        .def(py::init<const py::object&>(), KeepsFlags(), py::arg("network"))
+        .def("begin", &PyPlan::begin, KeepsFlags(), py::arg("samples"), py::arg("validation"), py::arg("epochs"), py::arg("stop_on_nonfinite"), py::arg("drops_last"),
              py::arg("precision"), py::arg("monitors"), py::arg("notes_every") = 0, py::arg("steps_before") = 0, py::arg("in_parts") = false,
              "Begin a training of other samples in the same memory; where they come in parts, these show only their form.")
-        .def("next_samples", &PyPlan::next_samples, py::arg("samples"), py::arg("last"),
+        .def("next_samples", &PyPlan::next_samples, KeepsFlags(), py::arg("samples"), py::arg("last"),
              "Go on with the next part of the epoch's samples, in whole steps unless it is the last one.")
-        .def("look_at_samples", &PyPlan::look_at_samples, "Refuse labels, targets and weights that somebody has edited since, as `begin` would.")
+        .def("look_at_samples", &PyPlan::look_at_samples, KeepsFlags(), py::arg("finite"),
+             "Refuse labels, targets and weights that somebody has edited since, as `begin` would. Whether all numbers of X and y are finite in the plan's dtype; "
+             "True where `finite` does not ask for that.")
         .def("end", &PyPlan::end, "Let the samples go.")
         .def("set_counts", [](PyPlan& self, const py::object& counts) { self.plan().set_counts(counts_of(counts)); }, py::arg("counts"),
              "Where the training stands; steps_taken and forwards count from here.")
-        .def("gradients", &PyPlan::gradients, py::arg("flat"), py::arg("dropped"),
+        .def("gradients", &PyPlan::gradients, KeepsFlags(), py::arg("flat"), py::arg("dropped"),
              "Write the gradients of the first batch, penalties included, into one array; return the loss. `dropped`: factors of the dropped shares, or None.")
-        .def("observe", &PyPlan::observe, py::arg("flat"), py::arg("dropped"), py::arg("seen"),
+        .def("observe", &PyPlan::observe, KeepsFlags(), py::arg("flat"), py::arg("dropped"), py::arg("seen"),
              "Do what `gradients` does, and write what the pass computes into the arrays that are not None.")
-        .def("part_gradients", &PyPlan::part_gradients, py::arg("flat"), py::arg("part"), py::arg("order"), py::arg("dropped"),
+        .def("part_gradients", &PyPlan::part_gradients, KeepsFlags(), py::arg("flat"), py::arg("part"), py::arg("order"), py::arg("dropped"),
              "Write a part's share of a batch's gradient, without penalties, into one array; return its summed loss, weight, hits and rows. `part` is "
              "(first row in the order, rows, place in the batch, rows of the step, their weight, forwards before, first row and rows of the next one).")
-        .def("spend", &PyPlan::spend, py::arg("flat"), py::arg("factors"), py::arg("forwards"),
+        .def("spend", &PyPlan::spend, KeepsFlags(), py::arg("flat"), py::arg("factors"), py::arg("forwards"),
              "Make the optimizer's step from a whole gradient without penalties; `forwards` is their number up to this step, since the counts were set.")
-        .def("penalty", &PyPlan::penalty, "The regularisation loss of the parameters as they are.")
-        .def("take_notes", &PyPlan::take_notes, "Numbers of the steps that were noted since the last call, and of each part: sums of squares "
+        .def("penalty", &PyPlan::penalty, KeepsFlags(), "The regularisation loss of the parameters as they are.")
+        .def("take_notes", &PyPlan::take_notes, KeepsFlags(), "Numbers of the steps that were noted since the last call, and of each part: sums of squares "
              "of gradients, steps and parameters, each of weights and biases, and dead units.")
-        .def("run", &PyPlan::run, py::arg("max_steps"), py::arg("seconds"), py::arg("order"), py::arg("factors"),
+        .def("run", &PyPlan::run, KeepsFlags(), py::arg("max_steps"), py::arg("seconds"), py::arg("order"), py::arg("factors"),
              "Run whole steps until max_steps are done, the factors used up or the seconds gone by; return their number.")
-        .def("load", &PyPlan::load, py::arg("stages"), py::arg("scale"), "Read parameters and optimizer arrays.")
-        .def("store", &PyPlan::store, py::arg("stages"), py::arg("scale"), "Write parameters and optimizer arrays, in place.")
-        .def("store_best", &PyPlan::store_best, py::arg("stages"), py::arg("scale"), "Write the parameters of the epoch that a monitor kept; without states.")
-        .def("monitors", &PyPlan::monitors, "Best epoch, best value and epoch of the last act of each monitor; epochs from 1, 0: none.")
+        .def("load", &PyPlan::load, KeepsFlags(), py::arg("stages"), py::arg("scale"), "Read parameters and optimizer arrays.")
+        .def("store", &PyPlan::store, KeepsFlags(), py::arg("stages"), py::arg("scale"), "Write parameters and optimizer arrays, in place.")
+        .def("store_best", &PyPlan::store_best, KeepsFlags(), py::arg("stages"), py::arg("scale"), "Write the parameters of the epoch that a monitor kept; without states.")
+        .def("monitors", &PyPlan::monitors, KeepsFlags(), "Best epoch, best value and epoch of the last act of each monitor; epochs from 1, 0: none.")
         .def_property_readonly("learning_rate", [](const PyPlan& self) { return self.plan().schedule.learning_rate; })
-        .def("set_schedule", &PyPlan::set_schedule, py::kw_only(), py::arg("learning_rate"), py::arg("decay"), py::arg("weight_decay"), py::arg("iterations"),
+        .def("set_schedule", &PyPlan::set_schedule, KeepsFlags(), py::kw_only(), py::arg("learning_rate"), py::arg("decay"), py::arg("weight_decay"), py::arg("iterations"),
              py::arg("clip_norm"), py::arg("settings"), "What may change between stretches; settings are those of the rule, in the catalogue's order.")
         .def("step_record", &PyPlan::step_record, "Accuracy, data loss, regularisation loss (NaN where it is not known) and rate of the last step.")
-        .def("take_epochs", &PyPlan::take_epochs, "Number of the epochs finished since the last call, and eight columns: an array, or one number that holds for all.")
+        .def("take_epochs", &PyPlan::take_epochs, KeepsFlags(), "Number of the epochs finished since the last call, and eight columns: an array, or one number that holds for all.")
         .def("stop", [](PyPlan& self) { self.plan().stop(); })
         .def_property_readonly("done", [](const PyPlan& self) { return self.plan().done(); })
         .def_property_readonly("epoch", [](const PyPlan& self) { return self.plan().epoch(); })
@@ -490,8 +497,8 @@ void bind_plan(py::module_& module) {
         .def_property_readonly("iterations", [](const PyPlan& self) { return self.plan().schedule.iterations; })
         .def_property_readonly("nonfinite", [](const PyPlan& self) { return self.plan().nonfinite(); })
         .def_property_readonly("bytes", [](const PyPlan& self) { return self.plan().bytes(); });
-    module.def("all_finite", &all_finite, py::arg("array"), "Whether all numbers of an array are finite; a C-contiguous one of floats.");
-    module.def("engine_for", &engine_for, py::arg("network"), "Name of the engine that a plan of these shapes uses.");
+    module.def("all_finite", &all_finite, KeepsFlags(), py::arg("array"), "Whether all numbers of an array are finite; a C-contiguous one of floats.");
+    module.def("engine_for", &engine_for, KeepsFlags(), py::arg("network"), "Name of the engine that a plan of these shapes uses.");
 }
 
 }  // namespace chainrule::bindings

@@ -38,6 +38,9 @@ class PyPackedNet {
     Index n_outputs() const {
         return std::visit([](const auto& net) { return net.n_outputs(); }, net_);
     }
+    double operations() const {
+        return std::visit([](const auto& net) { return net.flops(); }, net_);
+    }
     const char* dtype() const { return std::holds_alternative<model::PackedNet<double>>(net_) ? "float64" : "float32"; }
 
     bool reads(const py::object& X) const {
@@ -309,6 +312,7 @@ namespace {
 
 PyObject* predict_few(PyObject*, PyObject* const* arguments, Py_ssize_t count) noexcept {
     if (count != 4) return wrong_count("predict_few", 4, count);
+    const runtime::FloatingPointFlags flags;
     try {
         PyObject* const output = py::cast<const Predictor&>(py::handle(arguments[0])).predict_few(arguments[1], arguments[2], arguments[3]);
         if (output) return output;
@@ -325,9 +329,10 @@ void bind_predictor(py::module_& module) {
         .def_property_readonly("n_inputs", &PyPackedNet::n_inputs)
         .def_property_readonly("n_outputs", &PyPackedNet::n_outputs)
         .def_property_readonly("dtype", &PyPackedNet::dtype)
+        .def_property_readonly("operations", &PyPackedNet::operations, "That one row takes.")
         .def("reads", &PyPackedNet::reads, py::arg("X"), "Whether X is as `predict` and `evaluate` take it.")
-        .def("predict", &PyPackedNet::predict, py::arg("X"), py::arg("out"), "The output (n, m) for X (n, d), a new array or `out`.")
-        .def("evaluate", &PyPackedNet::evaluate, py::arg("X"), py::arg("y"), py::arg("loss"), py::arg("loss_parameters"), py::arg("metric"), py::arg("precision"),
+        .def("predict", &PyPackedNet::predict, KeepsFlags(), py::arg("X"), py::arg("out"), "The output (n, m) for X (n, d), a new array or `out`.")
+        .def("evaluate", &PyPackedNet::evaluate, KeepsFlags(), py::arg("X"), py::arg("y"), py::arg("loss"), py::arg("loss_parameters"), py::arg("metric"), py::arg("precision"),
              "Each sample's loss, and how many outputs are right.");
     py::class_<Predictor>(module, "Predictor", "A row of layers as the core sees it; `chainrule.training.predicting` describes their classes.")
         .def(py::init<const py::object&>(), py::arg("layers"))

@@ -82,6 +82,7 @@ template <class T> UpdateJob<T> job_of_part(Rule rule, PyObject* part) {
 
 PyObject* update(PyObject*, PyObject* const* arguments, Py_ssize_t count) noexcept {
     if (count != 2) return wrong_count("update", 2, count);
+    const runtime::FloatingPointFlags flags;
     try {
         const Rule rule = rule_named(arguments[0]);
         PyObject* const parts = arguments[1];
@@ -263,6 +264,7 @@ bool update_plain(PyObject* const* arguments) {
 
 PyObject* update_layer(PyObject*, PyObject* const* arguments, Py_ssize_t count) noexcept {
     if (count != 7) return wrong_count("update_layer", 7, count);
+    const runtime::FloatingPointFlags flags;
     try {
         if (!PyDict_CheckExact(arguments[3])) throw py::type_error("recipes: expected a dict");
         const bool done = update_plain(arguments);

@@ -1,5 +1,4 @@
 // Threads, CPU target and how the module was built.
-#include <omp.h>
 #include <pybind11/stl.h>
 
 #include <chrono>
@@ -19,7 +18,11 @@ py::dict build_info() {
     py::dict info;
     info["version"] = CHAINRULE_VERSION;
     info["compiler"] = __VERSION__;
+#if defined(_OPENMP)
     info["openmp"] = _OPENMP;
+#else
+    info["openmp"] = 0;  // built without it: one thread
+#endif
     info["flags"] = "-O3 -ffp-contract=off -fno-math-errno -fno-trapping-math";
     return info;
 }

@@ -491,6 +491,7 @@ namespace {
 // (way, layers, trainable layers, loss, optimizer, accuracy, X, y, weights, precision)
 PyObject* short_step(PyObject*, PyObject* const* arguments, Py_ssize_t count) noexcept {
     if (count != 10) return wrong_count("short_step", 10, count);
+    const runtime::FloatingPointFlags flags;
     try {
         ShortWay& way = py::cast<ShortWay&>(py::handle(arguments[0]));
         PyObject* const found = way.step(arguments[1], arguments[2], arguments + 3, arguments[6], arguments[7], arguments[8], number(arguments[9], "precision"));

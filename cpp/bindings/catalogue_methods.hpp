@@ -17,6 +17,7 @@ std::string signature_of(const Names& names);
 
 // Makes an EntryFunction of `Function::call<T>(place, arguments, count)`, chosen by the first argument's dtype.
 template <class Function> PyObject* entry_call(PyObject* self, PyObject* const* arguments, Py_ssize_t count) noexcept {
+    const runtime::FloatingPointFlags flags;
     try {
         if (count < 1) throw py::type_error(std::string(Function::first) + ": expected an array, got no argument");
         const int place = static_cast<int>(PyLong_AsLong(self));

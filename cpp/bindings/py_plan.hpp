@@ -35,8 +35,9 @@ class PyPlan {
     // (steps (k,), notes (k, 1 + stages, 7)) since the last call.
     py::tuple take_notes();
     py::tuple step_record() const;
-    // Looks again at what somebody may have edited in place: labels, targets, weights.
-    void look_at_samples();
+    // Looks again at what somebody may have edited in place: labels, targets, weights; and whether all numbers are finite, where
+    // that is asked for.
+    bool look_at_samples(bool finite);
 
     // (count, (loss, data_loss, regularization_loss, accuracy, rate, seconds, validation_loss, validation_accuracy)).
     py::tuple take_epochs();

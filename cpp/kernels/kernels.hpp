@@ -269,8 +269,8 @@ template <class Kernel> struct Table {
 };
 
 template <class T> struct Kernels {
-    int product_rows, product_vectors;        // largest tile of `product`
-    int product_tn_rows, product_tn_vectors;  // largest tile of `product_tn`
+    int product_rows, product_vectors;  // largest tile of `product`
+    int product_tn_vectors;             // widest tile of `product_tn`
 
     Table<ActivationKernels<T>> activations;
     Table<LossKernel<T>> losses;
@@ -306,7 +306,6 @@ template <class T> struct Kernels {
 
 struct Target {
     const char* name;
-    bool fused;  // has fused multiply-add: such targets give the same bits
     Catalogue catalogue;
     Kernels<float> f32;
     Kernels<double> f64;

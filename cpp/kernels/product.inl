@@ -29,14 +29,14 @@ template <> constexpr bool is_whole<All> = true;
 template <class Layout> constexpr bool is_in_panels = false;
 template <> constexpr bool is_in_panels<InPanels> = true;
 
-// The rows of a as four bases a few rows apart, so that addresses need few registers.
-template <class Layout, class T> struct RowBases {
+// R rows of a as four bases a few rows apart, so that addresses need few registers.
+template <class Layout, int R, class T> struct RowBases {
     const T* base[4];
     Index row;
-    RowBases(const T* a, Index a_row) : base{a, a + 4 * a_row, a + 8 * a_row, a + 12 * a_row}, row(a_row) {}
+    RowBases(const T* a, Index a_row) : base{a, R > 4 ? a + 4 * a_row : a, R > 8 ? a + 8 * a_row : a, R > 12 ? a + 12 * a_row : a}, row(a_row) {}
     CHAINRULE_INLINE const T& at(int r, Index k) const { return base[r / 4][(r % 4) * row + k]; }
 };
-template <class T> struct RowBases<InPanels, T> {
+template <int R, class T> struct RowBases<InPanels, R, T> {
     const T* base;
     RowBases(const T* a, Index) : base(a) {}
     CHAINRULE_INLINE const T& at(int r, Index k) const { return base[r * lanes<T> + k]; }
@@ -96,7 +96,7 @@ void product_tile(const Product<T>& job, const T* a, const T* b, const T* init, 
                 for (int v = 0; v < V; ++v) __builtin_prefetch(ahead.next + v * job.b.vec + line * lanes<T>, 0, 2);
             ahead.next += lanes<T> * lanes<T>;
         }
-        const RowBases<Layout, T> rows(a, job.a.row);
+        const RowBases<Layout, R, T> rows(a, job.a.row);
         const auto multiply_add = [&](Index k, const T* row) {
             Vec<T> value[V];
             _Pragma("GCC unroll 8") for (int v = 0; v < V; ++v)

@@ -61,7 +61,6 @@ namespace {
 template <class T> constexpr Kernels<T> kernels = {
     product_rows,
     product_vectors,
-    product_tn_rows,
     product_tn_vectors,
     {Tables<Activations>::of_activations<T>},
     {Tables<Losses>::of_losses<T>},
@@ -98,7 +97,6 @@ template <class T> constexpr Kernels<T> kernels = {
 #define CHAINRULE_STRING(x) CHAINRULE_TEXT(x)
 
 extern "C" const Target CHAINRULE_NAME(CHAINRULE_KERNEL_TARGET);
-extern "C" const Target CHAINRULE_NAME(CHAINRULE_KERNEL_TARGET) = {CHAINRULE_STRING(CHAINRULE_KERNEL_TARGET), has_fma, catalogue, kernels<float>,
-                                                                   kernels<double>};
+extern "C" const Target CHAINRULE_NAME(CHAINRULE_KERNEL_TARGET) = {CHAINRULE_STRING(CHAINRULE_KERNEL_TARGET), catalogue, kernels<float>, kernels<double>};
 
 }  // namespace chainrule

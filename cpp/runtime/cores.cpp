@@ -1,6 +1,5 @@
 #include "runtime/cores.hpp"
 
-#include <omp.h>
 #if defined(__linux__)
 #include <sched.h>
 #endif
@@ -12,6 +11,7 @@
 #include <fstream>
 #include <limits>
 #include <sstream>
+#include <thread>
 #include <vector>
 
 namespace chainrule::runtime {
@@ -110,7 +110,7 @@ int affinity_cores() {
     CPU_ZERO(&set);
     if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
 #endif
-    return omp_get_num_procs();
+    return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
 }  // namespace

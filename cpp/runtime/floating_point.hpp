@@ -1,5 +1,6 @@
 // The floating-point control word inside compiled calls: round to nearest, no traps, subnormals kept (layer calls)
-// or flushed to zero (training plans). Restored on leaving, flags included.
+// or flushed to zero (training plans). Restored on leaving, flags included. The calls themselves, and a team's workers, keep
+// the flags as they were, whatever else they compute.
 #pragma once
 
 #if defined(__x86_64__)
@@ -40,6 +41,30 @@ class FloatingPointState {
   public:
     FloatingPointState(const FloatingPointState&) = delete;
     FloatingPointState& operator=(const FloatingPointState&) = delete;
+};
+
+// The flags (inexact, overflow, ...) on leaving are those on entering.
+class FloatingPointFlags {
+  public:
+#if defined(__x86_64__)
+    FloatingPointFlags() : saved_(_mm_getcsr()) {}
+    ~FloatingPointFlags() { _mm_setcsr(saved_); }
+
+  private:
+    unsigned saved_;
+#elif defined(__aarch64__)
+    FloatingPointFlags() { asm volatile("mrs %0, fpsr" : "=r"(saved_)); }
+    ~FloatingPointFlags() { asm volatile("msr fpsr, %0" : : "r"(saved_)); }
+
+  private:
+    std::uint64_t saved_;
+#else
+    FloatingPointFlags() {}
+#endif
+
+  public:
+    FloatingPointFlags(const FloatingPointFlags&) = delete;
+    FloatingPointFlags& operator=(const FloatingPointFlags&) = delete;
 };
 
 }  // namespace chainrule::runtime

@@ -1,6 +1,5 @@
 #include "runtime/forks.hpp"
 
-#include <omp.h>
 #if defined(__linux__)
 #include <link.h>
 #include <sys/syscall.h>
@@ -19,7 +18,9 @@
 #include <sstream>
 #include <string>
 
-#if defined(__linux__) && (defined(__x86_64__) || defined(__aarch64__))
+#include "runtime/openmp.hpp"
+
+#if defined(__linux__) && (defined(__x86_64__) || defined(__aarch64__)) && defined(_OPENMP)
 #define CHAINRULE_SEES_THREAD_STORAGE 1
 // The C library's: where a module's thread-local storage (number, offset) lies for the calling thread.
 extern "C" void* __tls_get_addr(std::size_t* place);

@@ -154,8 +154,9 @@ Block& Block::operator=(Block&& other) noexcept {
 void Arena::allocate() {
     block_ = Block(used_);
     for (const Wish& wish : wishes_) {
-        *wish.array = static_cast<char*>(block_.data()) + wish.offset;
-        std::memset(static_cast<char*>(block_.data()) + wish.offset + wish.zeros_from, 0, wish.bytes - wish.zeros_from);
+        char* const data = static_cast<char*>(block_.data()) + wish.offset;
+        wish.set(wish.array, data);
+        std::memset(data + wish.zeros_from, 0, wish.bytes - wish.zeros_from);
     }
     wishes_.clear();
 }

@@ -40,7 +40,8 @@ class Arena {
   public:
     template <class T> void plan(T** array, Index count, Index zeros = 0) {
         const std::size_t bytes = static_cast<std::size_t>(count) * sizeof(T);
-        wishes_.push_back({reinterpret_cast<void**>(array), used_, bytes, bytes - static_cast<std::size_t>(zeros) * sizeof(T)});
+        const auto set = [](void* place, void* data) { *static_cast<T**>(place) = static_cast<T*>(data); };
+        wishes_.push_back({array, set, used_, bytes, bytes - static_cast<std::size_t>(zeros) * sizeof(T)});
         used_ += round_up(bytes);
     }
     template <class T> void plan_zeros(T** array, Index count) { plan(array, count, count); }
@@ -53,7 +54,8 @@ class Arena {
         return (bytes + line - 1) / line * line;
     }
     struct Wish {
-        void** array;
+        void* array;  // a T**
+        void (*set)(void* array, void* data);
         std::size_t offset, bytes, zeros_from;
     };
     std::vector<Wish> wishes_;

@@ -1,7 +1,5 @@
 #include "runtime/team.hpp"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <chrono>
 #include <climits>
@@ -14,8 +12,10 @@
 #include <utility>
 
 #include "runtime/cores.hpp"
+#include "runtime/floating_point.hpp"
 #include "runtime/forks.hpp"
 #include "runtime/grants.hpp"
+#include "runtime/openmp.hpp"
 
 namespace chainrule::runtime {
 namespace {
@@ -197,8 +197,11 @@ void run_team(int threads, TeamBody call, const void* body) {
     shares.reset(threads);
     std::exception_ptr failure;
     std::mutex failure_mutex;
+#if defined(_OPENMP)
 #pragma omp parallel num_threads(threads)
+#endif
     {
+        const FloatingPointFlags flags;
         if (omp_get_thread_num() == 0) grant.team_is_there();
         settle_worker();
         try {

@@ -45,8 +45,10 @@ class Plan:
     def load(self, stages: tuple[Any, ...], scale: Any) -> None:
         """Read parameters and optimizer arrays."""
 
-    def look_at_samples(self) -> None:
-        """Refuse labels, targets and weights that somebody has edited since, as `begin` would."""
+    def look_at_samples(self, finite: bool) -> bool:
+        """Refuse labels, targets and weights that somebody has edited since, as `begin` would.
+        Whether all numbers of X and y are finite in the plan's dtype; True where `finite`
+        does not ask for that."""
 
     def monitors(self) -> tuple[Any, ...]:
         """Best epoch, best value and epoch of the last act of each monitor; epochs from 1, 0:
@@ -193,6 +195,9 @@ class PackedNet:
     def n_inputs(self) -> int: ...
     @property
     def n_outputs(self) -> int: ...
+    @property
+    def operations(self) -> float:
+        """That one row takes."""
 
 class Predictor:
     """A row of layers as the core sees it; `chainrule.training.predicting` describes their

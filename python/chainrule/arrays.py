@@ -272,6 +272,11 @@ def finite_limit(array: Array, dtype: np.dtype[Any] | None) -> float:
     return float(np.finfo(dtype).max)
 
 
+def distinct(array: Array) -> Array:
+    """Return an array without the repeats of its broadcast dimensions."""
+    return array[tuple(slice(1) if step == 0 else slice(None) for step in array.strides)]
+
+
 def extremes(array: Array) -> Iterator[tuple[float, float]]:
     """Yield smallest and largest value of one block after the other, NaN if there is one.
 
@@ -293,7 +298,7 @@ def check_finite(array: Array, name: str, dtype: np.dtype[Any] | None = None) ->
     """
     if array.dtype.kind != "f" or array.size == 0:
         return
-    limit = finite_limit(array, dtype)
+    array, limit = distinct(array), finite_limit(array, dtype)
     if all(-limit <= low and high <= limit for low, high in extremes(array)):
         return
     bad = np.argwhere(~(np.abs(array.astype(np.float64)) <= limit))[0]

@@ -132,9 +132,13 @@ class Optimizer(Part):
         Raises
         ------
         ValueError
-            There is a schedule, and `schedule_start` and `schedule_steps` are unset or used up.
+            There is a schedule, and `schedule_start` and `schedule_steps` are unset or used up; a
+            setting is an int beyond float64.
         """
-        rate = self.learning_rate * (1.0 / (1.0 + self.decay * self.iterations))
+        try:
+            rate = self.learning_rate * (1.0 / (1.0 + self.decay * self.iterations))
+        except OverflowError:
+            raise beyond_float64(self) from None
         if self.schedule is not None or self.weight_decay_schedule is not None:
             with labelled(type(self).__name__):
                 step = int(self.iterations)
@@ -161,9 +165,15 @@ class Optimizer(Part):
                 return
         except (AttributeError, LookupError, TypeError, ValueError):
             pass  # the other way finds the words
-        if getattr(layer, "trainable", True):
-            add_recipe(self.rule, layer)
+        except OverflowError:
+            raise beyond_float64(self) from None
+        if not getattr(layer, "trainable", True):
+            return
+        add_recipe(self.rule, layer)
+        try:
             checked_update(self, layer)
+        except OverflowError:
+            raise beyond_float64(self) from None
 
     def post_update_params(self) -> None:
         """Count the step; call it once after the layers' updates."""
@@ -178,6 +188,12 @@ class Optimizer(Part):
             if name in self._shown or getattr(self, name) != getattr(type(self), name, None)
         )
         return f"{type(self).__name__}({settings})"
+
+
+def beyond_float64(optimizer: Any) -> ValueError:
+    """Return the error of an optimizer with a setting that is no float."""
+    name = type(optimizer).__name__
+    return ValueError(f"{name}: expected settings within float64, got a larger int")
 
 
 # What an update needs of each parameter, as `_core.update_layer` takes it: its name, that of its

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .arrays import Array, as_number, as_targets
+from .arrays import Array, as_number, as_targets, distinct
 from .base_loss import Loss, Regions
 from .compiled_loss import CLIP, CompiledLoss, smooth_within
 from .crossentropies import Loss_BinaryCrossentropy, Loss_CategoricalCrossentropy
@@ -230,7 +230,7 @@ class Loss_Hinge(CompiledLoss):
 
     def predictions(self, outputs: Any, y: Any) -> Array:
         """Return 1 where the output is above 0, else -1, or 0 if no label in y is -1."""
-        other = -1 if np.min(np.asarray(y), initial=0) < 0 else 0
+        other = -1 if np.min(distinct(np.asarray(y)), initial=0) < 0 else 0
         return np.where(np.asarray(outputs) > 0, 1, other)
 
     def regions(self, y_pred: Any, y_true: Any) -> Regions | None:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .accumulation import Accumulator
-from .arrays import Array, as_real
+from .arrays import Array, as_real, distinct
 from .catalogue import Part
 from .errors import label_of, labelled
 from .frames import flattened
@@ -147,11 +147,6 @@ class Accuracy_Categorical(Accuracy):
             predicted, targets = same_shape(predictions, targets)
         right: Array = predicted == targets
         return right
-
-
-def distinct(array: Array) -> Array:
-    """Return an array without the repeats of its broadcast dimensions."""
-    return array[tuple(slice(1) if step == 0 else slice(None) for step in array.strides)]
 
 
 class Accuracy_Regression(Accuracy):

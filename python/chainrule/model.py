@@ -537,6 +537,7 @@ class Model(ExportedModel):
     @property
     def plan(self) -> str:
         """Which way `train` goes, and why: the compiled plan or layer by layer."""
+        self._check_parts(())
         return plan_text(self)
 
     def fingerprint(self) -> str:
@@ -561,6 +562,7 @@ class Model(ExportedModel):
 
     def summary(self) -> None:
         """Print the layers with output shapes, parameters and memory, and the plan."""
+        self._check_parts(())
         print(summary_text(self))
 
     def __repr__(self) -> str:

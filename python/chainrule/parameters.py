@@ -14,6 +14,7 @@ An optimizer's arrays stand beside a parameter: ``kernel_momentums``, ``kernel_c
 from __future__ import annotations
 
 import functools
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ from .arrays import Array, as_float_dtype, as_number, as_parameter
 from .errors import label_of, labelled
 
 NOTEBOOK_NAMES = ("weights", "biases")
+LARGEST = sys.float_info.max
 PREFIXES = {"weights": "weight", "biases": "bias"}
 
 
@@ -46,8 +48,8 @@ class Slot(NamedTuple):
     def strengths(self, layer: Any) -> tuple[float, float]:
         """Return the layer's L1 and L2 strengths for this parameter; 0 where it has none."""
         return (
-            getattr(layer, f"{self.prefix}_regularizer_l1", 0),
-            getattr(layer, f"{self.prefix}_regularizer_l2", 0),
+            within_float64(layer, f"{self.prefix}_regularizer_l1"),
+            within_float64(layer, f"{self.prefix}_regularizer_l2"),
         )
 
     def factor(self, layer: Any, setting: str, otherwise: float = 1.0) -> float:
@@ -74,6 +76,14 @@ class Slot(NamedTuple):
         if self.name == "biases" and not isinstance(value, tuple | list):
             return 0.0
         return self.factor(layer, "weight_decay_factor")
+
+
+def within_float64(layer: Any, name: str) -> Any:
+    """Return a setting of the layer's, 0 where it has none; refuse an int that is no float."""
+    value = getattr(layer, name, 0)
+    if type(value) is int and abs(value) > LARGEST:
+        raise ValueError(f"{label_of(layer)}: {name}: expected a number, got an int beyond float64")
+    return value
 
 
 @functools.lru_cache(maxsize=1024)

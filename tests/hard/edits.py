@@ -1,7 +1,5 @@
 """Random edits of a model between and within its calls, against a twin that keeps nothing.
 
-    python tests/hard/edits.py [edits] [seed]
-
 The model keeps plans and short ways from call to call. The twin lets them go before each call, so
 that everything is made anew, and where the model trains with a callback it trains one epoch at a
 time, the edits made by hand between. After each call both must have the same bits, or have raised
@@ -14,7 +12,6 @@ from __future__ import annotations
 import copy
 import pickle
 import random
-import sys
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +19,8 @@ from typing import Any
 import numpy as np
 
 import chainrule as cr
+
+QUICK, LONG = 300, 20_000
 
 N, D = 12, 4
 Edit = Callable[[Any, "Data", random.Random], Any]
@@ -366,24 +365,17 @@ class Pair:
         return 1 + len(within), one
 
 
-def run(edits: int, seed: int) -> int:
-    """Make so many edits; return how many calls ended in an error, and their model with them."""
+def check(count: int, seed: int) -> str:
     random_ = random.Random(seed)
     errors = made = 0
-    while made < edits:
-        pair = Pair(random_)
-        for _ in range(12):
-            count, found = pair.edit_and_call(random_, f"seed {seed}, edit {made}")
-            made += count
-            if isinstance(found, Exception):
-                errors += 1
-                break
-    return errors
-
-
-if __name__ == "__main__":
-    number = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
-    first = int(sys.argv[2]) if len(sys.argv) > 2 else 1
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        print(f"{number} edits: the same bits or the same error; {run(number, first)} errors")
+        while made < count:
+            pair = Pair(random_)
+            for _ in range(12):
+                edits, found = pair.edit_and_call(random_, f"seed {seed}, edit {made}")
+                made += edits
+                if isinstance(found, Exception):
+                    errors += 1
+                    break
+    return f"{made} edits: the bits of a model that keeps nothing, or its error ({errors})"

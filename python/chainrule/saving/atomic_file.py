@@ -20,10 +20,10 @@ except ImportError:  # not POSIX: there an open file cannot be removed, which do
 SUFFIX = ".chainrule-tmp"
 
 
-def replace_file(path: str, data: bytes) -> None:
-    """Make `data` the whole content of `path`, or leave what is there.
+def replace_file(path: str, *parts: bytes | memoryview) -> None:
+    """Make these bytes, one part behind the other, the whole content of `path`.
 
-    A symbolic link is followed and an existing file's mode kept.
+    Or leave what is there. A symbolic link is followed and an existing file's mode kept.
 
     Raises
     ------
@@ -39,7 +39,8 @@ def replace_file(path: str, data: bytes) -> None:
     temporary, file = create_temporary(directory, name)
     try:
         with file:
-            file.write(data)
+            for part in parts:
+                file.write(part)
             file.flush()
             if mode is not None:
                 os.chmod(temporary, mode)

@@ -2,8 +2,14 @@
 
 architecture.py says what is in the document; here it gets ``format``, ``version`` and
 ``sha256``, the checksum of all the rest of it and of all tensors. Reading looks at the header
-first: only when its shapes are what the document promises are the tensors read. One metadata
-entry, since the order of several is random: equal models give equal files.
+first: only when its shapes are what the document promises are the tensors read, each straight
+into the array that it becomes. Writing hands the arrays themselves to the file. So neither needs
+the file's size in memory beside the arrays. One metadata entry, since the order of several is
+random: equal models give equal files.
+
+A safetensors file is 8 bytes with the header's length, the header (JSON: dtype, shape and place of
+each tensor; padded with spaces to a multiple of 8) and the tensors' bytes, little-endian, without
+gaps (https://github.com/huggingface/safetensors).
 """
 
 from __future__ import annotations
@@ -13,6 +19,7 @@ import json
 import math
 import os
 import stat
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from io import FileIO
 from typing import Any, NamedTuple
@@ -26,6 +33,7 @@ FORMAT, VERSION = "chainrule", 2
 READABLE = (1, 2)  # versions.py brings an older document up to date
 LARGEST_HEADER = 10_000_000  # bytes; a layer takes under 1 kB
 DTYPES = {"F32": "float32", "F64": "float64"}
+CODES = {name: code for code, name in DTYPES.items()}
 LIMIT = 2**63  # of every size in a file
 LARGEST_RANK = 32  # of a tensor: NumPy's before 2.0
 
@@ -101,25 +109,48 @@ def write(path: str, document: Document, tensors: dict[str, Array]) -> None:
     ValueError
         The document holds something that JSON cannot, or is too large.
     """
-    from safetensors.numpy import save
-
     document = {"format": FORMAT, "version": VERSION, **document}
     little = {
         name: np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
         for name, array in tensors.items()
     }
-    parts = (
-        (name, Tensor(array.dtype.name, array.shape), array.reshape(-1).view(np.uint8))
-        for name, array in little.items()
-    )
+    parts = ((name, tensor_of(array), bytes_of(array)) for name, array in little.items())
     signed = {**document, "sha256": checksum(document, parts)}
-    data = save(little, metadata={"chainrule": json.dumps(signed, separators=(",", ":"))})
-    header = int.from_bytes(data[:8], "little")
-    if header > LARGEST_HEADER:
+    # the larger elements first, so that each tensor lies at a multiple of its element
+    order = sorted(little, key=lambda name: (-little[name].itemsize, name))
+    header = header_of(json.dumps(signed, separators=(",", ":")), little, order)
+    if len(header) > LARGEST_HEADER:
         raise ValueError(
-            f"save: expected a description of at most {LARGEST_HEADER} bytes, got {header}"
+            f"save: expected a description of at most {LARGEST_HEADER} bytes, got {len(header)}"
         )
-    replace_file(path, data)
+    body = (bytes_of(little[name]) for name in order)
+    replace_file(path, len(header).to_bytes(8, "little"), header, *body)
+
+
+def tensor_of(array: Array) -> Tensor:
+    """Return dtype and shape of an array."""
+    return Tensor(array.dtype.name, array.shape)
+
+
+def bytes_of(array: Array) -> memoryview:
+    """Return the memory of a C-contiguous array."""
+    return array.reshape(-1).view(np.uint8).data
+
+
+def header_of(document: str, arrays: Mapping[str, Array], order: list[str]) -> bytes:
+    """Return the header of a file that holds these arrays in this order."""
+    fields: Document = {"__metadata__": {"chainrule": document}}
+    end = 0
+    for name in order:
+        array = arrays[name]
+        begin, end = end, end + array.nbytes
+        fields[name] = {
+            "dtype": CODES[array.dtype.name],
+            "shape": array.shape,
+            "data_offsets": [begin, end],
+        }
+    text = json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()
+    return text.ljust(-(-len(text) // 8) * 8)
 
 
 def checksum(document: Document, tensors: Iterable[tuple[str, Tensor, Any]]) -> str:
@@ -158,9 +189,6 @@ def read(
     ValueError
         Its content is damaged or not what is expected.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
     if not stat.S_ISREG(os.stat(path).st_mode) and not os.path.isdir(path):
         raise ValueError("expected a regular file, got a device or a pipe")
     with open(path, "rb", buffering=0) as file:
@@ -171,24 +199,48 @@ def read(
         check_version(document)
         promised = document.pop("sha256", None)
         compare({name: entry.tensor for name, entry in entries.items()}, expected(document))
-        file.seek(0)
-        data = file.read()
-    if len(data) != size or data[: len(head)] != head:
-        raise ValueError("expected a file at rest, got one that changes while it is read")
-    body = memoryview(data)[len(head) :]
-    parts = ((name, each.tensor, body[each.begin : each.end]) for name, each in entries.items())
+        tensors = {name: read_tensor(file, entry) for name, entry in by_place(entries)}
+        check_rest(file, head)
+    parts = ((name, entries[name].tensor, bytes_of(array)) for name, array in tensors.items())
     found = checksum(document, parts)
     if found != promised:
         raise ValueError(
             f"checksum: expected {shown(promised)}, got '{found}': the file is damaged"
         )
-    try:
-        loaded = load(data)
-    except SafetensorError as error:
-        raise ValueError(f"expected a safetensors file, got {error}") from None
-    return document, {
-        name: np.require(array, requirements=["C", "A", "W", "O"]) for name, array in loaded.items()
-    }
+    if sys.byteorder == "big":
+        for array in tensors.values():
+            array.byteswap(inplace=True)
+    return document, tensors
+
+
+def by_place(entries: Mapping[str, Entry]) -> list[tuple[str, Entry]]:
+    """Return names and entries in the order of their places in the file."""
+    return sorted(entries.items(), key=lambda pair: pair[1][1:])
+
+
+def read_tensor(file: FileIO, entry: Entry) -> Array:
+    """Return the bytes that come next as an array of their own."""
+    array = np.empty(entry.tensor.shape, dtype=entry.tensor.dtype)
+    left = bytes_of(array)
+    while left:
+        count = file.readinto(left)
+        if not count:
+            raise changing()
+        left = left[count:]
+    return array
+
+
+def check_rest(file: FileIO, head: bytes) -> None:
+    """Refuse a file that goes on behind its last tensor, or whose head is another one by now."""
+    end = file.read(1)
+    file.seek(0)
+    if end or file.read(len(head)) != head:
+        raise changing()
+
+
+def changing() -> ValueError:
+    """Return the error of a file that somebody writes to."""
+    return ValueError("expected a file at rest, got one that changes while it is read")
 
 
 def read_head(file: FileIO, size: int) -> bytes:
@@ -233,7 +285,7 @@ def read_header(header: bytes, body: int) -> tuple[dict[str, Entry], str]:
         )
     entries = {name: entry_of(name, value) for name, value in fields.items()}
     place = 0
-    for name, entry in sorted(entries.items(), key=lambda pair: pair[1][1:]):
+    for name, entry in by_place(entries):
         if entry.begin != place:
             raise ValueError(
                 f"tensor {shown(name)}: expected to begin at byte {place}, got {entry.begin}"

@@ -47,7 +47,7 @@ def named(model: Any, layer: Any) -> str:
 
 
 def nonfinite_update(where: str, found: str | None) -> FloatingPointError:
-    """Return the error of a step whose update has left a parameter that is not finite."""
+    """Return the error of a step whose update has left parameters, or penalties, not finite."""
     return FloatingPointError(
         f"{where}: expected finite parameters after the update, got {found}; they are those after "
         "this step: a lower learning rate, or clip_norm, keeps them finite"

@@ -13,12 +13,20 @@ from ..arrays import Array
 from ..base_activation import Activation
 from ..catalogue import own_class
 from ..compiled_loss import CompiledLoss
+from ..errors import label_of
 from .busy import parameter_lock
 from .copies import copies_of, copy_of
 from .meter import Meter
 from .network import NoPlan, check_targets, metric_of
 from .passes import forward_pass
-from .predicting import blocks_of, packed_net, refusing_codes, through_net
+from .predicting import (
+    Pieces,
+    blocks_of,
+    finished,
+    output_of_net,
+    packed_net,
+    refusing_codes,
+)
 from .request import Weights, batch_of
 from .targets import model_dtype
 
@@ -55,15 +63,29 @@ def evaluate(
 
     `loss` serves instead of the model's, where it is given.
     """
+    return finished(evaluating(model, X, y, weight, batch_size, loss=loss))
+
+
+def evaluating(
+    model: Any,
+    X: Array,
+    y: Array,
+    weight: Weights | None,
+    batch_size: int,
+    *,
+    loss: Any = None,
+) -> Pieces[Evaluation]:
+    """Return the same in pieces: between them nobody may change the model."""
     loss = model.loss if loss is None else loss
     net = packed_net(model) if X.ndim == 2 else None
     if net is not None and X.shape[1] != net.n_inputs:
         net = None
     told = None if net is None else measures_of(model, loss, y, net.n_outputs)
+    samples = X, y, weight
     with refusing_codes(model, X):
         if told is not None:
-            return measured(net, told, (X, y, weight), batch_size)
-        return through_parts(model, net, loss, (X, y, weight), batch_size)
+            return (yield from measured(net, told, samples, batch_size))
+        return (yield from through_parts(model, net, loss, samples, batch_size))
 
 
 # --- by the core ----------------------------------------------------------------------------------
@@ -85,13 +107,16 @@ def measures_of(model: Any, loss: Any, y: Array, n_outputs: int) -> Measures | N
     precision = getattr(model.accuracy, "precision", None)
     if metric == "regression" and precision is None:
         return None
-    parameters = tuple(map(float, loss.parameters()))
+    try:
+        parameters = tuple(map(float, loss.parameters()))
+    except OverflowError:
+        raise ValueError(f"{label_of(loss)}: expected settings within float64") from None
     return Measures(loss.name_in_core(), parameters, metric, float(precision or 0.0))
 
 
 def measured(
     net: Any, told: Measures, samples: tuple[Array, Array, Weights | None], batch_size: int
-) -> Evaluation:
+) -> Pieces[Evaluation]:
     """Return what the core's losses, summed as the classes sum them, and hits amount to."""
     X, y, weight = samples
     losses = np.empty(len(X), dtype=net.dtype)
@@ -99,6 +124,7 @@ def measured(
     for rows, block in blocks_of(net, X):
         losses[rows], hits = net.evaluate(block, y[rows], *told)
         right += hits
+        yield
     total = count = 0.0
     for start in range(0, len(X), batch_size):
         part = losses[start : start + batch_size]
@@ -123,7 +149,7 @@ def through_parts(
     loss: Any,
     samples: tuple[Array, Array, Weights | None],
     batch_size: int,
-) -> Evaluation:
+) -> Pieces[Evaluation]:
     """Return what copies of loss and accuracy make of the outputs: the net's, or copied layers'."""
     with parameter_lock(model), copies_of(model.layers) as layers:
         accuracy, loss = copy_of(model.accuracy, {}), copy_of(loss, {})
@@ -137,9 +163,10 @@ def through_parts(
                 output = forward_pass(layers, inputs, False)
             else:
                 _, targets, weights = batch_of((samples[0][:0], *samples[1:]), rows, wanted)
-                output = through_net(net, model, samples[0][rows], None)
+                output = yield from output_of_net(net, samples[0][rows])
             if getattr(output, "dtype", None) == np.float32:
                 dtype = np.dtype(np.float32)
             meter.add_loss(output, targets, weights)
             meter.add_accuracy(output, targets)
+            yield
     return Evaluation(meter.data_loss(), meter.mean_accuracy(), dtype)

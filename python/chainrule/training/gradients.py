@@ -14,7 +14,6 @@ from ..optimizer_state import claim_layers
 from ..updates import check_gradient
 from . import preflight
 from .beginning import scheduled_dropouts
-from .busy import parameter_lock
 from .divergence import nonfinite_parameter, nonfinite_update
 from .flat import Held, checked_flat, dtype_of, held_of, size_of
 from .interrupts import Interrupts
@@ -27,6 +26,7 @@ from .plan_runner import arrays_of, plain
 from .request import TrainingRequest, batch_of
 from .targets import model_dtype
 from .weights import checked_weights
+from .whole_update import WholeUpdate
 
 
 def gradients(model: Any, X: Any, y: Any, sample_weight: Any, out: Any) -> tuple[float, Array]:
@@ -174,10 +174,4 @@ def make_step(model: Any, held: list[Held], values: Array, clip_norm: float | No
         clip_gradients(layers, clip_norm)
     if isinstance(optimizer, Optimizer):
         claim_layers(optimizer, layers)
-    if hasattr(optimizer, "pre_update_params"):
-        optimizer.pre_update_params()
-    with parameter_lock(model):
-        for layer in layers:
-            optimizer.update_params(layer)
-    if hasattr(optimizer, "post_update_params"):
-        optimizer.post_update_params()
+    WholeUpdate().make(model, layers)

@@ -22,13 +22,14 @@ from ..layers import Layer_Dropout
 from ..multipliers import shares_of
 from ..parameters import slots_of
 from .beginning import scheduled_dropouts
-from .busy import parameter_lock
-from .evaluation import evaluate
+from .evaluation import Evaluation, evaluating
 from .meter import Meter
 from .notes import ClassNotes
 from .passes import backward_pass, forward_pass, learning, lowest_learning
+from .predicting import Pieces
 from .request import StepRecord, TrainingRequest
 from .weights import checked_weights
+from .whole_update import WholeUpdate
 
 
 def clip_gradients(layers: list[Any], clip_norm: float) -> None:
@@ -75,7 +76,6 @@ def strengths_of(layers: list[Any]) -> list[tuple[Any, str]]:
 class LayerwiseRunner:
     """Runs a training request step by step through the Python classes; see `Runner`."""
 
-    validating = False  # a validation is run at once
     monitors = None
 
     def __init__(self, model: Any, request: TrainingRequest) -> None:
@@ -91,9 +91,11 @@ class LayerwiseRunner:
         self._rows: list[tuple[float, ...]] = []
         self._record = StepRecord(math.nan, math.nan, math.nan, math.nan)
         self._seconds = 0.0
+        self._validation: Pieces[Evaluation] | None = None  # the one in progress
         self._end = 0  # the step at which the samples in hand are used up, where they come in parts
         self._forwards: list[tuple[Any, int]] = []  # where dropouts stood before this step
         self._sums: dict[tuple[int, str], Array] = {}  # of gradients that make one step together
+        self._update = WholeUpdate()
         record = request.record
         self._notes = None if record is None else ClassNotes(model.layers, record.every)
 
@@ -101,34 +103,48 @@ class LayerwiseRunner:
         """Run whole steps until `max_steps`, `seconds` or the end; return their number."""
         started = last = time.perf_counter()
         count = 0
-        while not self.done and count < max_steps and last - started < seconds:
-            if self.step in (0, self._end) and self.request.in_parts:
-                if not self.request.take_samples(seconds):
+        while not self.done and last - started < seconds:
+            if not self.validating:
+                if count >= max_steps or not self._has_samples(seconds) or not self._whole_step():
                     break
-                self._end = self.request.end
-            if self.step == 0:
-                self._start_epoch()
-            try:
-                whole = self._one_step()
-            except BaseException:
-                self._take_forwards_back()
-                raise
-            if not whole:
-                self._take_forwards_back()
-                self.done = True
-                break
-            count += 1
-            self.step += 1
-            if self.step == self.request.steps:
-                validation = self._validate()
-                now = time.perf_counter()
-                self._seconds += now - last
-                self._end_epoch(validation)
-            else:
-                now = time.perf_counter()
-                self._seconds += now - last
+                count += 1
+            ended = self.step == self.request.steps
+            validation = self._validate() if ended else None
+            now = time.perf_counter()
+            self._seconds += now - last
             last = now
+            if ended and not self.validating:
+                self._end_epoch(validation)
         return count
+
+    @property
+    def validating(self) -> bool:
+        """The last steps of the epoch are done, its validation is not."""
+        return self._validation is not None
+
+    def _has_samples(self, seconds: float) -> bool:
+        """Take the next part of the samples where it is due; False where it is not there yet."""
+        if self.request.in_parts and self.step in (0, self._end):
+            if not self.request.take_samples(seconds):
+                return False
+            self._end = self.request.end
+        return True
+
+    def _whole_step(self) -> bool:
+        """Do one step, or leave everything as it was: False where the loss is not finite."""
+        if self.step == 0:
+            self._start_epoch()
+        try:
+            whole = self._one_step()
+        except BaseException:
+            self._take_forwards_back()
+            raise
+        if whole:
+            self.step += 1
+        else:
+            self._take_forwards_back()
+            self.done = True
+        return whole
 
     def _start_epoch(self) -> None:
         self._order = self.request.next_order()
@@ -230,38 +246,43 @@ class LayerwiseRunner:
             notes.begin(self._learners)
         if self.request.clip_norm is not None:
             clip_gradients(self._learners, self.request.clip_norm)
-        self._update()
+        self._update.make(self.model, self._learners)
         if notes is not None:
             if noted:
                 notes.end()
             notes.count()
 
-    def _update(self) -> None:
-        optimizer = self.model.optimizer
-        if hasattr(optimizer, "pre_update_params"):
-            optimizer.pre_update_params()
-        with parameter_lock(self.model):
-            for layer in self._learners:
-                optimizer.update_params(layer)
-        if hasattr(optimizer, "post_update_params"):
-            optimizer.post_update_params()
+    def _validate(self) -> Evaluation | None:
+        """Begin the validation, or go on with it; return what it came to when it is over."""
+        request = self.request
+        if request.validation is None:
+            return None
+        if self._validation is None:
+            size = request.validation_batch_size
+            self._validation = evaluating(self.model, *request.validation, size)
+        try:
+            next(self._validation)
+        except StopIteration as end:
+            self._validation = None
+            return end.value  # type: ignore[no-any-return]
+        return None
 
-    def _validate(self) -> tuple[float, float, float, float, float]:
-        """Close the epoch's sums; return loss parts, accuracy, and the validation's."""
-        meter, factor = self._meter, self.request.objective.loss_factor
-        losses = factor * meter.data_loss(), meter.penalty()
-        if self.request.objective.of_batch:
+    def _sums_of_epoch(self) -> tuple[float, float, float]:
+        """Return the epoch's data loss, penalty and accuracy."""
+        meter, objective = self._meter, self.request.objective
+        if not objective.of_batch:
+            losses = objective.loss_factor * meter.data_loss(), meter.penalty()
+        else:
             rows, *sums = self._batches.tolist()
             losses = (sums[0] / rows, sums[1] / rows) if rows else (math.nan, math.nan)
-        training = (*losses, meter.mean_accuracy())
-        if self.request.validation is None:
-            return (*training, math.nan, math.nan)
-        size = self.request.validation_batch_size
-        validated = evaluate(self.model, *self.request.validation, size)
-        return (*training, factor * validated.loss, validated.accuracy)
+        return (*losses, meter.mean_accuracy())
 
-    def _end_epoch(self, values: tuple[float, float, float, float, float]) -> None:
-        data_loss, penalty, accuracy, *validation = values
+    def _end_epoch(self, validated: Evaluation | None) -> None:
+        data_loss, penalty, accuracy = self._sums_of_epoch()
+        validation = (math.nan, math.nan)
+        if validated is not None:
+            factor = self.request.objective.loss_factor
+            validation = factor * validated.loss, validated.accuracy
         row = (data_loss + penalty, data_loss, penalty, accuracy, self._record.rate)
         self._rows.append((*row, self._seconds, *validation))
         self._seconds = 0.0
@@ -289,12 +310,13 @@ class LayerwiseRunner:
         """Nothing to do: the classes' own arrays were changed."""
 
     def read_back(self) -> None:
-        """Look at weights that somebody may have edited: nobody else would.
+        """Look at numbers and weights that somebody may have edited: nobody else would.
 
         The classes' own attributes are read in each step, and so are labels and targets.
         """
         if not self.done:
             request = self.request
+            request.check_numbers()
             if not request.in_parts:
                 checked_weights(request.sample_weight, request.n)
             if request.validation is not None:
@@ -308,8 +330,11 @@ class LayerwiseRunner:
         """Nothing to do: Python looks at the epochs."""
 
     def close(self) -> None:
-        """Forget the sums of gradients."""
-        self._sums = {}
+        """Forget the sums of gradients, the copies of parameters, a validation in progress."""
+        self._sums, self._update = {}, WholeUpdate()
+        if self._validation is not None:
+            self._validation.close()
+            self._validation = None
 
     def read_unchanged(self) -> bool:
         """Nothing is known of the classes between their steps: False."""

@@ -201,11 +201,20 @@ class Loop:
             return
         found = nonfinite_parameter(self.model)
         if found is None:
+            found = self._nonfinite_penalty()
+        if found is None:
             return
         if self.request.on_nonfinite == "raise":
             epoch, step = self._last_place(runner)
             raise nonfinite_update(f"epoch {epoch}, step {step}", found)
         runner.stop()
+
+    def _nonfinite_penalty(self) -> str | None:
+        """Return in words what an epoch that is just over has found: penalties that overflow."""
+        if self.count % self.request.steps or not len(self.history):
+            return None
+        value = dict(zip(COLUMNS, self.history.last_row(), strict=True))["regularization_loss"]
+        return None if math.isfinite(value) else f"penalties of {value}"
 
     def _run_to(self, due: int, runner: Runner) -> int:
         """Run a stretch that ends at step `due` at most, the first one after a single step."""

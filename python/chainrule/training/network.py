@@ -6,7 +6,6 @@ its own cannot be seen so: NoPlan says what, and the model is then trained layer
 
 from __future__ import annotations
 
-import contextlib
 import math
 import numbers
 import os
@@ -307,9 +306,11 @@ def metric_of(model: Any, last: Any) -> str:
 def finite(value: Any, name: str) -> float:
     """Return a setting that the core can take; NoPlan for anything but a finite number."""
     real = type(value) in (float, int) or isinstance(value, numbers.Real)  # the first is faster
-    with contextlib.suppress(OverflowError):
+    try:
         if real and math.isfinite(value):
             return float(value)
+    except OverflowError:
+        raise ValueError(f"{name}: expected a number, got an int beyond float64") from None
     raise NoPlan(f"{name} is not a finite number: {value!r}")
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..arrays import Array
+from ..base_optimizer import beyond_float64
 from ..history import History
 from ..multipliers import decay_multipliers, rate_multipliers, shares_of
 from ..optimizer_state import set_steps, state_arrays, steps_of
@@ -143,9 +144,7 @@ class PlanRunner:
                 settings=[float(each) for each in optimizer.hyper()],
             )
         except OverflowError:
-            raise ValueError(
-                f"{type(optimizer).__name__}: expected settings within float64, got a larger int"
-            ) from None
+            raise beyond_float64(optimizer) from None
 
     def gather_always(self) -> None:
         """Read the samples anew in each epoch, since somebody may have changed them in place."""
@@ -294,7 +293,7 @@ class PlanRunner:
             ) from None
         if network == self._network:
             self._layers = layers
-            self._plan.look_at_samples()
+            self._look_at_samples()
             self._load()
             self._way = short_way(self.model, self._layers, network, self._plan)
             return
@@ -305,6 +304,7 @@ class PlanRunner:
         put_back(self.model, self._network, self._plan)
         self._layers, self._network, self._plan = layers, network, plan
         self._begin()
+        self._look_at_samples()
         self._load()
 
     def take_best(self) -> None:
@@ -328,8 +328,13 @@ class PlanRunner:
         """Read values again where nothing but values has changed; else do nothing: False."""
         if self.done or self._way is None:
             return False
-        self._plan.look_at_samples()
+        self._look_at_samples()
         return self._read_by_way()
+
+    def _look_at_samples(self) -> None:
+        """Refuse labels, weights and numbers that somebody has edited since."""
+        if not self._plan.look_at_samples(self.request.check_finite):
+            self.request.check_numbers()
 
     def _read_by_way(self) -> bool:
         model, way = self.model, self._way

@@ -7,9 +7,9 @@ lock. Neither leaves anything on the layers, so that any number of threads may p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -34,6 +34,8 @@ from .request import as_batch
 from .targets import model_dtype
 
 CONVERTED = 1 << 22  # bytes of samples that are converted at a time
+PIECE = 1.2e9  # operations that are done without Python: some 10 to 60 ms
+MOVED = 32  # operations that take as long as to move a number between memory and core (guess)
 
 Row = tuple[type, str, str, bool]
 KINDS: dict[Any, str] = {
@@ -44,6 +46,17 @@ KINDS: dict[Any, str] = {
     Layer_Embedding: "embedding",
 }
 NO_CODES = "X: expected codes"  # begins what the core says where a value is no code of its table
+Result = TypeVar("Result")
+Pieces: TypeAlias = Generator[None, None, Result]  # long work: yields where it may pause
+
+
+def finished(pieces: Pieces[Result]) -> Result:
+    """Return what comes of long work, done without a pause."""
+    while True:
+        try:
+            next(pieces)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
 
 
 # --- a model as the core sees it ------------------------------------------------------------------
@@ -92,14 +105,18 @@ def packed_net(model: Any) -> Any:
 
 
 def blocks_of(net: Any, X: Array) -> Iterator[tuple[slice, Array]]:
-    """Yield X as the core reads it: all at once, or converted some rows at a time."""
-    if net.reads(X):
-        yield slice(None), X
-        return
-    size = max(1, CONVERTED // (X.itemsize * X.shape[1]))
+    """Yield X as the core reads it, or converted to that, in blocks of rows.
+
+    Between two of them signals are answered; no bit depends on where they end.
+    """
+    reads = net.reads(X)
+    size = int(PIECE / (net.operations + MOVED * (net.n_inputs + net.n_outputs)))
+    if not reads:
+        size = min(size, CONVERTED // (X.itemsize * X.shape[1]))
+    size = max(1, size)
     for start in range(0, len(X), size):
         rows = slice(start, start + size)
-        yield rows, as_floats(X[rows], "X", net.dtype)
+        yield rows, X[rows] if reads else as_floats(X[rows], "X", net.dtype)
 
 
 @contextmanager
@@ -146,16 +163,25 @@ def few_or_packed(model: Any, X: Array, out: Any) -> Any:
 
 def through_net(net: Any, model: Any, X: Array, out: Any) -> Any:
     """Return the output of the core's net for X (n, d)."""
-    shape = (len(X), net.n_outputs)
     if out is not None:
-        output = checked_out(out, shape, net.dtype, model, X)
-    elif net.reads(X):
-        return net.predict(X, None)
-    else:
-        output = np.empty(shape, dtype=net.dtype)
+        output = checked_out(out, (len(X), net.n_outputs), net.dtype, model, X)
+        for rows, block in blocks_of(net, X):
+            net.predict(block, output[rows])
+        return out
+    return finished(output_of_net(net, X))
+
+
+def output_of_net(net: Any, X: Array) -> Pieces[Array]:
+    """Return the same as a new array, in pieces."""
+    output: Array | None = None
     for rows, block in blocks_of(net, X):
+        if len(block) == len(X):
+            return net.predict(block, None)  # type: ignore[no-any-return]
+        if output is None:
+            output = np.empty((len(X), net.n_outputs), dtype=net.dtype)
         net.predict(block, output[rows])
-    return output if out is None else out
+        yield
+    return np.empty((0, net.n_outputs), dtype=net.dtype) if output is None else output
 
 
 def through_classes(model: Any, X: Array, batch_size: int | None) -> Any:

@@ -258,6 +258,7 @@ def checked_request(
         best_epoch=checked_best_epoch(best_epoch, model, validation is not None, callbacks),
         feature_names=column_names(X),
         dtype=model_dtype(model.layers),
+        check_finite=check_finite_data,
         **checked,
     )
     request.accumulate = min(request.accumulate, request.steps)

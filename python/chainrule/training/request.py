@@ -12,7 +12,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Array
+from ..arrays import Array, check_finite
 from ..history import History
 from ..record import Record
 
@@ -70,6 +70,8 @@ class TrainingRequest:
         One of the two y holds class labels, the other soft targets.
     sample_weight : ndarray (n,), float64, or None
         Not all 0; a batch whose weights are all 0 is no step.
+    check_finite : bool
+        NaN and infinity in samples are refused, also those that a callback puts there.
     on_nonfinite : "raise", "stop" or "ignore"
     clip_norm : float or None
         Largest global L2 norm of the gradients of all parameters that learn.
@@ -104,6 +106,7 @@ class TrainingRequest:
     validation_batch_size: int = 0
     mixes_targets: bool = False
     sample_weight: Weights | None = None
+    check_finite: bool = False
     on_nonfinite: str = "raise"
     clip_norm: float | None = None
     engine: str | None = None
@@ -166,6 +169,18 @@ class TrainingRequest:
         Arrays are in hand as a whole: no others come.
         """
         return False
+
+    def check_numbers(self) -> None:
+        """Refuse samples that somebody has made NaN or infinite since they were checked."""
+        if not self.check_finite:
+            return
+        named: list[tuple[str, Array]] = []
+        if not self.in_parts:  # parts are checked as they come
+            named += [("X", self.X), ("y", self.y)]
+        if self.validation is not None:
+            named += [("validation X", self.validation[0]), ("validation y", self.validation[1])]
+        for name, array in named:
+            check_finite(array, name, self.dtype)
 
     def next_order(self) -> NDArray[np.int64] | None:
         """Draw the next epoch's order of samples; None means as they are."""
