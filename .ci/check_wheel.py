@@ -13,7 +13,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-LARGEST_WHEEL = 1_650_000  # bytes; a tenth of it is OpenMP's library
+LARGEST_WHEEL = 1_850_000  # bytes; 0.13 MB of it is OpenMP's library
 IN_WHEEL = (
     "chainrule/__init__.py",
     "chainrule/_core.pyi",

@@ -341,16 +341,22 @@ SHAPES = {
 NUMBERS = {"batch_size", "print_every", "accumulate", "clip_norm", "validation_split", "epochs"}
 KNOWN = {*SHAPES, *NUMBERS, "layer"}
 LEFT_OUT = {"plot", "summary"}  # they draw and print
+ARGUMENTS: dict[str, tuple[Any, ...]] = {
+    "Layer_Dense": (4, 3),
+    "Layer_Dropout": (0.5,),
+    "Layer_Embedding": (4, (3, 2)),
+    "Layer_ParametricActivation": (4, "tanh"),
+    "Layer_PeriodicFeatures": (4, 3),
+    "Layer_Scale": (4,),
+    "Loss_Quantile": ([0.5, 0.5, 0.5],),
+}
 
 
 def parts() -> list[Any]:
     """One object of each public part, and two models."""
     made: list[Any] = []
     for kind in ("layer", "activation", "loss", "optimizer", "accuracy"):
-        for cls in catalogue.classes(kind):
-            sizes = {"Layer_Dense": (4, 3), "Layer_Scale": (4,), "Layer_Dropout": (0.5,)}
-            arguments: tuple[Any, ...] = sizes.get(cls.__name__, ())
-            made.append(cls([0.5, 0.5, 0.5]) if cls is cr.Loss_Quantile else cls(*arguments))
+        made += [cls(*ARGUMENTS.get(cls.__name__, ())) for cls in catalogue.classes(kind)]
     made += [new_model(np.float32), new_model(np.float64), cr.mlp(4, 5, 3, seed=1)]
     return made
 
