@@ -204,7 +204,7 @@ def test_a_long_validation_lets_signals_be_answered(engine: str, monkeypatch: An
         answer(self)
 
     monkeypatch.setattr(loop, "STRETCH", 0.0)
-    monkeypatch.setattr(predicting, "PIECE", 12_000.0)
+    monkeypatch.setattr(predicting, "PIECE", 6_000.0)
     monkeypatch.setattr(Interrupts, "answer", counted)
     model, X, y = trained_net(engine)
     held = np.tile(X, (200, 1)), np.tile(y, (200, 1))

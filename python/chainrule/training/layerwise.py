@@ -100,10 +100,13 @@ class LayerwiseRunner:
         self._notes = None if record is None else ClassNotes(model.layers, record.every)
 
     def run(self, max_steps: int, seconds: float) -> int:
-        """Run whole steps until `max_steps`, `seconds` or the end; return their number."""
+        """Run whole steps until `max_steps`, `seconds` or the end; return their number.
+
+        Without a time limit to speak of it is one step, or one piece of a validation.
+        """
         started = last = time.perf_counter()
         count = 0
-        while not self.done and last - started < seconds:
+        while not self.done:
             if not self.validating:
                 if count >= max_steps or not self._has_samples(seconds) or not self._whole_step():
                     break
@@ -115,6 +118,8 @@ class LayerwiseRunner:
             last = now
             if ended and not self.validating:
                 self._end_epoch(validation)
+            if now - started >= seconds:
+                break
         return count
 
     @property
