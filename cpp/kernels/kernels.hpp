@@ -227,7 +227,8 @@ template <class T> struct PeriodicJob {
     T* dinputs;                     // null: not asked for
     T* sums;
     T* scratch;                     // periodic_scratch elements
-    Index sums_of_column() const { return n_frequencies * (2 + mixed) + mixed; }
+    // always inline: a copy out of line would be one for each CPU target, of which the linker keeps any
+    [[gnu::always_inline]] Index sums_of_column() const { return n_frequencies * (2 + mixed) + mixed; }
 };
 template <class T> constexpr Index periodic_scratch(Index n_frequencies, Index mixed) {
     return lanes<T> * (n_frequencies * (2 + mixed) + 2 * mixed + 1);  // a vector for each sum of a column, and its dvalues
