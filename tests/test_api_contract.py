@@ -122,14 +122,10 @@ METHODS: dict[str, dict[str, str]] = {
     },
     "Layer_Dropout": {**LAYER, "forward": "(inputs, training=True)"},
     "Layer_Input": LAYER,
-    "Layer_Scale": {**LAYER, "get_parameters": "()"},
-    "Layer_PeriodicFeatures": {
-        **LAYER,
-        "get_parameters": "()",
-        "set_parameters": "(frequencies, phases, weights, biases)",
+    **{
+        f"Layer_{name}": {**LAYER, "get_parameters": "()", "set_parameters": "(*values)"}
+        for name in ("Embedding", "ParametricActivation", "PeriodicFeatures", "Scale")
     },
-    "Layer_Embedding": {**LAYER, "get_parameters": "()", "set_parameters": "(weights)"},
-    "Layer_ParametricActivation": {**LAYER, "get_parameters": "()", "set_parameters": "(weights)"},
     **{kind.__name__: ACTIVATION for kind in classes("activation")},
     "Activation_ReLU": {**ACTIVATION, "backward": "(dvalues=None)"},
     **{name: LOSS for name in CONSTRUCTORS if name.startswith("Loss")},

@@ -162,7 +162,7 @@ def test_missing_cells_and_words_of_a_table_are_named() -> None:
 def test_without_pyarrow_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     frame = only(object(), "__dataframe__")
-    with pytest.raises(ImportError, match=r"X: expected pyarrow to open a Only, .*chainrule\[arr"):
+    with pytest.raises(ImportError, match=r"X: a Only: expected pyarrow, .*chainrule\[arr"):
         net().predict(frame)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import chainrule as cr
-from chainrule.interop.libraries import library
+from chainrule.libraries import library
 
 CALLS: dict[str, tuple[str, Callable[[Any], Any], str]] = {
     "to_onnx": ("onnx", lambda path: net().to_onnx(path), r"pip install 'chainrule\[onnx\]'"),

@@ -16,16 +16,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.training import company, preflight
-
-RNG = np.random.default_rng(0)
-X = RNG.standard_normal((200, 5)).astype(np.float32)
-LABELS = (X[:, 0] > 0) * 1 + (X[:, 1] > 0)
-VALUES = np.sin(X[:, :1]) + X[:, 1:2]
-
-
-def classifier(seed: int, *sizes: int, **settings: Any) -> cr.Model:
-    sizes = sizes or (8,)
-    return cr.mlp(5, *sizes, 3, output="softmax", seed=seed, **settings)
+from many_cases import LABELS, VALUES, X, classifier, fitted
 
 
 def fingerprints(models: list[cr.Model]) -> list[str]:
@@ -365,12 +356,6 @@ def test_a_model_that_stops_early_shortens_the_bar(monkeypatch: pytest.MonkeyPat
 
 
 # --- other ways to many cores ---------------------------------------------------------------------
-
-
-def fitted(seed: int) -> tuple[str, int]:
-    model = classifier(seed)
-    model.train(X, LABELS, epochs=3, batch_size=32, shuffle=True, rng=seed)
-    return model.fingerprint(), cr.get_num_threads()
 
 
 @pytest.mark.parametrize("backend", ["threading", "loky", "multiprocessing"])

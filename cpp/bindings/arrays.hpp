@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -134,6 +135,23 @@ template <class T> class NewArray {
     }
     PyObject* object_ = nullptr;
 };
+
+// The object of an array that may not be there: null then.
+template <class T> PyObject* released(std::optional<NewArray<T>>& array) { return array ? array->release() : nullptr; }
+
+// A tuple that takes new references over; null ones are left out.
+inline PyObject* tuple_of_new(std::initializer_list<PyObject*> items) {
+    Py_ssize_t count = 0, place = 0;
+    for (PyObject* item : items) count += item != nullptr;
+    PyObject* const result = PyTuple_New(count);
+    if (!result) {
+        for (PyObject* item : items) Py_XDECREF(item);
+        throw py::error_already_set();
+    }
+    for (PyObject* item : items)
+        if (item) PyTuple_SET_ITEM(result, place++, item);
+    return result;
+}
 
 // What an array's numbers are; false where the core knows no such.
 bool number_of_array(PyArrayObject* array, Number& number);

@@ -70,11 +70,7 @@ struct DropoutForward {
             const Unlocked unlocked(16.0 * static_cast<double>(inputs.size()));
             model::dropout_forward(inputs.size(), keep, key, step, start, inputs.data, output.data(), mask.data());
         }
-        PyObject* const result = PyTuple_New(2);
-        if (!result) throw py::error_already_set();
-        PyTuple_SET_ITEM(result, 0, output.release());
-        PyTuple_SET_ITEM(result, 1, mask.release());
-        return result;
+        return tuple_of_new({output.release(), mask.release()});
     }
 };
 

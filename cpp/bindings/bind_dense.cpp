@@ -46,12 +46,7 @@ template <bool with_dinputs> struct DenseBackward {
             const Unlocked unlocked(shape.flops());
             model::dense_backward<T>(shape, inputs.data, dvalues.data, weights.data, dweights.data(), dbiases.data(), dinputs ? dinputs->data() : nullptr);
         }
-        PyObject* const result = PyTuple_New(with_dinputs ? 3 : 2);
-        if (!result) throw py::error_already_set();
-        PyTuple_SET_ITEM(result, 0, dweights.release());
-        PyTuple_SET_ITEM(result, 1, dbiases.release());
-        if (dinputs) PyTuple_SET_ITEM(result, 2, dinputs->release());
-        return result;
+        return tuple_of_new({dweights.release(), dbiases.release(), released(dinputs)});
     }
 };
 

@@ -12,17 +12,6 @@
 namespace chainrule::bindings {
 namespace {
 
-PyObject* tuple_of(std::initializer_list<PyObject*> items) {
-    PyObject* const result = PyTuple_New(static_cast<Py_ssize_t>(items.size()));
-    if (!result) {
-        for (PyObject* item : items) Py_DECREF(item);
-        throw py::error_already_set();
-    }
-    Py_ssize_t place = 0;
-    for (PyObject* item : items) PyTuple_SET_ITEM(result, place++, item);
-    return result;
-}
-
 // The number of columns that pass as they are.
 Index passed_from(PyObject* object) {
     const std::uint64_t passed = unsigned_number(object, "n_passed");
@@ -80,8 +69,7 @@ template <bool with_dinputs> struct PeriodicBackward {
             model::periodic_backward<T>(given.shape, given.inputs.data, dvalues.data, given.frequencies.data, given.phases.data, given.weights.data,
                                         {dfrequencies.data(), dphases.data(), dweights.data(), dbiases.data(), dinputs ? dinputs->data() : nullptr});
         }
-        if (!dinputs) return tuple_of({dfrequencies.release(), dphases.release(), dweights.release(), dbiases.release()});
-        return tuple_of({dfrequencies.release(), dphases.release(), dweights.release(), dbiases.release(), dinputs->release()});
+        return tuple_of_new({dfrequencies.release(), dphases.release(), dweights.release(), dbiases.release(), released(dinputs)});
     }
 };
 
@@ -156,7 +144,7 @@ template <bool with_dinputs> struct EmbeddingBackward {
             const Unlocked unlocked(8 * given.shape.values());
             model::embedding_backward(given.shape, given.inputs.data, dvalues.data, dweights.data(), dinputs ? dinputs->data() : nullptr);
         }
-        return dinputs ? tuple_of({dweights.release(), dinputs->release()}) : dweights.release();
+        return tuple_of_new({dweights.release(), released(dinputs)});
     }
 };
 
@@ -198,7 +186,7 @@ struct ParametricBackward {
             model::parametric_backward(inputs.rows(), inputs.columns(), dvalues.data, through.data, inputs.data, activated.data, shares.data, dshares.data(),
                                        dinputs.data());
         }
-        return tuple_of({dshares.release(), dinputs.release()});
+        return tuple_of_new({dshares.release(), dinputs.release()});
     }
 };
 
@@ -231,7 +219,7 @@ void bind_features(py::module_& module) {
             "The gradients of embedding_forward: dweights, dinputs; 0 in the columns of codes."),
         fast_method<EmbeddingBackward<false>>(
             "embedding_gradients(inputs: numpy.ndarray, dvalues: numpy.ndarray, weights: numpy.ndarray, sizes: tuple[int, ...], n_passed: int) -> "
-            "numpy.ndarray\n\n"
+            "tuple[numpy.ndarray]\n\n"
             "embedding_backward without dinputs."),
         fast_method<ParametricForward>(
             "parametric_forward(inputs: numpy.ndarray, activated: numpy.ndarray, weights: numpy.ndarray) -> numpy.ndarray\n\n"

@@ -73,11 +73,7 @@ struct LossForward {
             std::copy_n(job.y_pred.data, job.y_pred.size(), output.data());
             model::loss<T>(job.arrays);
         }
-        PyObject* const result = PyTuple_New(2);
-        if (!result) throw py::error_already_set();
-        PyTuple_SET_ITEM(result, 0, output.release());
-        PyTuple_SET_ITEM(result, 1, losses.release());
-        return result;
+        return tuple_of_new({output.release(), losses.release()});
     }
 };
 

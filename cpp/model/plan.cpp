@@ -361,21 +361,25 @@ template <class T> bool Plan<T>::waits_for_team() const {
     return step_flops(net_) >= worth_waiting_for_team || runtime::team_is_forced();
 }
 
-template <class T> double Plan<T>::gradients(const NetworkArrays<T>& gradients, const double* dropped) {
-    Batch now = batch(work_.samples, 0, nullptr, true);
-    now.drop_factors = dropped;
-    const int threads = engine_->uses_threads() && waits_for_team() ? runtime::threads_for_training() : 1;
+template <class T> void Plan<T>::pass_and_give(const Batch& batch, int threads, const InStep& place, const NetworkArrays<T>& gradients) {
     engine_->reserve(threads);
     runtime::run_team(threads, [&](Worker worker) {
         const runtime::FloatingPointState state(runtime::Subnormals::flush);
         runtime::Barrier alone;  // the team's end is the barrier
-        engine_->pass(now, worker, alone);
+        engine_->pass(batch, worker, alone);
     });
     runtime::run_team(threads, [&](Worker worker) {
         const runtime::FloatingPointState state(runtime::Subnormals::flush);
-        engine_->keep(now.rows, {true, true, penalty_factor(now)}, worker);
+        engine_->keep(batch.rows, place, worker);
         engine_->give(gradients, worker);
     });
+}
+
+template <class T> double Plan<T>::gradients(const NetworkArrays<T>& gradients, const double* dropped) {
+    Batch now = batch(work_.samples, 0, nullptr, true);
+    now.drop_factors = dropped;
+    const int threads = engine_->uses_threads() && waits_for_team() ? runtime::threads_for_training() : 1;
+    pass_and_give(now, threads, {true, true, penalty_factor(now)}, gradients);
     ++forwards_;
     return sums_of(now).mean_loss() + penalty_factor(now) * engine_->penalty();
 }
@@ -394,17 +398,7 @@ template <class T> Sums Plan<T>::part_gradients(const Part& part, const std::int
     now.drop_factors = dropped;
     const double share = static_cast<double>(part.rows) / static_cast<double>(net_.batch_size);
     const int threads = engine_->uses_threads() ? runtime::threads_for_call(share * step_flops(net_)) : 1;
-    engine_->reserve(threads);
-    runtime::run_team(threads, [&](Worker worker) {
-        const runtime::FloatingPointState state(runtime::Subnormals::flush);
-        runtime::Barrier alone;  // the team's end is the barrier
-        engine_->pass(now, worker, alone);
-    });
-    runtime::run_team(threads, [&](Worker worker) {
-        const runtime::FloatingPointState state(runtime::Subnormals::flush);
-        engine_->keep(now.rows, {true, false, 1}, worker);
-        engine_->give(gradients, worker);
-    });
+    pass_and_give(now, threads, {true, false, 1}, gradients);
     inputs_in_place_ = false;
     return sums_of(now);
 }

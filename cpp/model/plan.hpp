@@ -199,6 +199,7 @@ template <class T> class Plan final : public PlanBase {
     }
     double penalty_factor(const Batch& batch) const { return net_.batch_objective ? 1 / batch.total_weight() : 1; }
     bool waits_for_team() const;
+    void pass_and_give(const Batch& batch, int threads, const InStep& place, const NetworkArrays<T>& gradients);
 
     const Network net_;
     std::unique_ptr<Engine<T>> engine_;

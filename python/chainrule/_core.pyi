@@ -304,7 +304,7 @@ def embedding_gradients(
     sizes: tuple[int, ...],
     n_passed: int,
     /,
-) -> NDArray[Any]:
+) -> tuple[NDArray[Any]]:
     """embedding_backward without dinputs."""
 
 def engine_for(network: Any) -> str:

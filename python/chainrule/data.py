@@ -21,6 +21,7 @@ import numpy as np
 
 from .arrays import Array, as_count, as_real
 from .errors import labelled
+from .libraries import library
 
 __all__ = ["Arrow", "Blocks", "Files", "Source", "Stream"]
 
@@ -256,10 +257,7 @@ class Arrow(Source):
         weight: str | None = None,
         rows: int = 65536,
     ) -> None:
-        try:
-            from pyarrow import dataset as arrow
-        except ImportError as error:
-            raise ImportError("Arrow needs pyarrow: pip install 'chainrule[arrow]'") from error
+        arrow = library("pyarrow.dataset", "Arrow", "'chainrule[arrow]'")
         self._dataset = dataset if isinstance(dataset, arrow.Dataset) else arrow.dataset(dataset)
         self._inputs = list(inputs)
         self._target = target if isinstance(target, str) else list(target)

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from . import _core
-from .arrays import Array, as_count, as_float_dtype, as_floats, as_generator, is_variable
+from .arrays import Array, as_count, as_generator
 from .catalogue import own_class
-from .errors import label_of, labelled, no_forward_yet
-from .parameter_layer import FACTORS, WEIGHTS, ParameterLayer, as_rows
+from .compiled_layer import CompiledLayer, CoreFunctions
+from .errors import labelled
+from .parameter_layer import FACTORS
 from .parameters import (
     Parameter,
-    assign_parameters,
-    checked_parameters,
-    default_dtype,
+    initial_dtype,
     initial_parameters,
 )
-from .recorded import record_layer
 from .settings import Settings, is_count, is_sizes
 
 LARGEST_CODE = 2**24  # the largest whole number below which float32 has them all
-
-_forward = _core.embedding_forward
-_backward = _core.embedding_backward
-_gradients = _core.embedding_gradients
 
 
 class Tables(Parameter):
@@ -41,7 +35,7 @@ class Tables(Parameter):
         super().__set__(layer, value)
 
 
-class Layer_Embedding(ParameterLayer):
+class Layer_Embedding(CompiledLayer):
     """A row of a learned table in place of each category's code.
 
     The last ``len(sizes)`` columns hold codes, the numbers 0, 1, ..., size - 1 of each column's
@@ -90,17 +84,18 @@ class Layer_Embedding(ParameterLayer):
         "weights": ("n_levels", "width")
     }
     settings: ClassVar[Settings] = {
-        **ParameterLayer.settings,
+        **CompiledLayer.settings,
         "n_passed": is_count,
         "sizes": is_sizes,
     }
 
-    n_passed: int
+    core = CoreFunctions(
+        _core.embedding_forward, _core.embedding_backward, _core.embedding_gradients
+    )
+    core_settings: ClassVar[tuple[str, ...]] = ("sizes", "n_passed")
+
     sizes: tuple[int, ...]
-    inputs: Any
-    output: Array
     dweights: Array
-    dinputs: Array
 
     if TYPE_CHECKING:
         weights: Array
@@ -121,7 +116,7 @@ class Layer_Embedding(ParameterLayer):
     ) -> None:
         with labelled(type(self).__name__):
             columns = as_count(n_inputs, "n_inputs", 1)
-            found = default_dtype() if dtype is None else as_float_dtype(dtype)
+            found = initial_dtype(dtype)
             self.sizes = as_sizes(sizes, columns)
             self.n_passed = columns - len(self.sizes)
             m = as_count(width, "width", 1)
@@ -154,93 +149,6 @@ class Layer_Embedding(ParameterLayer):
     def tables(self) -> tuple[Array, ...]:
         """The table of each column of codes (size, width): views of `weights`."""
         return tuple(np.split(self.weights, np.cumsum(self.sizes)[:-1]))
-
-    def forward(self, inputs: Any, training: bool = False) -> Array:
-        """Compute, keep and return the output, a fresh array.
-
-        Parameters
-        ----------
-        inputs : array_like (n, n_inputs)
-            Converted to the layer's dtype where needed. One sample (n_inputs,) is one row.
-
-        Raises
-        ------
-        TypeError
-            `inputs` are not real numbers.
-        ValueError
-            Another shape, or a value that is no code of its column.
-        """
-        state = self.__dict__
-        try:
-            output = _forward(inputs, state["weights"], state["sizes"], state["n_passed"])
-        except (KeyError, TypeError, ValueError):
-            if is_variable(inputs):
-                return record_layer(Layer_Embedding.forward, self, inputs)
-            with labelled(label_of(self)):
-                weights = as_floats(self.weights, "weights")
-                rows = as_rows(inputs, self.n_inputs, weights.dtype)
-                output = _forward(rows, weights, self.sizes, self.n_passed)
-        state["inputs"] = inputs
-        state["output"] = output
-        return output
-
-    def backward(self, dvalues: Any) -> Array:
-        """Compute and keep `dweights` and `dinputs`; return `dinputs`.
-
-        Row by row of the tables the sum of the `dvalues` that its category has got; `dinputs` is
-        `dvalues` in the columns that pass, and 0 in those of codes.
-
-        Raises
-        ------
-        ValueError
-            No `forward` came before, or another shape.
-        """
-        gradients: tuple[Array, Array] = self._compiled(_backward, dvalues)
-        dweights, dinputs = gradients
-        self._keep(dweights)
-        self.__dict__["dinputs"] = dinputs
-        return dinputs
-
-    def backward_parameters(self, dvalues: Any) -> None:
-        """Compute and keep `dweights` alone, as `backward` does; `dinputs` goes.
-
-        A model calls it where nothing in front of the layer needs `dinputs`.
-        """
-        self._keep(self._compiled(_gradients, dvalues))
-        self.__dict__.pop("dinputs", None)
-
-    def _compiled(self, function: Callable[..., Any], dvalues: Any) -> Any:
-        """Return what a function of the core gives, arrays converted where it needs them so."""
-        state = self.__dict__
-        try:
-            arrays = (state["inputs"], dvalues, state["weights"])
-            return function(*arrays, state["sizes"], state["n_passed"])
-        except (KeyError, TypeError, ValueError):
-            if "inputs" not in state:
-                raise no_forward_yet(self) from None
-        with labelled(label_of(self)):
-            weights = as_floats(self.weights, "weights")
-            rows = as_rows(self.inputs, self.n_inputs, weights.dtype)
-            values = as_floats(dvalues, "dvalues", weights.dtype)
-            return function(rows, values, weights, self.sizes, self.n_passed)
-
-    def _keep(self, dweights: Array) -> None:
-        self._add_penalty(WEIGHTS, dweights)
-        self.__dict__["dweights"] = dweights
-
-    def get_parameters(self) -> tuple[Array]:
-        """Return a copy of the tables, one below the other, in a tuple."""
-        return (self.weights.copy(),)
-
-    def set_parameters(self, weights: Any) -> None:
-        """Copy the values into the layer's array, in place.
-
-        Raises
-        ------
-        ValueError
-            Another shape; then nothing has changed.
-        """
-        assign_parameters(self, checked_parameters(self, (weights,)))
 
     def __repr__(self) -> str:
         name = type(self).__name__

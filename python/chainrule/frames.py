@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from .libraries import library
+
 ARROW = ("__arrow_c_stream__", "__arrow_c_array__")
 
 
@@ -47,13 +49,7 @@ def opened(values: Any, name: str) -> Any:
 def through_pyarrow(values: Any, name: str) -> Any:
     """Return a container as pyarrow's: a table, or one column."""
     what = type(values).__name__
-    try:
-        import pyarrow
-    except ImportError:
-        raise ImportError(
-            f"{name}: expected pyarrow to open a {what}, which is not installed: "
-            "pip install 'chainrule[arrow]'"
-        ) from None
+    pyarrow = library("pyarrow", f"{name}: a {what}", "'chainrule[arrow]'")
     try:
         if hasattr(values, ARROW[0]):
             found = pyarrow.chunked_array(values)

@@ -17,7 +17,6 @@ from . import _core
 from .arrays import (
     Array,
     as_count,
-    as_float_dtype,
     as_floats,
     as_generator,
     as_number,
@@ -35,7 +34,7 @@ from .parameters import (
     assign_parameters,
     checked_parameters,
     copy_parameters,
-    default_dtype,
+    initial_dtype,
     initial_parameters,
 )
 from .parametric import Layer_ParametricActivation
@@ -396,12 +395,11 @@ def one_of_two(value: Any, name: str, other: Any, other_name: str) -> Any:
 
 def dtype_for(weights: Any, dtype: DTypeLike | None) -> np.dtype[Any]:
     """Return the dtype of a new layer: the one asked for, else that of float weights."""
-    if dtype is not None:
-        return as_float_dtype(dtype)
     given = getattr(weights, "dtype", None)
-    if isinstance(given, np.dtype) and given.kind == "f" and given.itemsize in (4, 8):
-        return given.newbyteorder("=")
-    return default_dtype()
+    if dtype is None and isinstance(given, np.dtype) and given.kind == "f":
+        if given.itemsize in (4, 8):
+            return given.newbyteorder("=")
+    return initial_dtype(dtype)
 
 
 def no_biases(weights: Array) -> Array:

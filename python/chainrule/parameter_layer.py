@@ -10,7 +10,15 @@ import numpy as np
 from . import _core
 from .arrays import Array, as_floats, as_number
 from .base_layer import Layer
-from .parameters import NOTEBOOK_NAMES, Parameter, Slot, slots_named
+from .parameters import (
+    NOTEBOOK_NAMES,
+    Parameter,
+    Slot,
+    assign_parameters,
+    checked_parameters,
+    copy_parameters,
+    slots_named,
+)
 from .settings import Settings, is_factor, is_flag, is_number
 
 _regularize = _core.regularize
@@ -57,6 +65,20 @@ class ParameterLayer(Layer):
     def dtype(self) -> np.dtype[Any]:
         """Dtype of the parameters: float32 or float64."""
         return self.weights.dtype
+
+    def get_parameters(self) -> tuple[Any, ...]:
+        """Return copies of the parameters, in the order of `parameter_names`."""
+        return copy_parameters(self)
+
+    def set_parameters(self, *values: Any) -> None:
+        """Copy the values, in the order of `parameter_names`, into the layer's arrays, in place.
+
+        Raises
+        ------
+        ValueError
+            Another number of them or another shape; then nothing has changed.
+        """
+        assign_parameters(self, checked_parameters(self, values))
 
     def _set_factors(self, *values: Any) -> None:
         for name, value in zip(FACTORS, values, strict=True):

@@ -18,6 +18,7 @@ import sys
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from .arrays import Array, as_float_dtype, as_number, as_parameter
 from .errors import label_of, labelled
@@ -216,9 +217,14 @@ class Parameter:
         state[self.name] = value
 
 
-def default_dtype() -> np.dtype[Any]:
-    """Return the dtype of ``numpy.random.randn``: float64, or float32 after ``nnfs.init()``."""
-    return as_float_dtype(np.random.randn(0).dtype)  # noqa: NPY002  # draws nothing
+def initial_dtype(asked: DTypeLike | None = None) -> np.dtype[Any]:
+    """Return the dtype of new parameters: the one asked for, else that of ``numpy.random.randn``.
+
+    That is float64, or float32 after ``nnfs.init()``.
+    """
+    if asked is None:
+        asked = np.random.randn(0).dtype  # noqa: NPY002  # draws nothing
+    return as_float_dtype(asked)
 
 
 def initial_parameters(
@@ -242,7 +248,7 @@ def initial_parameters(
     """
     normal = np.random.randn if rng is None else lambda *shape: rng.standard_normal(shape)
     uniform = np.random.uniform if rng is None else rng.uniform
-    dtype = default_dtype() if dtype is None else dtype
+    dtype = initial_dtype(dtype)
     weights: Array
     biases: Array = np.zeros((1, m), dtype=dtype)
     if init == "notebook":

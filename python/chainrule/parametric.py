@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from . import _core
-from .arrays import Array, as_count, as_float_dtype, as_floats, is_variable
+from .arrays import Array, as_floats, is_variable
 from .base_activation import Activation, CompiledActivation
 from .catalogue import classes, own_class
 from .errors import label_of, labelled, no_forward_yet
-from .parameter_layer import FACTORS, WEIGHTS, ParameterLayer, as_rows
-from .parameters import assign_parameters, checked_parameters, default_dtype
+from .parameter_layer import FACTORS, WEIGHTS, as_rows
 from .recorded import record_layer
+from .scale import ColumnFactors
 from .settings import Settings, is_activation
 
 _forward = _core.parametric_forward
@@ -29,7 +28,7 @@ class ActivationSetting:
         layer.__dict__["activation"] = as_activation(value)
 
 
-class Layer_ParametricActivation(ParameterLayer):
+class Layer_ParametricActivation(ColumnFactors):
     """An activation of which each neuron learns its share.
 
     ``output = (1 - a) inputs + a f(inputs)`` with a for each column, ``weights (1, n)``, 1 at
@@ -69,16 +68,10 @@ class Layer_ParametricActivation(ParameterLayer):
     He, Zhang, Ren, Sun (2015) for a learned slope; Holzmüller, Grinsztajn, Steinwart (2024).
     """
 
-    parameter_names: ClassVar[tuple[str, ...]] = ("weights",)
-    parameter_shapes: ClassVar[Mapping[str, tuple[int | str, ...]]] = {"weights": (1, "n_inputs")}
-    settings: ClassVar[Settings] = {**ParameterLayer.settings, "activation": is_activation}
-    transient: ClassVar[tuple[str, ...]] = (*ParameterLayer.transient, "activated")
+    settings: ClassVar[Settings] = {**ColumnFactors.settings, "activation": is_activation}
+    transient: ClassVar[tuple[str, ...]] = (*ColumnFactors.transient, "activated")
 
-    inputs: Any
     activated: Array
-    output: Array
-    dweights: Array
-    dinputs: Array
 
     if TYPE_CHECKING:
         activation: Any
@@ -95,22 +88,15 @@ class Layer_ParametricActivation(ParameterLayer):
         weight_decay_factor: Any = 1.0,
         epsilon_factor: Any = 1.0,
     ) -> None:
+        super().__init__(
+            n,
+            dtype=dtype,
+            learning_rate_factor=learning_rate_factor,
+            weight_decay_factor=weight_decay_factor,
+            epsilon_factor=epsilon_factor,
+        )
         with labelled(type(self).__name__):
-            count = as_count(n, "n", 1)
             self.activation = activation
-            found = default_dtype() if dtype is None else as_float_dtype(dtype)
-            self._set_factors(learning_rate_factor, weight_decay_factor, epsilon_factor)
-        self.weights = np.ones((1, count), dtype=found)
-
-    @property
-    def n_inputs(self) -> int:
-        """Number of columns, n."""
-        return int(self.weights.shape[1])
-
-    @property
-    def n_neurons(self) -> int:
-        """Number of columns, n."""
-        return int(self.weights.shape[1])
 
     def forward(self, inputs: Any, training: bool = False) -> Array:
         """Compute, keep and return ``output = (1 - a) inputs + a f(inputs)``, a fresh array.
@@ -184,20 +170,6 @@ class Layer_ParametricActivation(ParameterLayer):
         """Return the activation's regions; see `Activation.regions`."""
         regions: NDArray[np.int8] | None = self.activation.regions(inputs)
         return regions
-
-    def get_parameters(self) -> tuple[Array]:
-        """Return a copy of the weights, a, in a tuple."""
-        return (self.weights.copy(),)
-
-    def set_parameters(self, weights: Any) -> None:
-        """Copy the values into the layer's array, in place.
-
-        Raises
-        ------
-        ValueError
-            Another shape; then nothing has changed.
-        """
-        assign_parameters(self, checked_parameters(self, (weights,)))
 
     def __repr__(self) -> str:
         if "weights" not in self.__dict__:

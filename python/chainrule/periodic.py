@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -12,34 +12,22 @@ from . import _core
 from .arrays import (
     Array,
     as_count,
-    as_float_dtype,
-    as_floats,
     as_generator,
     as_number,
-    is_variable,
 )
-from .errors import label_of, labelled, no_forward_yet
-from .parameter_layer import FACTORS, ParameterLayer, as_rows
+from .compiled_layer import CompiledLayer, CoreFunctions
+from .errors import labelled
+from .parameter_layer import FACTORS
 from .parameters import (
     Parameter,
-    assign_parameters,
-    checked_parameters,
-    default_dtype,
-    slots_named,
+    initial_dtype,
 )
-from .recorded import record_layer
 from .settings import Settings, factors_for, is_count
 
 NAMES = ("frequencies", "phases", "weights", "biases")
-SLOTS = slots_named(NAMES)
-STRENGTHS = tuple(f"{slot.prefix}_regularizer_{kind}" for slot in SLOTS for kind in ("l1", "l2"))
-
-_forward: Callable[..., Array] = _core.periodic_forward
-_backward = _core.periodic_backward
-_gradients = _core.periodic_gradients
 
 
-class Layer_PeriodicFeatures(ParameterLayer):
+class Layer_PeriodicFeatures(CompiledLayer):
     """Learned periodic features in place of numeric columns.
 
     Each of the first `n_periodic` columns x is replaced by `n_outputs` columns::
@@ -87,6 +75,11 @@ class Layer_PeriodicFeatures(ParameterLayer):
 
     Notes
     -----
+    With ``e = dvalues . weights^T`` over a column's mixtures and ``s = -e sin(2 pi frequencies x +
+    phases)``: ``dphases = sum s``, ``dfrequencies = 2 pi sum x s``, ``dweights = sum cos(...)
+    dvalues``, ``dbiases = sum dvalues``, each over the samples; ``dinputs = dvalues of x itself + 2
+    pi sum of frequencies s`` over the frequencies.
+
     The angle is computed in turns, ``frequency * x + phase / (2 pi)``, rounded once or twice; the
     whole turns taken off are exact, however many they are.
 
@@ -103,7 +96,7 @@ class Layer_PeriodicFeatures(ParameterLayer):
         "biases": ("n_periodic", "n_mixed"),
     }
     settings: ClassVar[Settings] = {
-        **ParameterLayer.settings,
+        **CompiledLayer.settings,
         **{
             f"{kind}_factor": factors_for(4)
             for kind in ("learning_rate", "weight_decay", "epsilon")
@@ -111,14 +104,12 @@ class Layer_PeriodicFeatures(ParameterLayer):
         "n_passed": is_count,
     }
 
-    n_passed: int
-    inputs: Any
-    output: Array
+    core = CoreFunctions(_core.periodic_forward, _core.periodic_backward, _core.periodic_gradients)
+
     dfrequencies: Array
     dphases: Array
     dweights: Array
     dbiases: Array
-    dinputs: Array
 
     if TYPE_CHECKING:
         frequencies: Array
@@ -153,7 +144,7 @@ class Layer_PeriodicFeatures(ParameterLayer):
             k = as_count(n_frequencies, "n_frequencies", 1)
             mixed = as_count(n_outputs, "n_outputs", 2) - 1
             scale = as_number(frequency_scale, "frequency_scale")
-            found = default_dtype() if dtype is None else as_float_dtype(dtype)
+            found = initial_dtype(dtype)
             generator = None if rng is None else as_generator(rng)
             self._set_factors(learning_rate_factor, weight_decay_factor, epsilon_factor)
         self.n_passed = columns - periodic
@@ -208,101 +199,6 @@ class Layer_PeriodicFeatures(ParameterLayer):
     def n_neurons(self) -> int:
         """Number of columns of the output."""
         return self.n_periodic * self.n_outputs + self.n_passed
-
-    def forward(self, inputs: Any, training: bool = False) -> Array:
-        """Compute, keep and return the output, a fresh array.
-
-        Parameters
-        ----------
-        inputs : array_like (n, n_inputs)
-            Converted to the layer's dtype where needed. One sample (n_inputs,) is one row.
-
-        Raises
-        ------
-        TypeError
-            `inputs` are not real numbers.
-        ValueError
-            Another shape.
-        """
-        state = self.__dict__
-        try:
-            output = _forward(inputs, *(state[name] for name in NAMES), state["n_passed"])
-        except (KeyError, TypeError, ValueError):
-            if is_variable(inputs):
-                return record_layer(Layer_PeriodicFeatures.forward, self, inputs)
-            with labelled(label_of(self)):
-                arrays = self._arrays()
-                rows = as_rows(inputs, self.n_inputs, arrays[0].dtype)
-                output = _forward(rows, *arrays, self.n_passed)
-        state["inputs"] = inputs
-        state["output"] = output
-        return output
-
-    def backward(self, dvalues: Any) -> Array:
-        """Compute and keep the gradients and `dinputs`; return `dinputs`.
-
-        With ``e = dvalues . weights^T`` over a column's mixtures and ``s = -e sin(2 pi
-        frequencies x + phases)``: ``dphases = sum s``, ``dfrequencies = 2 pi sum x s``,
-        ``dweights = sum cos(...) dvalues``, ``dbiases = sum dvalues``, each over the samples;
-        ``dinputs = dvalues of x itself + 2 pi sum of frequencies s`` over the frequencies.
-
-        Raises
-        ------
-        ValueError
-            No `forward` came before, or another shape.
-        """
-        gradients: tuple[Array, ...] = self._compiled(_backward, dvalues)
-        *parameters, dinputs = gradients
-        self._keep(parameters)
-        self.__dict__["dinputs"] = dinputs
-        return dinputs
-
-    def backward_parameters(self, dvalues: Any) -> None:
-        """Compute and keep the parameters' gradients alone, as `backward` does; `dinputs` goes.
-
-        A model calls it where nothing in front of the layer needs `dinputs`.
-        """
-        self._keep(self._compiled(_gradients, dvalues))
-        self.__dict__.pop("dinputs", None)
-
-    def _compiled(self, function: Callable[..., Any], dvalues: Any) -> Any:
-        """Return what a function of the core gives, arrays converted where it needs them so."""
-        state = self.__dict__
-        try:
-            arrays = [state[name] for name in NAMES]
-            return function(state["inputs"], dvalues, *arrays, state["n_passed"])
-        except (KeyError, TypeError, ValueError):
-            if "inputs" not in state:
-                raise no_forward_yet(self) from None
-        with labelled(label_of(self)):
-            arrays = self._arrays()
-            dtype = arrays[0].dtype
-            rows = as_rows(self.inputs, self.n_inputs, dtype)
-            return function(rows, as_floats(dvalues, "dvalues", dtype), *arrays, self.n_passed)
-
-    def _keep(self, gradients: Any) -> None:
-        """Add the penalties' gradients and keep the sums."""
-        for slot, gradient in zip(SLOTS, gradients, strict=True):
-            self._add_penalty(slot, gradient)
-            self.__dict__[slot.gradient] = gradient
-
-    def _arrays(self) -> list[Array]:
-        dtype = as_floats(self.weights, "weights").dtype
-        return [as_floats(getattr(self, name), name, dtype) for name in NAMES]
-
-    def get_parameters(self) -> tuple[Array, ...]:
-        """Return copies of frequencies, phases, weights and biases."""
-        return tuple(getattr(self, name).copy() for name in NAMES)
-
-    def set_parameters(self, frequencies: Any, phases: Any, weights: Any, biases: Any) -> None:
-        """Copy the values into the layer's arrays, in place.
-
-        Raises
-        ------
-        ValueError
-            Another shape; then nothing has changed.
-        """
-        assign_parameters(self, checked_parameters(self, (frequencies, phases, weights, biases)))
 
     def __repr__(self) -> str:
         name = type(self).__name__

@@ -8,16 +8,53 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from .arrays import Array, as_count, as_float_dtype, as_floats, is_variable
+from .arrays import Array, as_count, as_floats, is_variable
 from .errors import label_of, labelled, no_forward_yet
 from .parameter_layer import FACTORS, WEIGHTS, ParameterLayer, as_rows
-from .parameters import assign_parameters, checked_parameters, default_dtype
+from .parameters import initial_dtype
 from .recorded import record_layer
 
 SUMMED_ROWS = 4096  # a guess: blocks small enough to stay in cache
 
 
-class Layer_Scale(ParameterLayer):
+class ColumnFactors(ParameterLayer):
+    """Base of the layers with one learned number for each column, 1 at first."""
+
+    parameter_names: ClassVar[tuple[str, ...]] = ("weights",)
+    parameter_shapes: ClassVar[Mapping[str, tuple[int | str, ...]]] = {"weights": (1, "n_inputs")}
+
+    inputs: Any
+    output: Array
+    dweights: Array
+    dinputs: Array
+
+    def __init__(
+        self,
+        n: int,
+        *,
+        dtype: DTypeLike | None = None,
+        learning_rate_factor: Any = 1.0,
+        weight_decay_factor: Any = 1.0,
+        epsilon_factor: Any = 1.0,
+    ) -> None:
+        with labelled(type(self).__name__):
+            count = as_count(n, "n", 1)
+            found = initial_dtype(dtype)
+            self._set_factors(learning_rate_factor, weight_decay_factor, epsilon_factor)
+        self.weights = np.ones((1, count), dtype=found)
+
+    @property
+    def n_inputs(self) -> int:
+        """Number of columns, n."""
+        return int(self.weights.shape[1])
+
+    @property
+    def n_neurons(self) -> int:
+        """Number of columns, n."""
+        return int(self.weights.shape[1])
+
+
+class Layer_Scale(ColumnFactors):
     """A learned factor for each column: ``output = inputs * weights``.
 
     Parameters
@@ -43,39 +80,6 @@ class Layer_Scale(ParameterLayer):
     TypeError, ValueError
         A size below 1, a negative factor, another dtype.
     """
-
-    parameter_names: ClassVar[tuple[str, ...]] = ("weights",)
-    parameter_shapes: ClassVar[Mapping[str, tuple[int | str, ...]]] = {"weights": (1, "n_inputs")}
-
-    inputs: Any
-    output: Array
-    dweights: Array
-    dinputs: Array
-
-    def __init__(
-        self,
-        n: int,
-        *,
-        dtype: DTypeLike | None = None,
-        learning_rate_factor: Any = 1.0,
-        weight_decay_factor: Any = 1.0,
-        epsilon_factor: Any = 1.0,
-    ) -> None:
-        with labelled(type(self).__name__):
-            count = as_count(n, "n", 1)
-            found = default_dtype() if dtype is None else as_float_dtype(dtype)
-            self._set_factors(learning_rate_factor, weight_decay_factor, epsilon_factor)
-        self.weights = np.ones((1, count), dtype=found)
-
-    @property
-    def n_inputs(self) -> int:
-        """Number of columns, n."""
-        return int(self.weights.shape[1])
-
-    @property
-    def n_neurons(self) -> int:
-        """Number of columns, n."""
-        return int(self.weights.shape[1])
 
     def forward(self, inputs: Any, training: bool = False) -> Array:
         """Compute, keep and return ``output = inputs * weights``, a fresh array.
@@ -143,20 +147,6 @@ class Layer_Scale(ParameterLayer):
             self._add_penalty(WEIGHTS, dweights)
         self.dweights = dweights
         return weights
-
-    def get_parameters(self) -> tuple[Array]:
-        """Return a copy of the weights, in a tuple."""
-        return (self.weights.copy(),)
-
-    def set_parameters(self, weights: Any) -> None:
-        """Copy the values into the layer's array, in place.
-
-        Raises
-        ------
-        ValueError
-            Another shape; then nothing has changed.
-        """
-        assign_parameters(self, checked_parameters(self, (weights,)))
 
     def _rows(self, inputs: Any, weights: Array) -> Array:
         rows = as_rows(inputs, weights.shape[1], weights.dtype)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ..libraries import library
 from .report import plural
 from .results import OURS, Block, Run
 
@@ -46,14 +47,8 @@ def write_plot(path: Path, run: Run) -> None:
 
 
 def _pyplot() -> Any:
-    try:
-        import matplotlib
-    except ImportError:
-        raise ImportError("--plot needs matplotlib: pip install 'chainrule[plot]'") from None
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    return pyplot
+    library("matplotlib", "--plot", "'chainrule[plot]'").use("Agg")
+    return library("matplotlib.pyplot", "--plot", "'chainrule[plot]'")
 
 
 def _colours(pyplot: Any, panels: list[Any]) -> dict[str, Any]:

@@ -9,12 +9,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from ..libraries import library
 from ..saving.atomic_file import replace_file
 from .dialect import Dialect, dialect_of, not_in
 
 PARQUET = (".parquet", ".pq")
 MISSING = ["?"]  # beside pandas' own: empty, NA, NaN, null, None, n/a, ...
-EXTRA = "which is not installed: pip install 'chainrule[cli]'"
+EXTRA = "'chainrule[cli]'"
 
 
 def pandas() -> Any:
@@ -25,11 +26,7 @@ def pandas() -> Any:
     ImportError
         It is not installed; names the extra that brings it.
     """
-    try:
-        import pandas
-    except ImportError:
-        raise ImportError(f"tables: expected pandas, {EXTRA}") from None
-    return pandas
+    return library("pandas", "tables", EXTRA)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -78,11 +75,10 @@ def read_table(
 
 def read_parquet(pd: Any, path: Path) -> Any:
     """Return a Parquet file's table."""
+    library("pyarrow", str(path), EXTRA)
     with path.open("rb") as file:
         try:
             return pd.read_parquet(file)
-        except ImportError:
-            raise ImportError(f"{path}: expected pyarrow, {EXTRA}") from None
         except ValueError as error:
             raise ValueError(f"{path}: expected a Parquet file: {error}") from None
         except OSError as error:  # pyarrow's word for what is no Parquet
@@ -159,10 +155,8 @@ def write_table(frame: Any, path: Path | None, dialect: Dialect | None) -> str:
     """
     if path is not None and path.suffix.lower() in PARQUET:
         buffer = io.BytesIO()
-        try:
-            frame.to_parquet(buffer, index=False)
-        except ImportError:
-            raise ImportError(f"{path}: expected pyarrow, {EXTRA}") from None
+        library("pyarrow", str(path), EXTRA)
+        frame.to_parquet(buffer, index=False)
         replace_file(str(path), buffer.getvalue())
         return ""
     marks = {} if dialect is None else {"sep": dialect.delimiter, "decimal": dialect.decimal}

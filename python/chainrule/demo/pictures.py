@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import plot
+from ..libraries import library
 
 __all__ = ["BLUE", "GREY", "ORANGE", "RED", "digits_picture", "pyplot", "save_picture",
            "sine_picture", "spiral_picture"]  # fmt: skip
@@ -44,12 +45,7 @@ def pyplot() -> Any:
     ImportError
         If matplotlib is not installed; the text names the extra that brings it.
     """
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError(
-            "pictures need matplotlib, which is not installed: pip install 'chainrule[plot]'"
-        ) from error
+    plt = library("matplotlib.pyplot", "pictures", "'chainrule[plot]'")
     plt.rcParams.update(LOOK)
     return plt
 

@@ -12,9 +12,9 @@ import numpy as np
 from .. import activations
 from ..arrays import Array
 from ..layers import Layer_Dense, Layer_Dropout
+from ..libraries import library
 from ..model import Model
 from ..scale import Layer_Scale
-from .libraries import library
 from .steps import Dropout, Factors, Function, Product, Step, looked_up, net_of
 
 PLAIN = {  # core name -> Keras's name; no numbers

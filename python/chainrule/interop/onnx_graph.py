@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array
+from ..libraries import library
 from .c_constants import SELU, constant
-from .libraries import library
 from .steps import looked_up
 
 OPSET, IR_VERSION = 20, 9  # Gelu came with 20

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array
+from ..libraries import library
 from ..optimizer_state import own_token
-from .libraries import library
 
 CALLER = "from_sklearn"
 # attributes of a fit that mean the same in both

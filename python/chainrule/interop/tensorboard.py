@@ -10,9 +10,9 @@ import numpy as np
 from ..arrays import as_count
 from ..callbacks import Callback
 from ..errors import labelled
+from ..libraries import library
 from ..parameters import slots_of
 from ..saving.saving import as_path
-from .libraries import library
 
 VALIDATION = "validation_"
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..arrays import Array
 from ..history import History
+from ..training.epoch_rows import EpochRows
 from ..training.evaluation import evaluate
 from ..training.network import Layers, Network, described, network_of
 from ..training.plan_runner import PlanRunner
@@ -57,7 +58,7 @@ class ParallelRunner(PlanRunner):
         super().__init__(model, request)
         self.done = request.epochs == 0
         self._shards = shards
-        self._rows: list[tuple[float, ...]] = []
+        self._epochs = EpochRows()
         self._sums = np.zeros(4)  # of the epoch in progress
         self._record = StepRecord(math.nan, math.nan, math.nan, math.nan)
         self._seconds = 0.0
@@ -220,7 +221,7 @@ class ParallelRunner(PlanRunner):
         seconds = max(each[1] for each in found)
         row = (data_loss + penalty, data_loss, penalty, accuracy, self._record.rate, seconds)
         blocks = {place: sums for each in found for place, sums in each[2].items()}
-        self._rows.append((*row, *means_of(blocks, counted)))
+        self._epochs.add(*row, *means_of(blocks, counted))
         self._seconds = 0.0
         self.step = 0
         self.epoch += 1
@@ -252,13 +253,11 @@ class ParallelRunner(PlanRunner):
 
     def take_epochs(self) -> tuple[int, Any]:
         """Return the epochs finished since the last call: their number and the columns."""
-        rows, self._rows = self._rows, []
-        return len(rows), np.array(rows).T
+        return self._epochs.take()
 
     def report_epochs(self, history: History) -> None:
         """Add the epochs finished since the last call."""
-        if self._rows:
-            history.extend(*self.take_epochs())
+        self._epochs.report(history)
 
     def read_rate(self) -> None:
         """Read the optimizer's settings again, and nothing else, at the end of an epoch."""

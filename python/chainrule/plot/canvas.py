@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..libraries import library
+
 BLUE, ORANGE, GREEN, RED = "#2f7fd1", "#e08214", "#2e9e6b", "#d6404e"
 PURPLE, GREY = "#9268c9", "#8a8f98"
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, RED, "#1ba3b8", "#c2679b", "#a3883a", GREY, "#6b8e23")
@@ -23,13 +25,7 @@ def pyplot(name: str) -> Any:
     ImportError
         matplotlib is not installed; names the extra that brings it.
     """
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError:
-        raise ImportError(
-            f"{name}: expected matplotlib, which is not installed: pip install 'chainrule[plot]'"
-        ) from None
-    return plt
+    return library("matplotlib.pyplot", name, "'chainrule[plot]'")
 
 
 def canvas(axes: Any, name: str, size: tuple[float, float] = (6.4, 4.0)) -> Any:

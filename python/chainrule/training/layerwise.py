@@ -22,6 +22,7 @@ from ..layers import Layer_Dropout
 from ..multipliers import shares_of
 from ..parameters import slots_of
 from .beginning import scheduled_dropouts
+from .epoch_rows import EpochRows
 from .evaluation import Evaluation, evaluating
 from .meter import Meter
 from .notes import ClassNotes
@@ -88,7 +89,7 @@ class LayerwiseRunner:
         self._meter = Meter(model)
         self._order: NDArray[np.int64] | None = None
         self._batches = np.zeros(3)  # samples, and sums over batches for an objective of theirs
-        self._rows: list[tuple[float, ...]] = []
+        self._epochs = EpochRows()
         self._record = StepRecord(math.nan, math.nan, math.nan, math.nan)
         self._seconds = 0.0
         self._validation: Pieces[Evaluation] | None = None  # the one in progress
@@ -289,7 +290,7 @@ class LayerwiseRunner:
             factor = self.request.objective.loss_factor
             validation = factor * validated.loss, validated.accuracy
         row = (data_loss + penalty, data_loss, penalty, accuracy, self._record.rate)
-        self._rows.append((*row, self._seconds, *validation))
+        self._epochs.add(*row, self._seconds, *validation)
         self._seconds = 0.0
         self.step = 0
         self.epoch += 1
@@ -301,13 +302,11 @@ class LayerwiseRunner:
 
     def take_epochs(self) -> tuple[int, Any]:
         """Return the epochs finished since the last call: their number and the columns."""
-        rows, self._rows = self._rows, []
-        return len(rows), np.array(rows).T
+        return self._epochs.take()
 
     def report_epochs(self, history: History) -> None:
         """Add the epochs finished since the last call."""
-        if self._rows:
-            history.extend(*self.take_epochs())
+        self._epochs.report(history)
         if self._notes is not None:
             history.layers.extend(*self._notes.take())
 

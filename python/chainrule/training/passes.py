@@ -87,6 +87,16 @@ def backward_pass(
         values = layer.dinputs if result is None else result
 
 
+def update_pass(optimizer: Any, layers: list[Any]) -> None:
+    """Let an optimizer make one step on these layers."""
+    if hasattr(optimizer, "pre_update_params"):
+        optimizer.pre_update_params()
+    for layer in layers:
+        optimizer.update_params(layer)
+    if hasattr(optimizer, "post_update_params"):
+        optimizer.post_update_params()
+
+
 def spares_dinputs(layer: Any) -> bool:
     """Does the layer's `backward_parameters` do what its `backward` does, but for dinputs?
 

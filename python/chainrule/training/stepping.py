@@ -23,7 +23,7 @@ from .busy import parameter_lock
 from .layer_step import LayerStep, parameters_of
 from .layerwise import clip_gradients
 from .meter import Meter
-from .passes import joint_loss, learning, located, weighted_rows
+from .passes import joint_loss, learning, located, update_pass, weighted_rows
 from .preflight import checked_samples
 from .request import batch_of
 from .targets import model_dtype
@@ -153,17 +153,12 @@ class Observer:
                     each.gradients[slot.name] = gradient
 
     def _update(self, seen: list[LayerStep]) -> None:
-        optimizer, learners = self.model.optimizer, learning(self.model.trainable_layers)
+        learners = learning(self.model.trainable_layers)
         for each in seen:
             each.before = parameters_of(each.layer)
         if self.clip_norm is not None:
             clip_gradients(learners, self.clip_norm)
-        if hasattr(optimizer, "pre_update_params"):
-            optimizer.pre_update_params()
-        for layer in learners:
-            optimizer.update_params(layer)
-        if hasattr(optimizer, "post_update_params"):
-            optimizer.post_update_params()
+        update_pass(self.model.optimizer, learners)
         ids = {id(layer) for layer in learners}
         for each in seen:
             if id(each.layer) in ids:

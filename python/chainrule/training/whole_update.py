@@ -14,6 +14,7 @@ import numpy as np
 from ..arrays import Array
 from ..parameters import slots_of
 from .busy import parameter_lock
+from .passes import update_pass
 
 
 class WholeUpdate:
@@ -35,12 +36,7 @@ class WholeUpdate:
             steps = [dict(getattr(layer, "optimizer_steps", None) or {}) for layer in layers]
             copies = [copy for layer in layers for copy in self._copies(layer)]
             try:
-                if hasattr(optimizer, "pre_update_params"):
-                    optimizer.pre_update_params()
-                for layer in layers:
-                    optimizer.update_params(layer)
-                if hasattr(optimizer, "post_update_params"):
-                    optimizer.post_update_params()
+                update_pass(optimizer, layers)
             except BaseException:
                 for array, copy in copies:
                     array[...] = copy
