@@ -20,14 +20,14 @@ def library(name: str, caller: str, install: str) -> Any:
     Raises
     ------
     ImportError
-        It is not installed; says what brings it.
+        It is not installed, or cannot be imported; says why, and what brings it.
     """
+    top = name.partition(".")[0]
     try:
         return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        top = name.partition(".")[0]
-        if error.name is None or error.name.partition(".")[0] != top:
-            raise  # the library is there, and lacks something of its own
-        raise ImportError(
-            f"{caller}: expected {top}, which is not installed: pip install {install}"
-        ) from None
+    except ImportError as error:
+        absent = isinstance(error, ModuleNotFoundError)
+        absent = absent and error.name is not None and error.name.partition(".")[0] == top
+        why = "is not installed" if absent else f"cannot be imported ({error})"
+        text = f"{caller}: expected {top}, which {why}: pip install {install}"
+        raise ImportError(text) from (None if absent else error)
