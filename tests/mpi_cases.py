@@ -284,6 +284,14 @@ def case_raises() -> Any:
     return trained({}, epochs=3)
 
 
+def case_raises_at_length() -> Any:
+    """A rank fails with a text that fills the launcher's pipe."""
+    parallel = DataParallel(network())
+    if parallel.rank == 1:
+        raise LookupError("a missing row\n" * 4000 + "the last of the missing rows")
+    return trained({}, epochs=3)
+
+
 def case_fails() -> Any:
     """A rank fails within a step."""
     parallel = DataParallel(network())

@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import pytest
 
 import chainrule as cr
 import mpi_cases
+from chainrule.mpi.ranks import let_launcher_read, unread
 from tolerance import gamma, unit
 
 HERE = Path(__file__).parent
@@ -294,6 +296,7 @@ def test_a_rank_that_dies_ends_the_job() -> None:
     ("case", "text"),
     [
         ("raises", "LookupError: the data of rank 1 are gone"),
+        ("raises_at_length", "the last of the missing rows"),
         ("fails", "MemoryError: rank 1 has no room"),
     ],
 )
@@ -301,6 +304,20 @@ def test_an_error_of_one_rank_ends_the_job_with_its_text(case: str, text: str) -
     run = launch(3, case)
     assert run.returncode != 0 and "ANSWER" not in run.stdout
     assert text in run.stderr
+
+
+def test_what_a_launcher_has_not_read_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    with open(writer, "w") as stream, open(reader, "rb", buffering=0) as launcher_end:
+        print("the text of an error", file=stream)
+        monkeypatch.setattr(sys, "stderr", stream)
+        let_launcher_read(seconds=0)  # nobody reads: it gives up
+        assert unread(stream) == len("the text of an error\n")
+        thread = threading.Thread(target=lambda: launcher_end.read(100))
+        thread.start()
+        let_launcher_read()
+        assert unread(stream) == 0
+        thread.join()
 
 
 @functools.cache

@@ -8,11 +8,13 @@ after its text is on stderr, since the others wait for that rank and would do so
 from __future__ import annotations
 
 import os
+import stat
 import sys
+import time
 import traceback
 from itertools import pairwise
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -130,9 +132,8 @@ class Ranks:
     def abort(self, error: BaseException) -> None:
         """Print an error that no other rank knows of, and end the job."""
         lines = "".join(traceback.format_exception(error))
-        sys.stdout.flush()
         print(f"chainrule.mpi: rank {self.rank} of {self.size} failed:\n{lines}", file=sys.stderr)
-        sys.stderr.flush()
+        let_launcher_read()
         self.comm.Abort(1)
 
     # --- sums -------------------------------------------------------------------------------------
@@ -182,6 +183,33 @@ def cores_of_process() -> frozenset[int]:
     return frozenset({0})
 
 
+def let_launcher_read(seconds: float = 5.0) -> None:
+    """Wait until the launcher has read what this process printed, `seconds` at most.
+
+    A launcher reads its processes' output from pipes, and drops what it has not read when one of
+    them aborts: an error's text would end in the middle.
+    """
+    end = time.monotonic() + seconds
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+        while unread(stream) and time.monotonic() < end:
+            time.sleep(0.005)
+
+
+def unread(stream: TextIO) -> int:
+    """Return the bytes in a stream's pipe that its reader has not taken; 0 for what is no pipe."""
+    try:
+        import fcntl
+        import termios
+
+        number = stream.fileno()
+        if not stat.S_ISFIFO(os.fstat(number).st_mode):
+            return 0
+        return int.from_bytes(fcntl.ioctl(number, termios.FIONREAD, bytes(4)), sys.byteorder)
+    except (ImportError, OSError, ValueError):  # no Unix; a notebook's or a closed stream
+        return 0
+
+
 _hooked = False
 
 
@@ -198,8 +226,7 @@ def end_job_with_errors() -> None:
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         before(kind, error, trace)
-        sys.stdout.flush()
-        sys.stderr.flush()
+        let_launcher_read()
         mpi().COMM_WORLD.Abort(1)
 
     sys.excepthook = hook
