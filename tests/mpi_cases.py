@@ -292,6 +292,24 @@ def case_raises_at_length() -> Any:
     return trained({}, epochs=3)
 
 
+def case_members() -> Any:
+    """A member of an ensemble fails on the rank that trains it."""
+    from functools import partial
+
+    from chainrule.mpi.ranks import Ranks
+    from chainrule.sklearn.tabular.ensemble import on_ranks, run_all
+    from chainrule.sklearn.tabular.watch import Watch
+
+    def member(k: int) -> int:
+        if k == 1:
+            raise MemoryError("member 1 has no room")
+        return k
+
+    with on_ranks(Ranks()):
+        jobs = [partial(member, k) for k in range(4)]
+        return message_of(lambda: run_all(jobs, Watch(4, []), None))
+
+
 def case_fails() -> Any:
     """A rank fails within a step."""
     parallel = DataParallel(network())

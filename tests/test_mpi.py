@@ -55,10 +55,10 @@ def skip_without_mpi() -> None:
 def launch(
     ranks: int,
     *cases: str,
-    program: Path = HERE / "mpi_cases.py",
+    program: Path | None = HERE / "mpi_cases.py",
     folder: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program, cases without one, on so many ranks of one thread each, in a folder."""
+    """Run a program on so many ranks of one thread each, in a folder; None: Python's own words."""
     skip_without_mpi()
     paths = [str(Path(cr.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     environment = {
@@ -68,7 +68,8 @@ def launch(
     }
     for name in [each for each in environment if each.startswith(("PMI_", "PMIX_", "HYDRA_"))]:
         del environment[name]
-    command = [launcher(), "-n", str(ranks), sys.executable, str(program), *cases]
+    words = [*([] if program is None else [str(program)]), *cases]
+    command = [launcher(), "-n", str(ranks), sys.executable, *words]
     return subprocess.run(
         command, env=environment, cwd=folder, capture_output=True, text=True, timeout=GUARD
     )
@@ -384,3 +385,79 @@ def test_arguments_that_do_not_fit_are_refused() -> None:
             call()
     with pytest.raises(TypeError, match="comm: expected an mpi4py intracommunicator, got 3"):
         model.train(*mpi_cases.samples(), comm=3)
+
+
+def commanded(ranks: int, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run `chainrule train` on a table in the folder."""
+    mpi = ["--mpi"] if ranks > 1 else []
+    command = ["-m", "chainrule", "train", "table.csv", "--target", "y", "--epochs", "6"]
+    return launch(ranks, *command, *words, *mpi, program=None, folder=folder)
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """A folder with a table, whose target follows two columns and a word."""
+    pytest.importorskip("sklearn")
+    pandas = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 3))
+    words = rng.choice(list("abc"), len(X))
+    y = np.where(X[:, 0] + X[:, 1] ** 2 + (words == "a") > 1, "yes", "no")
+    frame = pandas.DataFrame(X, columns=list("pqr")).assign(word=words, y=y)
+    frame.to_csv(tmp_path / "table.csv", index=False)
+    return tmp_path
+
+
+def test_the_command_trains_members_on_ranks_with_the_bits_of_one_process(table: Path) -> None:
+    files, reports = [], []
+    for ranks in (1, 2, 4):  # of which one has no member
+        name = f"{ranks}.safetensors"
+        run = commanded(ranks, table, "--ensemble", "3", "--seed", "5", "-q", "-o", name)
+        assert run.returncode == 0, run.stderr
+        assert run.stdout == run.stderr == ""
+        files.append((table / name).read_bytes())
+    assert files[1] == files[0] == files[2]
+    for ranks in (1, 2):
+        run = commanded(ranks, table, "--ensemble", "3", "--seed", "5")
+        lines = [line for line in run.stdout.splitlines() if not line.startswith("member ")]
+        reports.append([line for line in lines if not line.startswith("trained ")])
+    assert reports[0] == reports[1] and len(reports[0]) > 10
+
+
+def test_the_command_trains_one_net_on_ranks_as_one_process_to_rounding(table: Path) -> None:
+    from chainrule.sklearn import load_estimator
+
+    for ranks in (1, 2):
+        name = f"{ranks}.safetensors"
+        run = commanded(ranks, table, "--preset", "small", "-o", name)
+        assert run.returncode == 0, run.stderr
+        assert run.stdout.count("Scores on") == 1
+    one, two = (load_estimator(table / f"{ranks}.safetensors").members_[0] for ranks in (1, 2))
+    # six epochs of one step: equal to some roundings of the learning rate's steps
+    for here, there in zip(one.models[0].layers, two.models[0].layers, strict=True):
+        if hasattr(here, "weights"):
+            np.testing.assert_allclose(here.weights, there.weights, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ([], "--mpi: expected --ensemble of at least 2, whose members the processes share"),
+        (["--ensemble", "2", "--drop", "word,p,q,r"], "expected a column beside the target"),
+        (["--ensemble", "2", "--validation-fraction", "2"], "validation_fraction: expected"),
+    ],
+)
+def test_what_the_command_cannot_do_is_told_once(table: Path, words: list[str], text: str) -> None:
+    run = commanded(3, table, *words)
+    assert run.returncode == 2, run.stderr
+    assert run.stderr.count(text) == 1 and not (table / "model.safetensors").exists()
+
+
+def test_members_that_fail_on_a_rank_are_told_on_all() -> None:
+    pytest.importorskip("sklearn")
+    for rank, each in enumerate(answers_of(launch(3, "members"))):
+        kind, message = each["members"]
+        if rank == 1:
+            assert (kind, message) == ("MemoryError", "member 1 has no room")
+        else:
+            assert (kind, message) == ("RuntimeError", "rank 1: MemoryError: member 1 has no room")

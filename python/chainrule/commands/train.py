@@ -71,6 +71,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     net.add_argument("--calibrate", action="store_true", help="fit a temperature to held-out rows")
     net.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
     net.add_argument("--threads", type=int, metavar="N", help="at most so many; no bit changes")
+    net.add_argument(
+        "--mpi", action="store_true",
+        help="'mpiexec -n N chainrule train ... --mpi': N processes share the members of an "
+        "ensemble, or the batches of one net of --preset small",
+    )  # fmt: skip
     rows = parser.add_argument_group("rows")
     rows.add_argument(
         "--test-fraction", type=float, default=0.2, metavar="SHARE",
@@ -93,6 +98,9 @@ def numbers_in(text: str) -> list[float]:
         ) from None
 
 
+Fit = Callable[[Any, "Rows", bool], tuple[float, list[str]]]  # estimator, rows, quiet
+
+
 class Rows(NamedTuple):
     """Features, targets and weights of some rows."""
 
@@ -108,6 +116,15 @@ class Rows(NamedTuple):
 
 def run(options: argparse.Namespace) -> int:
     """Train, write the model, report; 130 where Ctrl-C came and left a model."""
+    if not options.mpi:
+        return session(options, trained)
+    from .ranks import run_on_ranks
+
+    return run_on_ranks(lambda fit: session(options, fit), trained)
+
+
+def session(options: argparse.Namespace, fit: Fit) -> int:
+    """Do what the command does, with a fit that may be many processes' work."""
     say: Say = (lambda text: None) if options.quiet else (lambda text: print(text, flush=True))
     check_writable(options.output)
     check_writable(options.plot)
@@ -121,7 +138,7 @@ def run(options: argparse.Namespace) -> int:
     train, test = split(rows, target, share, options.seed)
     estimator = new_estimator(options, target.classifies, rows.X)
     say("")
-    seconds, notes = trained(estimator, train, options.quiet)
+    seconds, notes = fit(estimator, train, options.quiet)
     stopped = [note for note in notes if "interrupted" in note]
     estimator.save(options.output)
     size = options.output.stat().st_size
@@ -258,16 +275,28 @@ def new_estimator(options: argparse.Namespace, classifies: bool, X: Any) -> Any:
     given.update(of_classes if classifies else of_values)
     chosen = {name: value for name, value in given.items() if value is not None}
     kind = TabularClassifier if classifies else TabularRegressor
+    check_ranks(options)
     several = options.ensemble is not None and options.ensemble > 1
     return kind(random_state=options.seed, verbose=int(several and not options.quiet), **chosen)
 
 
-def trained(estimator: Any, rows: Rows, quiet: bool) -> tuple[float, list[str]]:
-    """Fit the estimator; return the seconds it took, and what it warned of.
+def check_ranks(options: argparse.Namespace) -> None:
+    """Refuse one net that processes cannot share.
 
-    A fit begins here alone, with all rows at hand: where several processes share a training, this
-    is what they do together, and all else one of them.
+    Raises
+    ------
+    ValueError
+        Its preset has layers that no plan trains.
     """
+    if options.mpi and (options.ensemble or 1) == 1 and options.preset != "small":
+        raise ValueError(
+            "--mpi: expected --ensemble of at least 2, whose members the processes share, or "
+            f"--preset small, got one net of the preset {options.preset or 'default'!r}"
+        )
+
+
+def trained(estimator: Any, rows: Rows, quiet: bool) -> tuple[float, list[str]]:
+    """Fit the estimator; return the seconds it took, and what it warned of."""
     start = time.perf_counter()
     with ExitStack() as stack:
         caught = stack.enter_context(warnings.catch_warnings(record=True))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +10,6 @@ import numpy as np
 
 from ..arrays import as_count
 from ..history import History
-from ..runtime import get_num_threads, set_num_threads
 from ..training.network import NoPlan, layers_of
 from ..training.preflight import checked_batch_size, checked_flag
 from ..training.request import TrainingRequest
@@ -159,29 +157,18 @@ class DataParallel:
     def together(self) -> Iterator[None]:
         """Let all ranks hear of an error in the block, or end the job; share cores in it."""
         self._checked = False
-        threads = self._share_cores()
-        try:
-            yield
-        except BaseException as error:
-            if not self._checked and isinstance(error, Exception):
-                if not self.ranks.is_known(error):
-                    self.ranks.agree(None, error)
-            elif self.size > 1 and not self.ranks.is_known(error):
-                self.ranks.abort(error)
-            raise
-        finally:
-            if threads is not None:
-                set_num_threads(threads)
-            self._counts, self._asked = None, {}
-
-    def _share_cores(self) -> int | None:
-        """Use this rank's part of the threads (collective); return the number before, if others."""
-        threads, sharing = get_num_threads(), self.ranks.neighbours()
-        part = max(1, threads // sharing)
-        if part == threads or os.environ.get("OMP_NUM_THREADS"):
-            return None
-        set_num_threads(part)
-        return threads
+        with self.ranks.sharing_cores():
+            try:
+                yield
+            except BaseException as error:
+                if not self._checked and isinstance(error, Exception):
+                    if not self.ranks.is_known(error):
+                        self.ranks.agree(None, error)
+                elif self.size > 1 and not self.ranks.is_known(error):
+                    self.ranks.abort(error)
+                raise
+            finally:
+                self._counts, self._asked = None, {}
 
     def loop(
         self,

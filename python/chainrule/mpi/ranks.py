@@ -12,6 +12,8 @@ import stat
 import sys
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from types import TracebackType
 from typing import Any, TextIO
@@ -19,6 +21,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from ..arrays import Array
+from ..runtime import get_num_threads, set_num_threads
 
 
 def mpi() -> Any:
@@ -77,6 +80,23 @@ class Ranks:
             beside.Free()
         mine = cores_of_process()
         return sum(bool(mine & each) for each in masks)
+
+    @contextmanager
+    def sharing_cores(self) -> Iterator[None]:
+        """Use this rank's part of the threads in the block (collective).
+
+        Where ``OMP_NUM_THREADS`` is set somebody has decided.
+        """
+        threads, sharing = get_num_threads(), self.neighbours()
+        part = max(1, threads // sharing)
+        if part == threads or os.environ.get("OMP_NUM_THREADS"):
+            yield
+            return
+        set_num_threads(part)
+        try:
+            yield
+        finally:
+            set_num_threads(threads)
 
     # --- agreements -------------------------------------------------------------------------------
 

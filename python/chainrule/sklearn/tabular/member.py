@@ -13,6 +13,7 @@ from ...model import Model
 from ...training.evaluation import evaluate
 from ..base import combined
 from .encoding import Encoding
+from .ensemble import common_communicator
 from .net import Recipe, folded, new_net
 from .shared import mean_outputs
 from .table import Table
@@ -131,6 +132,7 @@ def train_member(
             validation_data=validation,
             best_epoch=None if validation is None else recipe.metric,
             callbacks=[*callbacks, epochs],
+            comm=common_communicator(),
         )
     except KeyboardInterrupt:
         if model.history is None:  # nothing has begun
