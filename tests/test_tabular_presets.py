@@ -23,10 +23,12 @@ from chainrule import (
     Loss_MeanSquaredError,
     gradcheck,
 )
+from chainrule.parameters import slots_of
+from chainrule.schedules import CosineLog
 from chainrule.sklearn import TabularClassifier, TabularRegressor
 from chainrule.sklearn.tabular.encoding import Encoding
 from chainrule.sklearn.tabular.first_parameters import Rows
-from chainrule.sklearn.tabular.net import Columns, Recipe, folded, new_net
+from chainrule.sklearn.tabular.net import SCALE_RATE, Columns, Recipe, folded, new_net
 from chainrule.sklearn.tabular.presets import PRESETS
 from chainrule.sklearn.tabular.shared import MeanLoss, SharedInputs, SharedLoss, mean_outputs
 from chainrule.sklearn.tabular.table import Table
@@ -114,6 +116,44 @@ def test_a_table_has_a_row_of_0_for_what_no_training_row_had() -> None:
     (tables,) = (layer for layer in net.layers if isinstance(layer, Layer_Embedding))
     for table in tables.tables:
         assert not table[0].any() and table[1:].all()
+
+
+# --- steps ----------------------------------------------------------------------------------------
+
+
+def test_what_learns_slowly_decays_slowly() -> None:
+    X, y = rows(), np.arange(60) % 3
+    nets = []
+    for decay in (0.5, 0.0):
+        net = new_net(recipe(**FULL, weight_decay=decay), COLUMNS, np.random.default_rng(0), X)
+        before = {name: value.copy() for name, value in arrays(net).items()}
+        net.train(X, y, epochs=2, progress=False)  # the first step's rate is 0
+        nets.append(arrays(net))
+    decayed, plain = nets
+    rate = 0.05 * float(CosineLog(4)(0.5))
+    shares = {"Dense": 1.0, "Scale": 1.0, "Embedding": 1.0, "Periodic": 0.01, "Parametric": 0.01}
+    for name, value in before.items():
+        kind = next(kind for kind in shares if kind in name)
+        share = 0.0 if kind == "Dense" and "biases" in name else shares[kind]
+        # Adam's step is the same; two sums are rounded, and the two steps to 2 units in the last
+        size = np.abs(value) + np.abs(plain[name]) + rate * SCALE_RATE
+        tolerance = 4 * np.finfo(np.float32).eps * size
+        assert (np.abs(decayed[name] - plain[name] + rate * 0.5 * share * value) <= tolerance).all()
+        assert share == 0 or (decayed[name] != plain[name]).any()
+
+
+def arrays(net: Any) -> dict[str, Array]:
+    """Return all parameters of a net by the places and kinds of their layers."""
+    return {
+        f"{place} {type(layer).__name__} {slot.name} {k}": values
+        for place, layer in enumerate(net.layers)
+        for slot in slots_of(layer)
+        for k, values in enumerate(as_list(getattr(layer, slot.name)))
+    }
+
+
+def as_list(values: Any) -> list[Array]:
+    return list(values) if isinstance(values, list | tuple) else [values]
 
 
 # --- first parameters -----------------------------------------------------------------------------

@@ -8,6 +8,11 @@ Dense layers are parametrised as ``z = W x / sqrt(d) + b``, W ~ N(0, 1). Adam's 
 ``w = W / sqrt(d)`` with the rate over ``sqrt(d)`` and epsilon times ``sqrt(d)``: plain dense layers
 with factors do it.
 
+Decay takes ``rate * decay * w`` off, where the rate is without an array's factor. Periodic features
+and shares of activations, which learn slowly, decay by the square of their factor of the rate: were
+they to decay as weights do, frequencies would go to 0 and activations become linear before they
+have learned anything.
+
 Sources: Holzmüller, Grinsztajn, Steinwart (2024), "Better by default"; Jacot, Gabriel, Hongler
 (2018) for the parametrisation.
 """
@@ -44,6 +49,7 @@ from .shared import SharedHeads, SharedInputs, SharedLoss, parted
 
 SCALE_RATE = 6.0  # times the rate
 PERIODIC_RATE, ACTIVATION_RATE = 0.1, 0.1
+PERIODIC_DECAY, ACTIVATION_DECAY = PERIODIC_RATE**2, ACTIVATION_RATE**2
 
 
 class Recipe(NamedTuple):
@@ -133,6 +139,7 @@ def front_layers(
             dtype=np.float32,
             rng=rng,
             learning_rate_factor=PERIODIC_RATE,
+            weight_decay_factor=(PERIODIC_DECAY,) * 4,
         )
         layers.append(rows.through(periodic))
         width = periodic.n_neurons
@@ -173,7 +180,11 @@ def activation_layer(recipe: Recipe, n: int, activation: Any) -> Any:
     if not recipe.parametric:
         return made
     return Layer_ParametricActivation(
-        n, made, dtype=np.float32, learning_rate_factor=ACTIVATION_RATE
+        n,
+        made,
+        dtype=np.float32,
+        learning_rate_factor=ACTIVATION_RATE,
+        weight_decay_factor=ACTIVATION_DECAY,
     )
 
 
