@@ -32,6 +32,17 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "ignore:.*do not add up to 1:UserWarning")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what needs several threads where the core was built without OpenMP."""
+    from chainrule.runtime import config
+
+    if config()["openmp"]:
+        return
+    for item in items:
+        if item.get_closest_marker("several_threads"):
+            item.add_marker(pytest.mark.skip(reason="the core was built without OpenMP"))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def ctrl_c_interrupts() -> None:
     """A shell's background job ignores SIGINT, and with it every Ctrl-C a test would send."""

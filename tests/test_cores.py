@@ -128,6 +128,7 @@ def test_whatever_the_system_says_is_survived(tmp_path: Path, text: str) -> None
     assert _core.quota_cores(str(tmp_path / "nothing")) == math.inf
 
 
+@pytest.mark.several_threads
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs CPU affinity")
 def test_threads_are_the_smaller_of_affinity_and_quota() -> None:
     cores = sorted(os.sched_getaffinity(0))

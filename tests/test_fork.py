@@ -161,6 +161,7 @@ def alone() -> list[str]:
     return ["1", "0", parameters()]
 
 
+@pytest.mark.several_threads
 @needs_fork
 @needs_proc
 @pytest.mark.parametrize(
@@ -171,6 +172,7 @@ def test_a_child_of_a_parent_without_teams_has_one(before: str) -> None:
     assert forking(code) == in_team(3) + in_team(2) + in_team(2)
 
 
+@pytest.mark.several_threads
 @needs_fork
 @needs_proc
 def test_a_child_stays_alone_after_a_team_of_its_parent_and_says_so() -> None:
@@ -178,6 +180,7 @@ def test_a_child_stays_alone_after_a_team_of_its_parent_and_says_so() -> None:
     assert forking(code) == [*alone(), "2", "0", parameters()]  # the parent's team was there
 
 
+@pytest.mark.several_threads
 @needs_fork
 @needs_proc
 def test_a_child_of_a_child_stays_alone_if_one_of_those_before_it_had_a_team() -> None:
@@ -234,6 +237,7 @@ def test_loaded_after_the_fork_it_asks_what_was_before() -> None:
     assert forking(code, openmp_library()) == before + after + parent
 
 
+@pytest.mark.several_threads
 @needs_fork
 @needs_proc
 def test_a_pool_of_processes_may_use_teams() -> None:

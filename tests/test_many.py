@@ -264,6 +264,7 @@ def test_a_model_that_is_in_use_is_refused() -> None:
 # --- interrupts -----------------------------------------------------------------------------------
 
 
+@pytest.mark.several_threads
 @pytest.mark.parametrize("threads", [1, 2])
 def test_an_interrupt_leaves_whole_epochs(threads: int, restore_threads: None) -> None:
     cr.set_num_threads(threads)
@@ -291,6 +292,7 @@ def test_an_interrupt_leaves_whole_epochs(threads: int, restore_threads: None) -
         assert model.fingerprint() == alone.fingerprint()
 
 
+@pytest.mark.several_threads
 def test_a_second_interrupt_ends_within_the_epoch(restore_threads: None) -> None:
     cr.set_num_threads(2)
     X = np.zeros((2_000_000, 5), np.float32)
@@ -379,6 +381,7 @@ def test_workers_of_loky_share_the_cores() -> None:
     assert all(threads <= share for _, threads in found)
 
 
+@pytest.mark.several_threads
 def test_threads_of_fit_many_share_the_cores(restore_threads: None) -> None:
     """No model has more than its share, and the caller's own bound is as before."""
     cr.set_num_threads(6)

@@ -9,6 +9,8 @@ import pytest
 
 from teams import needs_proc, openmp_library, run_script
 
+pytestmark = pytest.mark.several_threads
+
 pytest.importorskip("resource")
 
 # threadpoolctl

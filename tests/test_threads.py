@@ -62,6 +62,7 @@ def test_shares_and_times_must_be_as_many() -> None:
 # Teams
 
 
+@pytest.mark.several_threads
 @needs_proc
 def test_a_team_comes_for_heavy_steps_alone() -> None:
     """OpenMP makes its threads when a region first wants them: none for small steps."""
