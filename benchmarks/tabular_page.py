@@ -152,7 +152,7 @@ def goals(tables: list[Measured]) -> list[str]:
         if not math.isnan(value):
             rows.append(
                 f"| within 1 % of pytabkit's small variant, on {table.name} | {BESIDE_PEER} | "
-                f"{100 * (value - 1):+.1f} %, {len(table.of(PEER))} seeds |"
+                f"{100 * (value - 1):+.1f} %, seeds: {len(table.of(PEER))} |"
             )
     return [*rows, ""]
 
@@ -164,6 +164,7 @@ def introduction(tables: list[Measured]) -> list[str]:
     versions = {name: text for each in fits for name, text in each["versions"].items()}
     packages = ", ".join(f"{name} {text}" for name, text in versions.items())
     seeds = sorted({each["seed"] for each in fits})
+    span = f"seeds {seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"seed {seeds[0]}"
     beside = ""
     if any(each["estimator"] == PEER for each in fits):
         beside = f"*{PEER}* and *{BESIDE_PEER}* choose their epoch by the same held rows. "
@@ -171,8 +172,7 @@ def introduction(tables: list[Measured]) -> list[str]:
         "# Tabular estimators, measured",
         "",
         f"`python benchmarks/tabular.py`, {len({table.name for table in tables})} of "
-        f"{len(SOURCES)} tables, seeds "
-        f"{seeds[0]} to {seeds[-1]}, on {', '.join(machines)}; {packages}.",
+        f"{len(SOURCES)} tables, {span}, on {', '.join(machines)}; {packages}.",
         "",
         "Means over the seeds, which choose split and estimator, ± their standard error. A fifth "
         "of the rows is for tests, the same for all, and nothing was chosen by them; classes are "
