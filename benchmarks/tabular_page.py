@@ -178,7 +178,8 @@ def introduction(tables: list[Measured]) -> list[str]:
         "of the rows is for tests, the same for all, and nothing was chosen by them; classes are "
         "stratified. All estimators have their defaults. *scikit-learn's MLP* stands behind median "
         "imputation, standard scaling and one-hot encoding, its target standardised. One thread. "
-        f"{beside}Times are those of the processor over the MLP's of the same table and seeds.",
+        f"{beside}Times are those of the processor over the MLP's of the same table and seeds, "
+        "not all fitted in one sitting, nor alone on the machine: they tell sizes.",
         "",
         f"![error over the MLP's]({PICTURE})",
         "",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import _thread
 import pickle
+from contextlib import nullcontext
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,7 @@ from chainrule.parameters import slots_of
 from chainrule.schedules import CosineLog
 from chainrule.sklearn import TabularClassifier, TabularRegressor
 from chainrule.sklearn.tabular.encoding import Encoding
+from chainrule.sklearn.tabular.ensemble import jobs_here, on_ranks
 from chainrule.sklearn.tabular.first_parameters import Rows
 from chainrule.sklearn.tabular.net import SCALE_RATE, Columns, Recipe, folded, new_net
 from chainrule.sklearn.tabular.presets import PRESETS
@@ -140,6 +143,14 @@ def test_what_learns_slowly_decays_slowly() -> None:
         tolerance = 4 * np.finfo(np.float32).eps * size
         assert (np.abs(decayed[name] - plain[name] + rate * 0.5 * share * value) <= tolerance).all()
         assert share == 0 or (decayed[name] != plain[name]).any()
+
+
+@pytest.mark.parametrize(("count", "here"), [(1, [1, 1, 1]), (2, [1, 1, 0]), (8, [3, 3, 2])])
+def test_a_bar_counts_what_this_rank_trains(count: int, here: list[int]) -> None:
+    assert jobs_here(count) == count
+    for rank, expected in enumerate(here):
+        with on_ranks(SimpleNamespace(rank=rank, size=3, sharing_cores=nullcontext)):
+            assert jobs_here(count) == expected
 
 
 def arrays(net: Any) -> dict[str, Array]:

@@ -20,7 +20,7 @@ from ...losses import Loss_CategoricalCrossentropy
 from ..base import weights_of
 from ..saved import Saved
 from ..settings import check_each, hidden_sizes
-from .ensemble import run_all
+from .ensemble import jobs_here, run_all
 from .folds import Parts, parts_of
 from .member import Member, Samples, train_member
 from .net import Recipe
@@ -120,7 +120,7 @@ class BaseTabular(Saved, BaseEstimator, ABC):  # type: ignore[misc]
         if validation is None:
             count, fraction = self.ensemble, self.validation_fraction
             parts = parts_of(len(table), labels, count, fraction, seeds[0])
-        runs = self.ensemble * recipe.epochs * (2 if self.combine == "refit" else 1)
+        runs = jobs_here(self.ensemble) * recipe.epochs * (2 if self.combine == "refit" else 1)
         watch = Watch(runs, [len(levels) for levels in self._reader.levels])
         try:
             self._train_members(recipe, Split(samples, validation, parts), seeds, watch)

@@ -40,6 +40,14 @@ def common_communicator() -> Any:
     return _comm.get()
 
 
+def jobs_here(count: int) -> int:
+    """Return how many of so many jobs `run_all` will run in this process."""
+    ranks = _ranks.get()
+    if ranks is None or count == 1:
+        return count
+    return len(range(ranks.rank, count, ranks.size))
+
+
 def run_all(jobs: Sequence[Job], watch: Watch, n_threads: int | None) -> list[Any]:
     """Return what the jobs return, in their order; None for those that an interrupt kept back.
 
