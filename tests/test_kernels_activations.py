@@ -245,6 +245,13 @@ def test_softmax_does_not_overflow(dtype: Any) -> None:
     np.testing.assert_array_equal(output, [[1, 0, 0], [third, third, third], [1, 0, 0]])
 
 
+@pytest.mark.parametrize("columns", [1, 2, 3, 8, 16, 17, 35, 67])
+def test_softmax_finds_the_largest_logit_in_every_column(columns: int, dtype: Any) -> None:
+    """Row j: column j is so large that its exponential overflows if another one is subtracted."""
+    output = core.softmax_forward(1e4 * np.eye(columns, dtype=dtype))
+    np.testing.assert_array_equal(output, np.eye(columns))
+
+
 def test_softmax_passes_nan_in_its_row_only(dtype: Any) -> None:
     for columns in (1, 3, 16, 35):
         inputs = np.zeros((4, columns), dtype=dtype)

@@ -338,6 +338,25 @@ def test_softmax_crossentropy_takes_logits_of_ten_thousand(dtype: Any) -> None:
     )
 
 
+@pytest.mark.parametrize("columns", [2, 3, 8, 16, 17, 35, 67])
+def test_softmax_crossentropy_finds_the_largest_logit_in_every_column(
+    columns: int, dtype: Any
+) -> None:
+    """Row j: column j is so large that its exponential overflows if another one is subtracted."""
+    logits, labels = 1e4 * np.eye(columns, dtype=dtype), np.arange(columns)
+    output, losses = core.softmax_crossentropy_forward(logits, labels, 0.0)
+    np.testing.assert_array_equal(output, np.eye(columns))
+    np.testing.assert_array_equal(losses, np.full(columns, losses[0]))
+    assert 0 <= losses[0] <= 2e-7
+
+
+@pytest.mark.parametrize("n", [*range(68), 1001])
+def test_sums_count_every_value_once(n: int, dtype: Any) -> None:
+    """Integers whose sum is exact, and would be another one without any of them."""
+    values = np.arange(1, n + 1, dtype=dtype)
+    assert core.sum(values) == n * (n + 1) / 2
+
+
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("columns", [1, 3, 17])
 def test_nan_prediction_gives_nan_loss_in_its_row_only(

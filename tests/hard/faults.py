@@ -375,10 +375,12 @@ def check(count: int, seed: int) -> str:
         source = copied(Path(name) / "chainrule")
         module = builds.cmake("faults", source)
         package = builds.package(module, source)
-        for fault in chosen[:count]:
+        for place, fault in enumerate(chosen[:count], 1):
             if not fault.file.startswith("cpp/"):
                 shutil.copy(builds.cmake("faults", source), package / "chainrule")
-            if not caught(source, fault, package):
-                missed.append(f"{fault.file}: {fault.wrong!r}")
+            found = caught(source, fault, package)
+            told = f"{fault.file}: {fault.wrong!r}"
+            print(f"{place}: {'caught' if found else 'MISSED'} {told}", file=sys.stderr, flush=True)
+            missed += [] if found else [told]
     assert not missed, "\n".join(missed)
     return f"{min(count, len(chosen))} of {len(FAULTS)} faults built, every one caught"

@@ -163,6 +163,23 @@ def estimator_file(path: Path) -> tuple[bytes, Callable[[Path], None]] | None:
     return path.read_bytes(), read
 
 
+def good_files(path: Path) -> list[tuple[bytes, Callable[[Path], None]]]:
+    """Return the bytes of a file of each kind, and what reads it; `path` is written on the way."""
+    model = small_model()
+    found: list[tuple[bytes, Callable[[Path], None]]] = []
+    for save, read in ((model.save, read_model), (model.save_parameters, read_parameters)):
+        save(path)
+        found.append((path.read_bytes(), read))
+    found.append((found[0][0], read_parameters))
+    estimator = estimator_file(path)
+    if estimator is not None:
+        found.append(estimator)
+    for data, read in found:
+        path.write_bytes(data)
+        assert taken(path, read)
+    return found
+
+
 def read_within(path: Path, read: Callable[[Path], None], watched: bool) -> bool:
     """Read a file; return whether it was taken. Its memory is bounded by its size."""
     if not watched:
@@ -190,18 +207,7 @@ def check(count: int, seed: int) -> str:
     random_ = random.Random(seed)
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "file"
-        model = small_model()
-        good: list[tuple[bytes, Callable[[Path], None]]] = []
-        for save, read in ((model.save, read_model), (model.save_parameters, read_parameters)):
-            save(path)
-            good.append((path.read_bytes(), read))
-        good.append((good[0][0], read_parameters))
-        estimator = estimator_file(path)
-        if estimator is not None:
-            good.append(estimator)
-        for data, read in good:
-            path.write_bytes(data)
-            assert taken(path, read)
+        good = good_files(path)
         accepted = 0
         with np.errstate(all="ignore"):
             for place in range(count):
