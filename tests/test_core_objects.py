@@ -16,6 +16,7 @@ from chainrule.training.plan_runner import arrays_of
 from chainrule.training.predicting import row_of
 from chainrule.training.request import TrainingRequest
 from chainrule.training.short_way import short_way
+from plan_cases import going
 
 N = 12
 
@@ -116,6 +117,29 @@ def test_a_plan_runs_when_it_has_all_that_a_step_reads() -> None:
     parts.plan.end()
     with pytest.raises(RuntimeError, match="begin and load"):
         parts.plan.run(1, 1.0, None, None)
+
+
+@pytest.mark.parametrize("engine", ["nano", "panels"])
+def test_samples_held_in_one_order_are_not_those_of_the_next(engine: str) -> None:
+    """One batch is all samples: an engine need not read it again, but for another order."""
+    shuffled = np.random.default_rng(5).permutation(N)
+
+    def trained(orders: list[Any]) -> list[Any]:
+        with going(engine):
+            parts = Parts()
+        parts.begin(epochs=3)
+        parts.load()
+        parts.schedule()
+        for order in orders:
+            assert parts.plan.run(1, 60.0, order, None) == 1
+        parts.plan.store(*arrays_of(parts.model.optimizer.states, parts.layers, parts.network))
+        return [layer.weights for layer in parts.model.layers if hasattr(layer, "weights")]
+
+    in_order = np.arange(N)
+    for orders in ([shuffled, None, None], [None, shuffled, None]):
+        given = [in_order if order is None else order for order in orders]
+        for kept, read in zip(trained(orders), trained(given), strict=True):
+            np.testing.assert_array_equal(kept, read)
 
 
 @pytest.mark.parametrize(

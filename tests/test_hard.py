@@ -14,10 +14,10 @@ import chainrule
 RUN = Path(__file__).parent / "hard" / "run.py"
 QUICK = [
     *("allocations", "arrays", "determinism", "edits", "exits", "faults", "files"),
-    *("floating_point", "forks", "kernels", "leaks", "limits", "nonfinite", "saves", "signals"),
-    *("threads", "workers"),
+    *("floating_point", "forks", "guided", "kernels", "leaks", "limits", "nonfinite"),
+    *("saves", "service", "signals", "threads", "workers"),
 ]
-LONG_ONLY = ["races", "sanitized"]
+LONG_ONLY = ["emulated", "races", "sanitized"]
 
 
 def run(*arguments: str) -> str:

@@ -234,7 +234,7 @@ template <class T> void Plan<T>::finish_batch(Stretch& stretch, const Sums& sums
     row.rate = rate_;
     if (net_.batch_objective) record_.add_batch(sums, row.regularization_loss);
     else record_.add(sums);
-    inputs_in_place_ = true;
+    inputs_in_place_ = !stretch.order;
     ++forwards_;
     if (makes_step) {
         if (notes_now()) take_note();
@@ -341,7 +341,6 @@ template <class T> std::int64_t Plan<T>::run(std::int64_t max_steps, double seco
     prepare_rules(stretch);
     rules_stay_ = schedule.decay == 0 && !factors.any() && !net_.rule_entry().counts_steps && !(work_.notes_every > 0 && regularized_);
     if (rules_stay_) rules_[1 - steps_taken_ % 2] = rules_[steps_taken_ % 2];
-    if (order) inputs_in_place_ = false;
     const int threads = engine_->uses_threads() ? runtime::threads_for_training() : 1;
     engine_->reserve(threads);
     record_.reserve(epochs_ - epoch_ + 1, {regularized_, has_accuracy_, schedule.decay != 0 || factors.rate, work_.validation.count > 0});

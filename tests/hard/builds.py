@@ -11,8 +11,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def cmake(preset: str, source: Path = ROOT) -> Path:
-    """Configure and build a preset; return the module's path.
+def cmake(preset: str, source: Path = ROOT, *defines: str) -> Path:
+    """Configure and build a preset, with further definitions; return the module's path.
 
     Raises
     ------
@@ -22,8 +22,8 @@ def cmake(preset: str, source: Path = ROOT) -> Path:
     where = subprocess.run(
         [sys.executable, "-m", "pybind11", "--cmakedir"], capture_output=True, text=True, check=True
     ).stdout.strip()
-    defines = [f"-DPython_EXECUTABLE={sys.executable}", f"-Dpybind11_DIR={where}"]
-    run(["cmake", "--preset", preset, *defines], source)
+    found = [f"-DPython_EXECUTABLE={sys.executable}", f"-Dpybind11_DIR={where}"]
+    run(["cmake", "--preset", preset, *found, *defines], source)
     run(["cmake", "--build", "--preset", preset], source)
     (module,) = (source / "build" / preset).glob("_core*.so")
     return module
