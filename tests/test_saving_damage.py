@@ -194,6 +194,7 @@ def edited(good: bytes, change: Callable[[dict[str, Any], dict[str, Any]], Any])
         (lambda h, d: d.update(epochs=None), "'history': expected none of this name"),
         (lambda h, d: d["generator"]["state"].update(inc=-1), "inc: expected an int from 0"),
         (lambda h, d: d["generator"].update({"class": "bytes"}), "generator: .*got 'bytes'"),
+        (lambda h, d: d.update(generator="PCG64"), "generator: expected an object .*got 'PCG64'"),
         (lambda h, d: h["1.weights"].update(dtype="I64"), "dtype: expected F32 or F64"),
         (lambda h, d: h["1.weights"].update(shape=[2**62, 2**62]), "expected .* bytes apart"),
         (lambda h, d: h["1.weights"].update(shape=[3, 2]), r"expected .*\(2, 3\), got .*\(3, 2\)"),

@@ -268,7 +268,7 @@ FAULTS = [
         B + "arrays.hpp",
         "if (a != b && a < b + bytes && b < a + bytes) throw_conversion(name);",
         "",
-        "core_objects",
+        RULES,
     ),
     Fault(
         B + "plan_arguments.cpp",
@@ -352,7 +352,8 @@ def passes(source: Path, package: Path, test: str) -> bool:
     done = subprocess.run(
         command, cwd=source, env=variables, capture_output=True, text=True, check=False
     )
-    assert done.returncode in (0, 1), (done.stdout + done.stderr)[-3000:]
+    # 2 to 5: pytest itself has a reason; below 0: a signal has ended it
+    assert done.returncode not in (2, 3, 4, 5), (done.stdout + done.stderr)[-3000:]
     return done.returncode == 0
 
 

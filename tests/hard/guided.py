@@ -190,10 +190,10 @@ def check(count: int, seed: int) -> str:
     if clang is None or not find_spec("atheris"):
         return f"{told}; fuzzing was not tried: needs clang and atheris"
     os.environ["CXX"] = clang
-    kept = {}
+    kept = json.loads(KEPT.read_text())
     with tempfile.TemporaryDirectory() as folder:
         for name in ("compiled", "files"):
             kept[name] = found_by_fuzzing(name, count, seed, Path(folder))
-    KEPT.write_text(json.dumps(kept, indent=0) + "\n")
+            KEPT.write_text(json.dumps(kept, indent=0) + "\n")
     sizes = ", ".join(f"{len(inputs)} inputs kept of {name}" for name, inputs in kept.items())
     return f"{told}; {count} s of fuzzing each: no finding, {sizes}"

@@ -67,7 +67,9 @@ def build_generator(entry: Any) -> np.random.Generator | None:
     """
     if entry is None:
         return None
-    name = entry.get("class") if isinstance(entry, dict) else entry
+    if not isinstance(entry, dict):
+        raise ValueError(f"generator: expected an object with a class, got {shown(entry)}")
+    name = entry.get("class")
     if not isinstance(name, str) or name not in LAYOUTS:
         raise ValueError(f"generator: expected {', '.join(LAYOUTS)}, got {shown(name)}")
     state = {key: value for key, value in entry.items() if key != "class"}
