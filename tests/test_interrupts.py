@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -163,14 +164,31 @@ def test_a_signal_at_any_instruction_leaves_whole_steps_and_a_usable_model(
 PLACES = 16
 
 
-def interrupted(call: Callable[[], Any], place: int) -> tuple[bool, int]:
+def test_a_signal_at_any_instruction_about_a_callback_puts_the_handlers_back() -> None:
+    """Those of the standard library too; nothing that is collected later holds signals back."""
+
+    def call() -> None:
+        with Interrupts() as interrupts:
+            with interrupts.at_once():
+                pass
+            interrupts.answer()
+
+    total = interrupted(call, 0, "")[1]
+    assert total > 50
+    for place in range(1, total):
+        interrupted(call, place, "")
+        gc.collect()
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler, place
+
+
+def interrupted(call: Callable[[], Any], place: int, where: str = "chainrule") -> tuple[bool, int]:
     """Run a call with a signal at its `place`-th instruction; tell whether it raised, and count."""
     left = place
 
     def trace(frame: Any, event: str, argument: Any) -> Any:
         nonlocal left
         frame.f_trace_opcodes = True
-        if "chainrule" in frame.f_code.co_filename and event == "opcode":
+        if where in frame.f_code.co_filename and event == "opcode":
             left -= 1
             if left == 0:
                 sys.settrace(None)

@@ -426,3 +426,13 @@ def test_old_places_of_the_classes_still_lead_to_them() -> None:
         assert getattr(losses, cls.__name__) is cls
     for cls in catalogue.classes("activation"):
         assert getattr(activations, cls.__name__) is cls
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_the_joint_value_refuses_what_the_loss_refuses(smoothing: float) -> None:
+    loss = Loss_CategoricalCrossentropy(label_smoothing=smoothing)
+    with pytest.raises(ValueError, match=r"label 3 at index 1: expected 0 to 2"):
+        loss.joint_value(np.zeros((2, 3)), np.array([0, 3]))
+    for y in (np.zeros(2, int), np.zeros((2, 0))):
+        with pytest.raises(ValueError, match=r"inputs: expected at least one column, got \(2, 0\)"):
+            loss.joint_value(np.zeros((2, 0)), y)

@@ -64,12 +64,20 @@ def assert_within(actual: Array, expected: Array, bound: Any) -> None:
 
 
 def ulps(actual: Array, expected: Array) -> Array:
-    """Error in units of the last place of ``actual``'s dtype at the finite expected value."""
+    """Error in units of the last place of ``actual``'s dtype at the expected value.
+
+    An infinity counts as the power of two that comes after the largest number.
+    """
     info = np.finfo(actual.dtype)
+    beyond = np.ldexp(np.longdouble(1), info.maxexp)
+    found, wanted = (
+        np.clip(each.astype(np.longdouble), -beyond, beyond) for each in (actual, expected)
+    )
     lowest = info.minexp - info.nmant
-    exponent = np.where(expected == 0, lowest, np.frexp(expected)[1])
+    exponent = np.where(wanted == 0, lowest, np.frexp(wanted)[1])
+    exponent = np.minimum(exponent, info.maxexp)
     spacing = np.ldexp(np.longdouble(1), np.maximum(exponent - 1 - info.nmant, lowest))
-    return np.abs(actual.astype(np.longdouble) - expected.astype(np.longdouble)) / spacing
+    return np.abs(found - wanted) / spacing
 
 
 def central_differences(function: Any, array: Array, direction: Array) -> Array:

@@ -63,16 +63,16 @@ void bind_runtime(py::module_& module) {
             if (count < 1) throw py::value_error("num_threads: expected an int >= 1, got " + std::to_string(count));
             runtime::set_num_threads(count);
         },
-        py::arg("count"), "Largest number of threads a call may use, from the next call on.");
+        KeepsFlags(), py::arg("count"), "Largest number of threads a call may use, from the next call on.");
     module.def(
         "limit_threads_here",
         [](int count) {
             if (count < 0) throw py::value_error("limit: expected an int >= 0, got " + std::to_string(count));
             return runtime::limit_threads_here(count);
         },
-        py::arg("count"), "Bound the threads of the calling Python thread's calls, 0 for no bound; return the bound before.");
-    module.def("get_num_threads", &runtime::get_num_threads, "Largest number of threads a call of this thread may use.");
-    module.def("quota_cores", &runtime::quota_cores, py::arg("root"), "Cores that the control groups below root/sys leave this process; inf: no quota.");
+        KeepsFlags(), py::arg("count"), "Bound the threads of the calling Python thread's calls, 0 for no bound; return the bound before.");
+    module.def("get_num_threads", &runtime::get_num_threads, KeepsFlags(), "Largest number of threads a call of this thread may use.");
+    module.def("quota_cores", &runtime::quota_cores, KeepsFlags(), py::arg("root"), "Cores that the control groups below root/sys leave this process; inf: no quota.");
     module.def(
         "follow_speeds",
         [](std::vector<double> shares, const std::vector<double>& busy) {
@@ -81,7 +81,7 @@ void bind_runtime(py::module_& module) {
             runtime::follow_speeds(shares, busy);
             return shares;
         },
-        py::arg("shares"), py::arg("busy"), "Next shares of a team's work, from those it had and how long each worker was busy with its own.");
+        KeepsFlags(), py::arg("shares"), py::arg("busy"), "Next shares of a team's work, from those it had and how long each worker was busy with its own.");
     module.def("build_info", &build_info, "Version, compiler, OpenMP date and flags.");
     module.def("fma_peak", &fma_peak, py::arg("dtype"), py::arg("seconds"), "GFLOP/s of fused multiply-adds alone, one thread.");
 }

@@ -155,7 +155,10 @@ class Loss_CategoricalCrossentropy(CompiledLoss):
         It is what the gradient joined with softmax is of, by NumPy, in the dtype of the logits.
         """
         z, y = self.converted(inputs, y_true, "inputs")
+        if not z.shape[1]:
+            raise ValueError(f"inputs: expected at least one column, got {z.shape}")
         if y.ndim == 1:
+            check_labels(y, "y_true", z.shape[1])
             y = (y[:, None] == np.arange(z.shape[1])).astype(z.dtype)
         y = (1 - self.label_smoothing) * y + self.label_smoothing / z.shape[1]
         below = z - z.max(axis=1, keepdims=True)

@@ -28,6 +28,7 @@ QUICK, LONG = 1, 1_800  # 1: no more than the inputs that are kept; seconds of e
 
 KEPT = Path(__file__).with_name("guided_inputs.json")
 LONGEST = 200  # bytes of an input
+MOST = 1_000  # so many of a target are kept, the shortest
 
 # counters are put into the Python of the package as it is imported
 FUZZER = """
@@ -141,7 +142,8 @@ def found_by_fuzzing(name: str, seconds: int, seed: int, folder: Path) -> list[s
         findings = [path.read_bytes().hex() for path in folder.glob("finding-*")]
         said = (done.stdout + done.stderr)[-6000:]
         assert done.returncode == 0 and not findings, f"{name}: {findings} {said}"
-    return sorted(path.read_bytes().hex() for path in smallest.iterdir())
+    found = sorted((path.read_bytes().hex() for path in smallest.iterdir()), key=len)
+    return sorted(found[:MOST])
 
 
 def sanitized_variables() -> dict[str, str]:

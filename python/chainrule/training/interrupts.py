@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -68,15 +67,26 @@ class Interrupts:
         finally:
             self.answer()
 
-    @contextmanager
-    def at_once(self) -> Iterator[None]:
+    def at_once(self) -> AtOnce:
         """Let signals act at once in the block: for callbacks, which may take long."""
-        self.answer()
-        if not self._handlers:
-            yield
-            return
-        _core.set_signal_handlers(self._handlers)
-        try:
-            yield
-        finally:
-            self._hold_all()
+        return AtOnce(self)
+
+
+class AtOnce:
+    """The handlers that were there before, for a block.
+
+    No generator: one that an exception has kept from going on would put `Interrupts._hold` in
+    place when it is collected, long after the training.
+    """
+
+    def __init__(self, interrupts: Interrupts) -> None:
+        self._interrupts = interrupts
+
+    def __enter__(self) -> None:
+        self._interrupts.answer()
+        if self._interrupts._handlers:
+            _core.set_signal_handlers(self._interrupts._handlers)
+
+    def __exit__(self, *_: object) -> None:
+        if self._interrupts._handlers:
+            self._interrupts._hold_all()
