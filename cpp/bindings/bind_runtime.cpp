@@ -63,14 +63,14 @@ void bind_runtime(py::module_& module) {
             if (count < 1) throw py::value_error("num_threads: expected an int >= 1, got " + std::to_string(count));
             runtime::set_num_threads(count);
         },
-        KeepsFlags(), py::arg("count"), "Largest number of threads a call may use, from the next call on.");
+        KeepsFlags(), py::arg("count").noconvert(), "Largest number of threads a call may use, from the next call on.");
     module.def(
         "limit_threads_here",
         [](int count) {
             if (count < 0) throw py::value_error("limit: expected an int >= 0, got " + std::to_string(count));
             return runtime::limit_threads_here(count);
         },
-        KeepsFlags(), py::arg("count"), "Bound the threads of the calling Python thread's calls, 0 for no bound; return the bound before.");
+        KeepsFlags(), py::arg("count").noconvert(), "Bound the threads of the calling Python thread's calls, 0 for no bound; return the bound before.");
     module.def("get_num_threads", &runtime::get_num_threads, KeepsFlags(), "Largest number of threads a call of this thread may use.");
     module.def("quota_cores", &runtime::quota_cores, KeepsFlags(), py::arg("root"), "Cores that the control groups below root/sys leave this process; inf: no quota.");
     module.def(
