@@ -159,7 +159,7 @@ def test_the_code_of_other_libraries_runs(monkeypatch: Any, tmp_path: Path) -> N
             exec(block, names)
         elif "import numpy" in block:
             exec("import numpy as np; inputs = X.astype(np.float32)", names)
-    assert len(blocks) == 5 and (tmp_path / "spiral.c").is_file()
+    assert len(blocks) == 6 and (tmp_path / "spiral.c").is_file()
 
 
 @needs_checkout

@@ -165,21 +165,100 @@ def test_tabular_estimators_hold_their_preprocessing(combine: str, tmp_path: Pat
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6 * scale)
 
 
+def mixed_table(n: int, seed: int) -> tuple[Array, Array, Array]:
+    """Numbers with gaps, and columns of few levels, many, two truth values and whole numbers."""
+    rng = np.random.default_rng(seed)
+    numbers = rng.standard_normal((n, 3))
+    numbers[rng.random((n, 3)) < 0.1] = np.nan
+    words = np.empty((n, 4), dtype=object)
+    words[:, 0] = rng.choice(["a", "b", "c", None], n)
+    words[:, 1] = rng.choice([f"level {k}" for k in range(20)], n)
+    words[:, 2] = [bool(each) for each in rng.integers(0, 2, n)]
+    words[:, 3] = rng.integers(0, 12, n).tolist()
+    table = np.empty((n, 7), dtype=object)
+    table[:, [0, 2, 4]], table[:, [1, 3, 5, 6]] = numbers, words
+    return table, numbers, words
+
+
+def as_texts(words: Array) -> Array:
+    return np.array([["" if w is None else str(w) for w in row] for row in words], dtype=object)
+
+
+@pytest.mark.parametrize("preset", ["default", "small"])
+def test_columns_of_words_are_texts(preset: str, tmp_path: Path) -> None:
+    """Levels, missing cells and words that the fit never saw; every layer that tables need."""
+    sklearn = estimators()
+    path = tmp_path / "net.onnx"
+    table, numbers, words = mixed_table(300, 0)
+    y = np.nan_to_num(numbers[:, 0]) + (words[:, 0] == "a")
+    settings: dict[str, Any] = {
+        "preset": preset, "hidden_layer_sizes": (16, 16), "epochs": 4, "random_state": 0,
+        "categorical_features": [1, 3, 5, 6],
+    }  # fmt: skip
+    new, new_numbers, new_words = mixed_table(80, 1)
+    new[0, 1] = new_words[0, 0] = "never seen"
+    new[1, 6] = new_words[1, 3] = 77
+    fed = {"inputs": new_numbers, "words": as_texts(new_words)}
+
+    classifier = sklearn.TabularClassifier(**settings).fit(table, np.digitize(y, [0, 1]))
+    to_onnx(classifier, path)
+    onnx.checker.check_model(str(path), full_check=True)
+    session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    label, probabilities = session.run(None, fed)
+    np.testing.assert_allclose(probabilities, classifier.predict_proba(new), rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(label, classifier.predict(new))
+
+    only = sklearn.TabularRegressor(**{**settings, "categorical_features": [0, 1, 2, 3]})
+    for estimator, rows, given in (
+        (sklearn.TabularRegressor(**settings), (table, new), fed),
+        (only, (words, new_words), {"words": fed["words"]}),
+    ):
+        expected = estimator.fit(rows[0], y).predict(rows[1])
+        to_onnx(estimator, path)
+        session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        (found,) = session.run(None, given)
+        bound = 1e-6 * max(1.0, float(np.abs(expected).max()))
+        np.testing.assert_allclose(found, expected, rtol=0, atol=bound)
+
+
+def test_layers_of_tables_go_to_onnx(dtype: Any, tmp_path: Path) -> None:
+    """Numbers, one that passes, and two codes."""
+    model, path = cr.Model(), tmp_path / "net.onnx"
+    for layer in (
+        cr.Layer_PeriodicFeatures(6, 3, frequency_scale=1.0, dtype=dtype, rng=1),
+        cr.Layer_Embedding(15, (4, 7), 3, dtype=dtype, rng=2),
+        cr.Layer_Dense(19, 8, dtype=dtype, rng=3),
+        cr.Layer_ParametricActivation(8, "gelu", dtype=dtype),
+        cr.Layer_ParametricActivation(8, cr.Activation_LeakyReLU(0.2), dtype=dtype),
+        cr.Layer_Dense(8, 2, dtype=dtype, rng=4),
+    ):
+        model.add(layer)
+    rng = np.random.default_rng(5)
+    for layer in model.layers[3:5]:
+        layer.weights = rng.uniform(0, 1.5, (1, 8)).astype(dtype)
+    model.finalize()
+    numbers, codes = rng.standard_normal((200, 4)), rng.integers(0, (4, 7), (200, 2))
+    X = np.concatenate([numbers, codes], axis=1).astype(dtype)
+    to_onnx(model, path)
+    onnx.checker.check_model(str(path), full_check=True)
+    assert_close(ran(path, X)[0], model.predict(X))
+    with pytest.raises(TypeError, match="to_c: layer 1: .*which to_onnx alone knows"):
+        model.to_c(tmp_path / "net.c")
+
+
 def test_what_a_graph_cannot_say_is_refused(tmp_path: Path) -> None:
     sklearn = estimators()
     path = tmp_path / "net.onnx"
-    words = np.array([["a", 1.0], ["b", 2.0]] * 20, dtype=object)
     tabular = sklearn.TabularClassifier(hidden_layer_sizes=(4,), epochs=1, random_state=0)
-    tabular.fit(words, [0, 1] * 20)
-    with pytest.raises(ValueError, match="got words in column 'x0'"):
-        to_onnx(tabular, path)
-    for preset, error, text in (
-        ("default", TypeError, "layer 1: .*got Layer_PeriodicFeatures, which no exporter"),
-        ("tabm-mini", ValueError, "expected members of one net, got 8"),
-    ):
-        tabular.set_params(preset=preset).fit(words[:, 1:].astype(float), [0, 1] * 20)
-        with pytest.raises(error, match=text):
+    for cells, got in (([3, "3"], "'3'"), (["a", ""], "''")):
+        words = np.array([[cell] for cell in cells * 20], dtype=object)
+        tabular.set_params(categorical_features=[0]).fit(words, [0, 1] * 20)
+        with pytest.raises(ValueError, match=f"column 'x0': expected levels .* got {got}"):
             to_onnx(tabular, path)
+    tabular.set_params(preset="tabm-mini", categorical_features=None)
+    tabular.fit(np.arange(40.0)[:, None], [0, 1] * 20)
+    with pytest.raises(ValueError, match="expected members of one net, got 8"):
+        to_onnx(tabular, path)
     with pytest.raises(ValueError, match="not fitted"):
         to_onnx(sklearn.MLPClassifier(), path)
     with pytest.raises(TypeError, match="to_onnx: expected a model or an estimator, got dict"):

@@ -11,6 +11,7 @@ from ..sklearn import MLPClassifier, MLPRegressor, TabularClassifier, TabularReg
 from ..sklearn.tabular.smooth_scaler import LIMIT
 from .onnx_export import add_net
 from .onnx_graph import CALLER, Nodes, finished, value
+from .onnx_tables import add_levels, texts_of
 from .steps import net_of
 
 FARTHEST = 1e150  # its square is finite; scaled, it is LIMIT to the last bit
@@ -40,7 +41,7 @@ def of_perceptron(onnx: Any, estimator: Any) -> bytes:
     if isinstance(estimator, MLPRegressor):
         shape = ["n"] if net.n_outputs == 1 else ["n", net.n_outputs]
         flattened(nodes, output, net.n_outputs == 1, "output")
-        return finished(nodes, inputs, [value(onnx, "output", net.dtype, shape)])
+        return finished(nodes, [inputs], [value(onnx, "output", net.dtype, shape)])
     if len(estimator.classes_) < 2:
         raise ValueError(f"{CALLER}: expected at least 2 classes, got 1")
     outputs = [add_label(nodes, estimator, output)]
@@ -50,7 +51,7 @@ def of_perceptron(onnx: Any, estimator: Any) -> bytes:
         else:
             nodes.op("Identity", output, name="probabilities")
         outputs.append(value(onnx, "probabilities", net.dtype, ["n", len(estimator.classes_)]))
-    return finished(nodes, inputs, outputs)
+    return finished(nodes, [inputs], outputs)
 
 
 def flattened(nodes: Nodes, x: str, flat: bool, name: str) -> None:
@@ -115,22 +116,21 @@ def of_tabular(onnx: Any, estimator: Any) -> bytes:
     Raises
     ------
     ValueError
-        Columns of words.
+        Levels of words that have one text, members of several nets.
     """
     reader = estimator._reader
-    if reader.words.any():
-        place = int(np.flatnonzero(reader.words)[0])
-        raise ValueError(
-            f"{CALLER}: expected columns of numbers, got words in column {reader.names[place]!r}; "
-            "encode them first, and fit on numbers with categorical_features=None"
-        )
     nodes = Nodes(onnx, np.float64)
-    count = len(reader.words)
-    inputs = value(onnx, "inputs", np.float64, ["n", count])
+    numbers = np.flatnonzero(~reader.words)
+    inputs = [value(onnx, "inputs", np.float64, ["n", len(numbers)])] if len(numbers) else []
+    if reader.words.any():
+        text = onnx.TensorProto.STRING
+        inputs.append(onnx.helper.make_tensor_value_info("words", text, ["n", len(reader.levels)]))
+    names = [reader.names[place] for place in np.flatnonzero(reader.words)]
+    texts = [texts_of(*each) for each in zip(reader.levels, names, strict=True)]
     classifies = isinstance(estimator, TabularClassifier)
     each = []
     for number, member in enumerate(estimator.members_):
-        output = add_member(nodes, member, number)
+        output = add_member(nodes, member, number, texts)
         if classifies:
             output = nodes.op("Div", output, float(estimator.temperature_))
             output = nodes.op("Softmax", output, axis=1)
@@ -154,7 +154,7 @@ def of_tabular(onnx: Any, estimator: Any) -> bytes:
     )
 
 
-def add_member(nodes: Nodes, member: Any, number: int) -> str:
+def add_member(nodes: Nodes, member: Any, number: int, texts: list[list[str]]) -> str:
     """Add one member: its encoding, its net, its target's units.
 
     Raises
@@ -167,8 +167,8 @@ def add_member(nodes: Nodes, member: Any, number: int) -> str:
             f"{CALLER}: expected members of one net, got {len(member.models)} that share their "
             "weights, as preset='tabm-mini' has them"
         )
-    encoded = add_encoding(nodes, member.encoding)
-    net = net_of(member.models[0], CALLER)
+    encoded = add_encoding(nodes, member.encoding, texts)
+    net = net_of(member.models[0], CALLER, tabular=True)
     single = Nodes(nodes.onnx, net.dtype, f"member_{number}.")
     output = add_net(single, net, encoded, f"member_{number}.")
     nodes.nodes += single.nodes
@@ -181,7 +181,15 @@ def add_member(nodes: Nodes, member: Any, number: int) -> str:
     return nodes.op("Min", nodes.op("Max", restored, units.least), units.largest)
 
 
-def add_encoding(nodes: Nodes, encoding: Any) -> str:
+def add_encoding(nodes: Nodes, encoding: Any, texts: list[list[str]]) -> str:
+    """Add the net's inputs in float32: numbers and marks scaled, then levels, codes at the end."""
+    parts = [add_numbers(nodes, encoding)] if len(encoding.medians) else []
+    for k in np.argsort(encoding.sizes > 0, kind="stable"):
+        parts.append(add_levels(nodes, int(k), texts[k], encoding.words[k]))
+    return parts[0] if len(parts) == 1 else nodes.op("Concat", *parts, axis=1)
+
+
+def add_numbers(nodes: Nodes, encoding: Any) -> str:
     """Add medians for missing cells, their marks, and the smooth scaling; in float32 then."""
     missing = nodes.op("IsNaN", "inputs")
     x = nodes.op("Where", missing, encoding.medians, "inputs")

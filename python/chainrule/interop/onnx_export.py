@@ -14,7 +14,8 @@ from ..model import Model
 from ..saving.atomic_file import replace_file
 from ..saving.saving import as_path
 from .onnx_graph import CALLER, Nodes, finished, onnx_module, value
-from .steps import Dropout, Factors, Function, Net, net_of
+from .onnx_tables import add_blend, add_periodic, add_tables
+from .steps import Blend, Dropout, Factors, Function, Net, Periodic, Tables, net_of
 
 
 def to_onnx(model: Any, path: Any) -> None:
@@ -25,8 +26,11 @@ def to_onnx(model: Any, path: Any) -> None:
     model : Model, MLPClassifier, MLPRegressor, TabularClassifier or TabularRegressor
         A model's graph takes ``inputs`` (n, d) in its dtype and gives ``output`` (n, m); dropout is
         left out. A classifier's graph gives ``label`` and, where it has them, ``probabilities``; a
-        regressor's ``output``, as `predict` does. The tabular estimators' graphs take float64
-        numbers, NaN where missing, and hold medians, marks, scaling and all members.
+        regressor's ``output``, as `predict` does. The tabular estimators' graphs hold medians,
+        marks, levels, scaling and all members. They take the columns of numbers as ``inputs``
+        (n, d) in float64, NaN where missing, and the columns of words as ``words`` (n, c), texts,
+        ``""`` where missing; each in the order of the columns of the fit. A level that is no text
+        is named by its ``str``: ``"True"``, ``"3"``.
     path : str or path-like
 
     Raises
@@ -36,8 +40,9 @@ def to_onnx(model: Any, path: Any) -> None:
     TypeError
         A layer of the user's own; something else than a model or such an estimator.
     ValueError
-        Layers of several dtypes, or none with parameters; a tabular estimator with columns of
-        words; an estimator that is not fitted.
+        Layers of several dtypes, or none with parameters; levels of a column of words that have
+        one text, or none; members of several nets (``preset="tabm-mini"``); an estimator that is
+        not fitted.
     OSError
         The file cannot be written; what was there is there still.
     """
@@ -62,14 +67,14 @@ def is_estimator(model: Any) -> bool:
 
 def of_model(onnx: Any, model: Model) -> bytes:
     """Return the file of a model."""
-    net = net_of(model, CALLER)
+    net = net_of(model, CALLER, tabular=True)
     nodes = Nodes(onnx, net.dtype)
     add_net(nodes, net, "inputs")
     if not nodes.nodes:
         nodes.op("Identity", "inputs")
     nodes.nodes[-1].output[0] = "output"
     inputs = value(onnx, "inputs", net.dtype, ["n", net.n_inputs])
-    return finished(nodes, inputs, [value(onnx, "output", net.dtype, ["n", net.n_outputs])])
+    return finished(nodes, [inputs], [value(onnx, "output", net.dtype, ["n", net.n_outputs])])
 
 
 def add_net(nodes: Nodes, net: Net, x: str, prefix: str = "") -> str:
@@ -84,6 +89,12 @@ def add_net(nodes: Nodes, net: Net, x: str, prefix: str = "") -> str:
             x = nodes.activation(step.name, step.parameters, x)
         elif isinstance(step, Factors):
             x = nodes.op("Mul", x, nodes.constant(step.factors, f"{prefix}{place}.weight"))
+        elif isinstance(step, Periodic):
+            x = add_periodic(nodes, step, x)
+        elif isinstance(step, Tables):
+            x = add_tables(nodes, step, x)
+        elif isinstance(step, Blend):
+            x = add_blend(nodes, step, x)
         else:
             name = f"{prefix}{place}"
             arrays = [nodes.constant(np.ascontiguousarray(step.weights.T), f"{name}.weight")]

@@ -62,6 +62,11 @@ class Nodes:
         self.in_double: set[str] = set()
         self._count = 0
 
+    @property
+    def onnx_type(self) -> int:
+        """ONNX's number of the dtype."""
+        return int(self.onnx.helper.np_dtype_to_tensor_dtype(self.dtype))
+
     def new_name(self, kind: str) -> str:
         """Return a name that no other value has."""
         self._count += 1
@@ -184,7 +189,7 @@ class Nodes:
         return found
 
 
-def finished(nodes: Nodes, inputs: Any, outputs: list[Any]) -> bytes:
+def finished(nodes: Nodes, inputs: list[Any], outputs: list[Any]) -> bytes:
     """Return the bytes of a checked model.
 
     Raises
@@ -199,10 +204,12 @@ def finished(nodes: Nodes, inputs: Any, outputs: list[Any]) -> bytes:
     functions = nodes.functions()
     if functions:
         imports.append(onnx.helper.make_opsetid(DOMAIN, 1))
+    if any(node.domain == "ai.onnx.ml" for node in nodes.nodes):
+        imports.append(onnx.helper.make_opsetid("ai.onnx.ml", 4))
     size = sum(math.prod(array.dims) for array in nodes.arrays) * nodes.dtype.itemsize
     if size >= 2**31 - 2**20:
         raise ValueError(f"{CALLER}: expected parameters of at most 2 GB, got {size} bytes")
-    graph = onnx.helper.make_graph(nodes.nodes, "net", [inputs], outputs, nodes.arrays)
+    graph = onnx.helper.make_graph(nodes.nodes, "net", inputs, outputs, nodes.arrays)
     model = onnx.helper.make_model(
         graph,
         opset_imports=imports,

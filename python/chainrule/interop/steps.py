@@ -6,7 +6,7 @@ copies of the parameters, taken between two steps where a training runs beside.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -16,7 +16,10 @@ from ..arrays import Array
 from ..base_activation import Activation
 from ..catalogue import own_class
 from ..dropout import Layer_Dropout
+from ..embedding import Layer_Embedding
 from ..layers import Layer_Dense, Layer_Input
+from ..parametric import Layer_ParametricActivation
+from ..periodic import Layer_PeriodicFeatures
 from ..scale import Layer_Scale
 from ..shapes import check_widths, first_columns
 from ..training.busy import parameter_lock
@@ -54,49 +57,104 @@ class Dropout(NamedTuple):
     rate: float
 
 
+class Periodic(NamedTuple):
+    """`Layer_PeriodicFeatures` by its arrays; `n_passed` columns behind stay as they are."""
+
+    layer: Any
+    frequencies: Array
+    phases: Array
+    weights: Array
+    biases: Array
+    n_passed: int
+
+
+class Tables(NamedTuple):
+    """`Layer_Embedding`: tables one below the other, for codes behind `n_passed` columns."""
+
+    layer: Any
+    weights: Array
+    sizes: tuple[int, ...]
+    n_passed: int
+
+
+class Blend(NamedTuple):
+    """``(1 - shares) inputs + shares f(inputs)``: shares (n,), f an activation of the core."""
+
+    layer: Any
+    shares: Array
+    name: str
+    parameters: tuple[float, ...]
+
+
 Step = Product | Factors | Function | Dropout
+TabularStep = Periodic | Tables | Blend
 
 
 class Net(NamedTuple):
     """The steps in their order, without doors (`Layer_Input`), and what goes in and comes out."""
 
-    steps: list[Step]
+    steps: list[Any]  # Step, and TabularStep where they were asked for
     dtype: np.dtype[Any]
     n_inputs: int
     n_outputs: int
 
 
-def net_of(model: Any, caller: str) -> Net:
+def net_of(model: Any, caller: str, tabular: bool = False) -> Net:
     """Return a model's steps, with copies of its parameters.
+
+    Parameters
+    ----------
+    model : Model
+    caller : str
+        The exporter's name, for errors.
+    tabular : bool
+        The exporter knows periodic features, embeddings and parametric activations too.
 
     Raises
     ------
     TypeError
-        A layer with a `forward` of its own, or one of tables.
+        A layer with a `forward` of its own, or one that the exporter does not know.
     ValueError
         Layers that do not chain, of several dtypes, or none with parameters.
     """
     model._prepare_beside()
     with parameter_lock(model):
         steps = [
-            step_of(layer, f"{caller}: layer {position}")
+            step_of(layer, f"{caller}: layer {position}", tabular)
             for position, layer in enumerate(model.layers, 1)
             if own_class(layer, "forward") is not Layer_Input
         ]
     columns = first_columns(model.layers)
-    arrays = [step[1] for step in steps if isinstance(step, Product | Factors)]
+    arrays = [step[1] for step in steps if not isinstance(step, Function | Dropout)]
     if columns is None or not arrays:
         raise ValueError(f"{caller}: expected a layer with parameters, got none")
     check_widths(model.layers, np.empty((0, columns), dtype=np.float32), "X")
     dtypes = sorted({array.dtype.name for array in arrays})
     if len(dtypes) > 1:
         raise ValueError(f"{caller}: expected layers of one dtype, got {' and '.join(dtypes)}")
-    return Net(steps, arrays[0].dtype, columns, arrays[-1].shape[-1])
+    width = columns
+    for step in steps:
+        width = width_after(step, width)
+    return Net(steps, arrays[0].dtype, columns, width)
 
 
-def step_of(layer: Any, where: str) -> Step:
+def width_after(step: Any, width: int) -> int:
+    """Return how many columns come out of a step that gets `width`."""
+    if isinstance(step, Product):
+        return int(step.weights.shape[1])
+    if isinstance(step, Periodic):
+        count, _, mixed = step.weights.shape
+        return int(count * (mixed + 1)) + step.n_passed
+    if isinstance(step, Tables):
+        return step.n_passed + len(step.sizes) * int(step.weights.shape[1])
+    return width
+
+
+def step_of(layer: Any, where: str, tabular: bool) -> Step | TabularStep:
     """Return one layer as a step."""
     own = own_class(layer, "forward")
+    if tabular and own in TABULAR:
+        return TABULAR[own](layer)
     if own is Layer_Dense:
         biases = layer.biases
         return Product(
@@ -113,12 +171,38 @@ def step_of(layer: Any, where: str) -> Step:
     if own is not None:
         raise TypeError(
             f"{where}: expected a dense, scale or dropout layer or an activation, got "
-            f"{type(layer).__name__}, which no exporter knows"
+            f"{type(layer).__name__}, which {KNOWS_IT.get(own, 'no exporter knows')}"
         )
     raise TypeError(
         f"{where}: expected a layer of the package, got {type(layer).__name__}, whose forward is "
         "of its own"
     )
+
+
+def periodic(layer: Any) -> Periodic:
+    frequencies, phases, weights, biases = (
+        np.array(getattr(layer, name)) for name in layer.parameter_names
+    )
+    return Periodic(layer, frequencies, phases, weights, biases, layer.n_passed)
+
+
+def tables(layer: Any) -> Tables:
+    return Tables(layer, np.array(layer.weights), tuple(layer.sizes), layer.n_passed)
+
+
+def blend(layer: Any) -> Blend:
+    f = layer.activation
+    return Blend(
+        layer, np.array(layer.weights[0]), f.name_in_core(), tuple(map(float, f.parameters()))
+    )
+
+
+TABULAR: dict[Any, Callable[[Any], TabularStep]] = {
+    Layer_PeriodicFeatures: periodic,
+    Layer_Embedding: tables,
+    Layer_ParametricActivation: blend,
+}
+KNOWS_IT = dict.fromkeys(TABULAR, "to_onnx alone knows")
 
 
 def looked_up(table: Mapping[str, Entry], name: str, caller: str) -> Entry:
