@@ -242,7 +242,7 @@ def test_layers_of_tables_go_to_onnx(dtype: Any, tmp_path: Path) -> None:
     to_onnx(model, path)
     onnx.checker.check_model(str(path), full_check=True)
     assert_close(ran(path, X)[0], model.predict(X))
-    with pytest.raises(TypeError, match="to_c: layer 1: .*which to_onnx alone knows"):
+    with pytest.raises(TypeError, match=r"to_c: layer 1: .*which to_onnx alone knows"):
         model.to_c(tmp_path / "net.c")
 
 
