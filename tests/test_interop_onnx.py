@@ -11,7 +11,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.interop import from_onnx, to_onnx
-from exchange import ACTIVATIONS, net_with, samples
+from exchange import ACTIVATIONS, net_for_tables, net_with, samples
 from part_cases import name_of
 
 onnx = pytest.importorskip("onnx")
@@ -223,27 +223,11 @@ def test_columns_of_words_are_texts(preset: str, tmp_path: Path) -> None:
 
 def test_layers_of_tables_go_to_onnx(dtype: Any, tmp_path: Path) -> None:
     """Numbers, one that passes, and two codes."""
-    model, path = cr.Model(), tmp_path / "net.onnx"
-    for layer in (
-        cr.Layer_PeriodicFeatures(6, 3, frequency_scale=1.0, dtype=dtype, rng=1),
-        cr.Layer_Embedding(15, (4, 7), 3, dtype=dtype, rng=2),
-        cr.Layer_Dense(19, 8, dtype=dtype, rng=3),
-        cr.Layer_ParametricActivation(8, "gelu", dtype=dtype),
-        cr.Layer_ParametricActivation(8, cr.Activation_LeakyReLU(0.2), dtype=dtype),
-        cr.Layer_Dense(8, 2, dtype=dtype, rng=4),
-    ):
-        model.add(layer)
-    rng = np.random.default_rng(5)
-    for layer in model.layers[3:5]:
-        layer.weights = rng.uniform(0, 1.5, (1, 8)).astype(dtype)
-    model.finalize()
-    numbers, codes = rng.standard_normal((200, 4)), rng.integers(0, (4, 7), (200, 2))
-    X = np.concatenate([numbers, codes], axis=1).astype(dtype)
+    path = tmp_path / "net.onnx"
+    model, X = net_for_tables(dtype)
     to_onnx(model, path)
     onnx.checker.check_model(str(path), full_check=True)
     assert_close(ran(path, X)[0], model.predict(X))
-    with pytest.raises(TypeError, match=r"to_c: layer 1: .*which to_onnx alone knows"):
-        model.to_c(tmp_path / "net.c")
 
 
 def test_what_a_graph_cannot_say_is_refused(tmp_path: Path) -> None:

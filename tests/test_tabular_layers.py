@@ -330,7 +330,9 @@ def test_exporters_say_that_they_do_not_know_the_layer(name: str) -> None:
     model.add(LAYERS[name]())
     model.add(Layer_Dense(model.layers[0].n_neurons, 1, rng=0))
     kind = type(model.layers[0]).__name__
-    with pytest.raises(TypeError, match=f"layer 1: expected .*, got {kind}, which to_onnx alone"):
+    with pytest.raises(
+        TypeError, match=f"layer 1: expected .*, got {kind}, which only to_onnx and to_c"
+    ):
         net_of(model, "export")
 
 

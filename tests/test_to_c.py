@@ -15,7 +15,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.interop.c_constants import CONSTANTS, constant
-from exchange import ACTIVATIONS, net_with, samples
+from exchange import ACTIVATIONS, net_for_tables, net_with, samples
 from part_cases import name_of
 
 Array = np.ndarray[Any, Any]
@@ -124,6 +124,34 @@ def test_layers_in_a_row_have_the_bits_whatever_the_compiler_does(
     for name, model in models.items():
         X = samples(ROWS, 5, model.trainable_layers[0].dtype)
         assert_same_bits(predicted(nets, name, X), model.predict(X))
+
+
+@needs_compiler
+@needs_fused
+@pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "float64"])
+def test_layers_of_tables_have_the_bits_of_predict(dtype: Any, tmp_path: Path) -> None:
+    """Angles of any number of turns; the layers first, last and between others."""
+    model, X = net_for_tables(dtype)
+    X[:100, :3] *= np.exp2(np.linspace(-30, 40, 100))[:, None].astype(dtype)
+    features, table, shares = cr.Model(), cr.Model(), cr.Model()
+    features.add(model.layers[0])
+    table.add(cr.Layer_Embedding(2, (4, 7), 5, dtype=dtype, rng=6))
+    for name in ("tanh", "mish", "elu"):
+        shares.add(cr.Layer_ParametricActivation(6, name, dtype=dtype))
+        shares.layers[-1].weights = np.linspace(-1, 2, 6, dtype=dtype)[None]
+    nets = {"model": model, "features": features, "table": table, "shares": shares}
+    rows = {**dict.fromkeys(nets, X), "table": np.ascontiguousarray(X[:, 4:])}
+    for name, net in nets.items():
+        net.finalize()
+        net.to_c(tmp_path / f"{name}.c", name=name)
+    compiled = library(tmp_path)
+    for name, net in nets.items():
+        assert_same_bits(predicted(compiled, name, rows[name]), net.predict(rows[name]))
+    wrong = np.array([[-1, 0], [4, 0], [0, 0.5], [0, np.nan], [3, 6]], dtype=dtype)
+    known = np.isfinite(predicted(compiled, "table", wrong))
+    assert known.reshape(5, 2, 5).all(axis=2).tolist() == [
+        [False, True], [False, True], [True, False], [True, False], [True, True],
+    ]  # fmt: skip
 
 
 def other_order() -> Any:

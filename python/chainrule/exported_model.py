@@ -17,7 +17,8 @@ class ExportedModel(ExplainedModel):
         sign and payload aside, on every machine with IEEE arithmetic; those of a CPU target with
         fused multiply-add, which all but ``baseline`` on x86-64 are. Numbers are of the model's
         dtype, weights are hexadecimal constants. ``<name>_n_inputs()``, ``<name>_n_outputs()``
-        tell the sizes; the file's head has the declarations and the compiler's flags.
+        tell the sizes; the file's head has the declarations and the compiler's flags. An embedding
+        gives NaN for what is no code of its table, where `predict` raises.
 
         Parameters
         ----------

@@ -41,6 +41,12 @@ _NORMAL_SCALED_64 = (
     "0x1.fa771508435a0p-7 -0x1.46adfc9a15126p-8 -0x1.647049daf2314p-6 0x1.0b51b9415d781p-4 "
     "-0x1.e5e2c051d6049p-4 0x1.e379e10e41818p-2"
 )
+_SINE_OF_TURNS_32 = "0x1.3e142p+5 -0x1.32531ep+6 0x1.4668fp+6 -0x1.4abbc4p+5 0x1.921fb6p+2"
+_SINE_OF_TURNS_64 = (
+    "0x1.9d462020fcc78p-4 -0x1.6f7acdb8f6580p-1 0x1.e8f3675ee37ddp+1 -0x1.e3074dfaf87afp+3 "
+    "0x1.5078348551854p+5 -0x1.32d2cce627c86p+6 0x1.466bc6775aa7dp+6 -0x1.4abbce625be52p+5 "
+    "0x1.921fb54442d18p+2"
+)
 
 # name -> the numbers in float32 and in float64; one number is a scalar, more are an array
 CONSTANTS: dict[str, tuple[str, str]] = {
@@ -67,6 +73,11 @@ CONSTANTS: dict[str, tuple[str, str]] = {
     "gelu_twice_root": (
         float(np.float32(1.5957691216057307117597842397375)).hex(),
         (1.5957691216057307117597842397375).hex(),
+    ),
+    "sine_of_turns": (_SINE_OF_TURNS_32, _SINE_OF_TURNS_64),
+    "one_by_two_pi": (
+        float(np.float32(0.15915494309189533576888376337251)).hex(),
+        (0.15915494309189533576888376337251).hex(),
     ),
     "gelu_cubic": (float(np.float32(0.044715)).hex(), (0.044715).hex()),
 }

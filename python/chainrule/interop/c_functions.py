@@ -292,6 +292,64 @@ static void product(size_t d, size_t m, const real *inputs, const real *weights,
 }
 """  # noqa: E501
     ),
+    "cosine_of_turns": Function(
+        """\
+/* cos(2 pi x): whole turns come off exactly, at most one at the second time; then the sine of at
+   most a quarter */
+static real cosine_of_turns(real x) {
+    const real shift = COPYSIGN((real)3 * (real)((int64_t)1 << (MANTISSA_BITS - 1)), x);
+    real rest = FABS(x) < (real)((int64_t)2 << MANTISSA_BITS) ? x : x - x;
+    real nearest;
+    rest = rest - ((rest + shift) - shift);
+    rest = rest - ((rest + shift) - shift);
+    nearest = (real)0.25 - FABS(rest);
+    return nearest * POLYNOMIAL(sine_of_turns, nearest * nearest);
+}
+""",
+        ("sine_of_turns", "polynomial"),
+    ),
+    "periodic": Function(
+        """\
+/* of each of p columns x: cos(2 pi frequencies x + phases) . weights + biases, x; then q columns as
+   they are */
+static void periodic(size_t p, size_t k, size_t m, size_t q, const real *inputs,
+                     const real *frequencies, const real *phases, const real *weights,
+                     const real *biases, real *output) {
+    for (; p > 0; --p, ++inputs, biases += m, output += m + 1) {
+        for (size_t j = 0; j < m; ++j) output[j] = biases[j];
+        for (size_t i = 0; i < k; ++i, ++frequencies, ++phases, weights += m) {
+            const real wave = cosine_of_turns(FMA(*frequencies, *inputs, *phases * one_by_two_pi));
+            for (size_t j = 0; j < m; ++j) output[j] = FMA(wave, weights[j], output[j]);
+        }
+        output[m] = *inputs;
+    }
+    for (size_t j = 0; j < q; ++j) output[j] = inputs[j];
+}
+""",
+        ("cosine_of_turns", "one_by_two_pi"),
+    ),
+    "tables": Function(
+        """\
+/* q columns as they are, then the row of a table for each of c codes; NaN for what is none */
+static void tables(size_t q, size_t c, size_t width, const real *inputs, const size_t *sizes,
+                   const real *rows, real *output) {
+    for (size_t j = 0; j < q; ++j) output[j] = inputs[j];
+    for (inputs += q, output += q; c > 0; --c, ++sizes, ++inputs, output += width) {
+        const int inside = *inputs >= 0 && *inputs < (real)*sizes;
+        const size_t code = inside ? (size_t)*inputs : 0;
+        const int known = inside && (real)code == *inputs;
+        for (size_t j = 0; j < width; ++j) output[j] = known ? rows[code * width + j] : (real)NAN;
+        rows += *sizes * width;
+    }
+}
+"""
+    ),
+    "blended": Function(
+        """\
+/* (1 - share) x + share y */
+static real blended(real share, real x, real y) { return FMA(share, y, ((real)1 - share) * x); }
+"""
+    ),
     "scale": Function(
         """\
 static void scale(size_t n, const real *inputs, const real *factors, real *output) {

@@ -20,7 +20,19 @@ from ..saving.atomic_file import replace_file
 from ..saving.saving import as_path
 from .c_constants import CONSTANTS, SELU, constant
 from .c_functions import FUNCTIONS, in_order
-from .steps import Dropout, Factors, Function, Net, Product, Step, looked_up, net_of
+from .steps import (
+    Blend,
+    Dropout,
+    Factors,
+    Function,
+    Net,
+    Periodic,
+    Product,
+    Tables,
+    looked_up,
+    net_of,
+    width_after,
+)
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 # activation -> the C function; its numbers come behind x
@@ -38,6 +50,14 @@ CALLS = {
     "softplus": "softplus",
     "exponential": "exponential_any",
     "softmax": "softmax",
+}
+# step -> the C function that takes a row from one place to another
+MOVES: dict[Any, str] = {
+    Product: "product",
+    Factors: "scale",
+    Periodic: "periodic",
+    Tables: "tables",
+    Blend: "blended",
 }
 
 HEAD = """\
@@ -109,7 +129,7 @@ def to_c(model: Any, path: Any, *, name: str = "net") -> None:
     target = as_path(path)
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise ValueError(f"to_c: name: expected a name that C takes, got {name!r}")
-    text = source(net_of(model, "to_c"), name)
+    text = source(net_of(model, "to_c", tabular=True), name)
     replace_file(target, text.encode("ascii"))
 
 
@@ -124,9 +144,9 @@ def source(net: Net, name: str) -> str:
     steps = [step for step in net.steps if not passes(step)]
     real, kind = KINDS[net.dtype.name]
     calls, width, buffers = body(net, steps)
-    names = ["product"] if any(isinstance(step, Product) for step in steps) else []
-    names += ["scale"] if any(isinstance(step, Factors) for step in steps) else []
-    functions = [step.name for step in steps if isinstance(step, Function)]
+    kinds = {type(step) for step in steps}
+    names = [function for kind, function in MOVES.items() if kind in kinds]
+    functions = [step.name for step in steps if isinstance(step, Function | Blend)]
     names += [looked_up(CALLS, each, "to_c") for each in functions]
     parts = "\n".join(definitions(in_order(names), net.dtype))
     sizes = "-".join(str(size) for size in [net.n_inputs, *widths(steps)])
@@ -150,12 +170,12 @@ def source(net: Net, name: str) -> str:
     return "".join([head, prelude, "\n", parts, "\n", *arrays(steps), public])
 
 
-def passes(step: Step) -> bool:
+def passes(step: Any) -> bool:
     """Tell whether a step gives what it takes."""
     return isinstance(step, Dropout) or (isinstance(step, Function) and step.name == "linear")
 
 
-def widths(steps: list[Step]) -> list[int]:
+def widths(steps: list[Any]) -> list[int]:
     """Return the columns behind each product."""
     return [step.weights.shape[1] for step in steps if isinstance(step, Product)]
 
@@ -206,16 +226,14 @@ def definitions(names: list[str], dtype: np.dtype[Any]) -> Iterator[str]:
             yield FUNCTIONS[name].text
 
 
-def arrays(steps: list[Step]) -> Iterator[str]:
+def arrays(steps: list[Any]) -> Iterator[str]:
     """Yield the parameters, ``weights_1``, ``biases_1``, ...; row k of weights is input k's."""
     for number, step in numbered(steps):
-        found: dict[str, Array | None] = (
-            {"weights": step.weights, "biases": step.biases}
-            if isinstance(step, Product)
-            else {"factors": step.factors}
-        )
-        for what, values in found.items():
-            if values is None:
+        for what, values in step._asdict().items():
+            if what == "sizes":
+                texts = ", ".join(map(str, values))
+                yield f"static const size_t sizes_{number}[{len(values)}] = {{{texts}}};\n\n"
+            if not isinstance(values, np.ndarray):
                 continue
             if not np.isfinite(values).all():
                 raise ValueError(f"to_c: {what} {number}: expected finite numbers, got others")
@@ -223,19 +241,19 @@ def arrays(steps: list[Step]) -> Iterator[str]:
             yield f"/* ({', '.join(map(str, values.shape))}) */\n{text}\n\n"
 
 
-def numbered(steps: list[Step]) -> list[tuple[int, Product | Factors]]:
+def numbered(steps: list[Any]) -> list[tuple[int, Any]]:
     """Return the steps with parameters, from 1."""
-    return list(enumerate((step for step in steps if isinstance(step, Product | Factors)), 1))
+    return list(enumerate((step for step in steps if type(step) in MOVES), 1))
 
 
 # --- the way forward ------------------------------------------------------------------------------
 
 
-def body(net: Net, steps: list[Step]) -> tuple[list[str], int, list[str]]:
+def body(net: Net, steps: list[Any]) -> tuple[list[str], int, list[str]]:
     """Return the calls for one row, the width of its buffers and their names.
 
-    A product or factors go from one buffer to the other, the last one to the output; functions work
-    in place.
+    A step with parameters goes from one buffer to the other, the last one to the output; functions
+    work in place.
     """
     numbers = {id(step): number for number, step in numbered(steps)}
     last = max(place for place, step in enumerate(steps) if not isinstance(step, Function))
@@ -259,31 +277,49 @@ def body(net: Net, steps: list[Step]) -> tuple[list[str], int, list[str]]:
                 at = next_place(place, n)
                 lines.append(f"memcpy({at}, inputs, {n} * sizeof(real));")
             lines.append(applied(step, n, at, net.dtype))
-        elif isinstance(step, Product):
-            number, m = numbers[id(step)], step.weights.shape[1]
-            target = next_place(place, m)
-            biases = "NULL" if step.biases is None else f"biases_{number}"
-            lines.append(f"product({n}, {m}, {at}, weights_{number}, {biases}, {target});")
-            at, n = target, m
-        elif isinstance(step, Factors):
-            target = next_place(place, n)
-            lines.append(f"scale({n}, {at}, factors_{numbers[id(step)]}, {target});")
-            at = target
+            continue
+        size = width_after(step, n)
+        target = next_place(place, size)
+        lines.append(moved(step, numbers[id(step)], n, at, target))
+        at, n = target, size
     return lines, width, used
+
+
+def moved(step: Any, k: int, n: int, at: str, target: str) -> str:
+    """Return the line that takes n numbers through the k-th step with parameters."""
+    if isinstance(step, Product):
+        biases = "NULL" if step.biases is None else f"biases_{k}"
+        return f"product({n}, {step.weights.shape[1]}, {at}, weights_{k}, {biases}, {target});"
+    if isinstance(step, Factors):
+        return f"scale({n}, {at}, factors_{k}, {target});"
+    if isinstance(step, Periodic):
+        sizes = ", ".join(map(str, (*step.weights.shape, step.n_passed)))
+        names = ", ".join(f"{name}_{k}" for name in ("frequencies", "phases", "weights", "biases"))
+        return f"periodic({sizes}, {at}, {names}, {target});"
+    if isinstance(step, Tables):
+        sizes = f"{step.n_passed}, {len(step.sizes)}, {step.weights.shape[1]}"
+        return f"tables({sizes}, {at}, sizes_{k}, weights_{k}, {target});"
+    value = called(step, f"{at}[j]", step.shares.dtype)
+    line = f"{target}[j] = blended(shares_{k}[j], {at}[j], {value});"
+    return f"for (size_t j = 0; j < {n}; ++j) {line}"
 
 
 def applied(step: Function, n: int, at: str, dtype: np.dtype[Any]) -> str:
     """Return the line that puts n numbers through an activation."""
-    call = CALLS[step.name]
     if step.name == "softmax":
         return f"softmax({n}, {at});"
+    return f"for (size_t j = 0; j < {n}; ++j) {at}[j] = {called(step, f'{at}[j]', dtype)};"
+
+
+def called(step: Function | Blend, x: str, dtype: np.dtype[Any]) -> str:
+    """Return an activation's value of one number."""
     numbers = step.parameters
     if step.name in ("elu", "selu"):
         scale, alpha = (1.0, *numbers) if step.name == "elu" else SELU
         numbers = (scale, scale * alpha)
     with np.errstate(over="ignore"):
         given = "".join(f", {literal(dtype.type(number))}" for number in numbers)
-    return f"for (size_t j = 0; j < {n}; ++j) {at}[j] = {call}({at}[j]{given});"
+    return f"{CALLS[step.name]}({x}{given})"
 
 
 def interface(net: Net, name: str, width: int, buffers: list[str], calls: list[str]) -> str:

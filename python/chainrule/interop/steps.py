@@ -202,7 +202,7 @@ TABULAR: dict[Any, Callable[[Any], TabularStep]] = {
     Layer_Embedding: tables,
     Layer_ParametricActivation: blend,
 }
-KNOWS_IT = dict.fromkeys(TABULAR, "to_onnx alone knows")
+KNOWS_IT = dict.fromkeys(TABULAR, "only to_onnx and to_c know")
 
 
 def looked_up(table: Mapping[str, Entry], name: str, caller: str) -> Entry:
