@@ -184,7 +184,7 @@ def as_texts(words: Array) -> Array:
     return np.array([["" if w is None else str(w) for w in row] for row in words], dtype=object)
 
 
-@pytest.mark.parametrize("preset", ["default", "small"])
+@pytest.mark.parametrize("preset", ["default", "small", "tabm-mini"])
 def test_columns_of_words_are_texts(preset: str, tmp_path: Path) -> None:
     """Levels, missing cells and words that the fit never saw; every layer that tables need."""
     sklearn = estimators()
@@ -207,6 +207,8 @@ def test_columns_of_words_are_texts(preset: str, tmp_path: Path) -> None:
     label, probabilities = session.run(None, fed)
     np.testing.assert_allclose(probabilities, classifier.predict_proba(new), rtol=0, atol=1e-6)
     np.testing.assert_array_equal(label, classifier.predict(new))
+    arrays = onnx.load(path).graph.initializer
+    assert sum(tuple(array.dims) == (16, 16) for array in arrays) == 1  # of one net or of all eight
 
     only = sklearn.TabularRegressor(**{**settings, "categorical_features": [0, 1, 2, 3]})
     for estimator, rows, given in (
@@ -239,10 +241,6 @@ def test_what_a_graph_cannot_say_is_refused(tmp_path: Path) -> None:
         tabular.set_params(categorical_features=[0]).fit(words, [0, 1] * 20)
         with pytest.raises(ValueError, match=f"column 'x0': expected levels .* got {got}"):
             to_onnx(tabular, path)
-    tabular.set_params(preset="tabm-mini", categorical_features=None)
-    tabular.fit(np.arange(40.0)[:, None], [0, 1] * 20)
-    with pytest.raises(ValueError, match="expected members of one net, got 8"):
-        to_onnx(tabular, path)
     with pytest.raises(ValueError, match="not fitted"):
         to_onnx(sklearn.MLPClassifier(), path)
     with pytest.raises(TypeError, match="to_onnx: expected a model or an estimator, got dict"):

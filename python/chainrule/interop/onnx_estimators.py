@@ -116,7 +116,7 @@ def of_tabular(onnx: Any, estimator: Any) -> bytes:
     Raises
     ------
     ValueError
-        Levels of words that have one text, members of several nets.
+        Levels of words that have one text, or none.
     """
     reader = estimator._reader
     nodes = Nodes(onnx, np.float64)
@@ -155,30 +155,38 @@ def of_tabular(onnx: Any, estimator: Any) -> bytes:
 
 
 def add_member(nodes: Nodes, member: Any, number: int, texts: list[list[str]]) -> str:
-    """Add one member: its encoding, its net, its target's units.
-
-    Raises
-    ------
-    ValueError
-        Several nets that share their weights.
-    """
-    if len(member.models) > 1:
-        raise ValueError(
-            f"{CALLER}: expected members of one net, got {len(member.models)} that share their "
-            "weights, as preset='tabm-mini' has them"
-        )
+    """Add one member: its encoding, its net or nets, its target's units."""
     encoded = add_encoding(nodes, member.encoding, texts)
-    net = net_of(member.models[0], CALLER, tabular=True)
-    single = Nodes(nodes.onnx, net.dtype, f"member_{number}.")
-    output = add_net(single, net, encoded, f"member_{number}.")
-    nodes.nodes += single.nodes
-    nodes.arrays += single.arrays
-    output = nodes.op("Cast", output, to=nodes.onnx.TensorProto.DOUBLE)
+    known: dict[Any, str] = {}
+    outputs = []
+    for place, model in enumerate(member.models):
+        net = net_of(model, CALLER, tabular=True)
+        prefix = f"member_{number}." + (f"net_{place}." if place else "")
+        single = Nodes(nodes.onnx, net.dtype, prefix, known=known)
+        output = add_net(single, net, encoded, prefix)
+        nodes.nodes += single.nodes
+        nodes.arrays += single.arrays
+        outputs.append(nodes.op("Cast", output, to=nodes.onnx.TensorProto.DOUBLE))
+    output = add_mean_output(nodes, outputs, member.units is None)
     if member.units is None:
         return output
     units = member.units
     restored = nodes.op("Add", nodes.op("Mul", output, units.std), units.mean)
     return nodes.op("Min", nodes.op("Max", restored, units.least), units.largest)
+
+
+def add_mean_output(nodes: Nodes, outputs: list[str], classifies: bool) -> str:
+    """Add the mean of nets' values, or the logits of their mean probabilities."""
+    if len(outputs) == 1:
+        return outputs[0]
+    if classifies:
+        outputs = [nodes.op("LogSoftmax", each, axis=1) for each in outputs]
+    each = [nodes.op("Unsqueeze", output, np.array([0])) for output in outputs]
+    together, axes = nodes.op("Concat", *each, axis=0), np.array([0])
+    if not classifies:
+        return nodes.op("ReduceMean", together, axes, keepdims=0)
+    total = nodes.op("ReduceLogSumExp", together, axes, keepdims=0)
+    return nodes.op("Sub", total, float(np.log(len(outputs))))
 
 
 def add_encoding(nodes: Nodes, encoding: Any, texts: list[list[str]]) -> str:

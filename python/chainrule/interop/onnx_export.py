@@ -41,8 +41,7 @@ def to_onnx(model: Any, path: Any) -> None:
         A layer of the user's own; something else than a model or such an estimator.
     ValueError
         Layers of several dtypes, or none with parameters; levels of a column of words that have
-        one text, or none; members of several nets (``preset="tabm-mini"``); an estimator that is
-        not fitted.
+        one text, or none; an estimator that is not fitted.
     OSError
         The file cannot be written; what was there is there still.
     """

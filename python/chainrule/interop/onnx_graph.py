@@ -52,10 +52,20 @@ class Nodes:
         What the names of values begin with.
     inline : bool
         Constants are nodes, as in a function's body; else they are kept in `arrays`.
+    known : dict, optional
+        Names of constants that are there already, by dtype, shape and bytes: nets that share
+        weights share constants.
     """
 
-    def __init__(self, onnx: Any, dtype: Any, prefix: str = "", inline: bool = False) -> None:
-        self.onnx, self.dtype = onnx, np.dtype(dtype)
+    def __init__(
+        self,
+        onnx: Any,
+        dtype: Any,
+        prefix: str = "",
+        inline: bool = False,
+        known: dict[Any, str] | None = None,
+    ) -> None:
+        self.onnx, self.dtype, self.known = onnx, np.dtype(dtype), known
         self.prefix, self.inline = prefix, inline
         self.nodes: list[Any] = []
         self.arrays: list[Any] = []
@@ -84,6 +94,11 @@ class Nodes:
         """Return the name of a constant: an array as it is, a number in the graph's dtype."""
         array = value if isinstance(value, np.ndarray) else np.asarray(value, dtype=self.dtype)
         name = name or self.new_name("constant")
+        if self.known is not None:
+            content = array.dtype.str, array.shape, array.tobytes()
+            found = self.known.setdefault(content, name)
+            if found != name:
+                return found
         tensor = self.onnx.numpy_helper.from_array(np.ascontiguousarray(array), name)
         if self.inline:
             self.nodes.append(self.onnx.helper.make_node("Constant", [], [name], value=tensor))
