@@ -55,6 +55,9 @@ def faults_of_wheel(path: Path) -> list[str]:
     for licence in ("licenses/LICENSE", "licenses/python/chainrule/digits/README.md"):
         if not any(name.endswith(licence) for name in names):
             faults.append(f"{licence} is missing")
+    bundled = any(name.startswith("chainrule.libs/") for name in names)
+    if bundled and not any(".dist-info/sboms/" in name for name in names):
+        faults.append("expected a bill of materials that names the bundled libraries, got none")
     folders = {name.split("/")[0] for name in names}
     allowed = {"chainrule", "chainrule.libs", metadata.split("/")[0]}
     faults += [f"{folder}/ does not belong there" for folder in sorted(folders - allowed)]
