@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -318,13 +317,11 @@ def combined(weight: Array | None, factors: Array | None) -> Array | None:
     return weight * factors
 
 
-@contextmanager
-def threads(count: int | None) -> Iterator[None]:
+def threads(count: int | None) -> AbstractContextManager[Any]:
     """Let the block use at most so many threads, in this Python thread alone."""
     if count is None:
-        yield
-        return
+        return nullcontext()
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(limits=int(count), user_api="openmp"):
-        yield
+    limits: AbstractContextManager[Any] = threadpool_limits(limits=int(count), user_api="openmp")
+    return limits
