@@ -1,7 +1,7 @@
 """chainrule's estimators beside scikit-learn's: seconds, microseconds, and scores over seeds.
 
     python benchmarks/estimators.py [--seeds 20] [--repeats 5] [--sets wine,digits]
-                                    [--parts fits,calls,many_rows,threads,search,scores] > table.md
+                                    [--parts fits,calls,many_rows,tables,threads,search,scores]
 
 Equal settings, the same splits and seeds for both, one thread (the script starts itself anew with
 OMP_NUM_THREADS=1 and a BLAS of one thread). Times are process times of the fastest repeat; of
@@ -177,6 +177,37 @@ def search(repeats: int) -> None:
     )
 
 
+def prediction_of(thing: Any) -> Callable[[Any], Any]:
+    """Return an estimator's probabilities, or a net's output."""
+    return getattr(thing, "predict_proba", thing.predict)
+
+
+def tables(repeats: int) -> None:
+    """Print how long the tabular estimators' predictions take, by preset."""
+    from chainrule.sklearn import TabularClassifier
+
+    X, y = load("breast_cancer")
+    rows = np.ascontiguousarray(np.tile(X, (2, 1))[:1000])
+    print(
+        "\n| 1,000 rows x 30, one row | five members, ms | one net, ms | one row, us "
+        "| one row behind the preprocessing, us |\n|---|---:|---:|---:|---:|"
+    )
+    for preset in ("default", "small", "tabm-mini"):
+        settings = {"preset": preset, "epochs": 2, "random_state": 0}
+        five, one = (TabularClassifier(ensemble=k, **settings).fit(X, y) for k in (5, 1))
+        member = one.members_[0]
+        encoded = member.encoding(next(one._reader.tables(one, rows[:1])))
+        cells = [
+            1e3 * fastest(lambda est=est: est.predict_proba(rows), repeats) for est in (five, one)
+        ]
+        for nets, cells_of_row in (([one], rows[:1]), (member.models, encoded)):
+            call = lambda nets=nets, row=cells_of_row: [  # noqa: E731
+                predict(row) for predict in map(prediction_of, nets) for _ in range(100)
+            ]
+            cells.append(1e4 * fastest(call, repeats))
+        print(f"| {preset} | {' | '.join(f'{cell:.1f}' for cell in cells)} |", flush=True)
+
+
 def scores(names: list[str], seeds: int) -> None:
     """Print mean scores of test samples over seeds, and how far apart the two are."""
     from sklearn.model_selection import train_test_split
@@ -208,7 +239,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20, help="of the scores")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--sets", default=",".join(SETS))
-    parser.add_argument("--parts", default="fits,calls,many_rows,threads,search,scores")
+    parser.add_argument("--parts", default="fits,calls,many_rows,tables,threads,search,scores")
     arguments = parser.parse_args()
     if any(os.environ.get(name) != "1" for name in ONE_THREAD):
         environment = {**os.environ, **dict.fromkeys(ONE_THREAD, "1")}
@@ -219,6 +250,7 @@ def main() -> None:
         "fits": lambda: fits(names, arguments.repeats),
         "calls": lambda: calls(arguments.repeats),
         "many_rows": lambda: many_rows(arguments.repeats),
+        "tables": lambda: tables(arguments.repeats),
         "threads": lambda: threads(arguments.repeats),
         "search": lambda: search(arguments.repeats),
         "scores": lambda: scores(names, arguments.seeds),
