@@ -18,6 +18,7 @@ from .steps import looked_up
 
 OPSET, IR_VERSION = 20, 9  # Gelu came with 20
 DOMAIN = "chainrule"
+ML, ML_OPSET = "ai.onnx.ml", 4  # LabelEncoder's domain
 CALLER, EXTRA = "to_onnx", "'chainrule[onnx]'"
 
 # core name -> ONNX's operator, and its attributes from the activation's numbers
@@ -219,8 +220,8 @@ def finished(nodes: Nodes, inputs: list[Any], outputs: list[Any]) -> bytes:
     functions = nodes.functions()
     if functions:
         imports.append(onnx.helper.make_opsetid(DOMAIN, 1))
-    if any(node.domain == "ai.onnx.ml" for node in nodes.nodes):
-        imports.append(onnx.helper.make_opsetid("ai.onnx.ml", 4))
+    if any(node.domain == ML for node in nodes.nodes):
+        imports.append(onnx.helper.make_opsetid(ML, ML_OPSET))
     size = sum(math.prod(array.dims) for array in nodes.arrays) * nodes.dtype.itemsize
     if size >= 2**31 - 2**20:
         raise ValueError(f"{CALLER}: expected parameters of at most 2 GB, got {size} bytes")

@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array
-from .onnx_graph import CALLER, Nodes
+from .onnx_graph import CALLER, ML, Nodes
 from .steps import Blend, Periodic, Tables
-
-ML = "ai.onnx.ml"  # the domain of LabelEncoder
 
 
 def columns(nodes: Nodes, x: str, first: int, last: int) -> str:

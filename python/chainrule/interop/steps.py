@@ -169,9 +169,10 @@ def step_of(layer: Any, where: str, tabular: bool) -> Step | TabularStep:
     if own is not None and issubclass(own, Activation):
         return Function(layer, layer.name_in_core(), tuple(map(float, layer.parameters())))
     if own is not None:
+        known = "only to_onnx and to_c know" if own in TABULAR else "no exporter knows"
         raise TypeError(
             f"{where}: expected a dense, scale or dropout layer or an activation, got "
-            f"{type(layer).__name__}, which {KNOWS_IT.get(own, 'no exporter knows')}"
+            f"{type(layer).__name__}, which {known}"
         )
     raise TypeError(
         f"{where}: expected a layer of the package, got {type(layer).__name__}, whose forward is "
@@ -202,7 +203,6 @@ TABULAR: dict[Any, Callable[[Any], TabularStep]] = {
     Layer_Embedding: tables,
     Layer_ParametricActivation: blend,
 }
-KNOWS_IT = dict.fromkeys(TABULAR, "only to_onnx and to_c know")
 
 
 def looked_up(table: Mapping[str, Entry], name: str, caller: str) -> Entry:

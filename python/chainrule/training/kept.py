@@ -8,8 +8,6 @@ the next training of its form (see short_way.py).
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from .. import _core
@@ -35,22 +33,26 @@ def plans_of(model: Any) -> dict[Network, _core.Plan]:
     return plans
 
 
-@contextmanager
-def lent_plans(model: Any) -> Iterator[None]:
+class lent_plans:
     """Let the model use, for the block, the plans that trainings of this thread have left.
 
     Many models of one structure need one plan a thread so, and not one each. Those of its own are
-    there again afterwards.
+    there again afterwards. No generator: an interrupt may keep one from going on until it is
+    collected.
     """
-    if not hasattr(_left, "plans"):
-        _left.plans = {}
-    own = {name: model.__dict__.get(name) for name in ("_plans", "_short_ways")}
-    model._plans, model._short_ways = _left.plans, {}
-    try:
-        yield
-    finally:
-        for name, value in own.items():
-            setattr(model, name, {} if value is None else value)
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self._own = {name: model.__dict__.get(name) for name in ("_plans", "_short_ways")}
+
+    def __enter__(self) -> None:
+        if not hasattr(_left, "plans"):
+            _left.plans = {}
+        self._model._plans, self._model._short_ways = _left.plans, {}
+
+    def __exit__(self, *_: object) -> None:
+        for name, value in self._own.items():
+            setattr(self._model, name, {} if value is None else value)
 
 
 def has_lent_plans(model: Any) -> bool:
