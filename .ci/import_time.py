@@ -1,4 +1,4 @@
-"""Time ``import chainrule`` beside NumPy's own import; 1 where it is the longer of the two.
+"""Time ``import chainrule`` beside NumPy's own import; 1 above a bound of their ratio.
 
 The time of the importing thread, the least of new processes: NumPy's OpenBLAS keeps its other
 threads spinning for a while, which the process's time would count as ours. The bound is a ratio
@@ -12,7 +12,8 @@ import subprocess
 import sys
 
 RUNS = 11
-PROMISE = 50.0  # ms
+PROMISE = 50.0  # ms, where NumPy itself takes 57
+BOUND = PROMISE / 57.0
 CODE = """
 import time
 start = time.thread_time()
@@ -40,7 +41,7 @@ def main() -> int:
         f"import chainrule after NumPy: {chainrule_ms:.0f} ms, {promise} the promised "
         f"{PROMISE:.0f} ms, {chainrule_ms / numpy_ms:.2f} of NumPy's own import"
     )
-    return int(chainrule_ms > numpy_ms)
+    return int(chainrule_ms > BOUND * numpy_ms)
 
 
 if __name__ == "__main__":
