@@ -20,15 +20,25 @@ def test_columns_are_scaled_as_the_formula_says(dtype: type) -> None:
     assert np.abs(scaled).max() <= 3
 
 
-def test_columns_without_spread_between_quartiles_go_by_their_ends() -> None:
-    column = np.zeros(20)
-    column[[3, 4]] = -1, 3  # 2 / (3 - -1) = 1/2
-    X = np.column_stack([column, np.full(20, 7.0)])
+def test_a_column_that_is_nearly_always_the_same_goes_by_its_other_cells() -> None:
+    column = np.full(40, 5.0)
+    column[10:15] = 1.0, 2.0, 3.0, 4.0, 99.0  # quartiles 2 and 4
+    scaler = RobustSmoothScaler().fit(column[:, None])
+    assert scaler.center_.tolist() == [5.0]
+    assert scaler.scale_.tolist() == [0.5]
+
+
+def test_columns_without_spread_between_any_quartiles_go_by_their_ends() -> None:
+    two = np.zeros(20)
+    two[[3, 4]] = 4  # 2 / (4 - 0) = 1/2
+    three = np.zeros(20)
+    three[[3, 4, 5, 6, 7]] = -1, 3, 3, 3, 3  # the other cells' quartiles are 3 and 3: 2 / (3 - -1)
+    X = np.column_stack([two, three, np.full(20, 7.0)])
     scaler = RobustSmoothScaler().fit(X)
-    assert scaler.scale_.tolist() == [0.5, 0.0]
+    assert scaler.scale_.tolist() == [0.5, 0.5, 0.0]
     scaled = scaler.transform(X)
-    assert scaled[4, 0] == pytest.approx(1.5 / np.sqrt(1 + 0.25))
-    assert not scaled[:, 1].any()
+    assert scaled[4, 1] == pytest.approx(1.5 / np.sqrt(1 + 0.25))
+    assert not scaled[:, 2].any()
 
 
 def test_missing_cells_stay_missing_and_do_not_count() -> None:

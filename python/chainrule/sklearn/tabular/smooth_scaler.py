@@ -17,7 +17,9 @@ LIMIT = 3.0  # outputs lie within (-3, 3)
 class RobustSmoothScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Scale each column by its quartiles, and bend what lies far out to within (-3, 3).
 
-    ``s = 1 / (q75 - q25)``, where that is 0 ``2 / (max - min)``, and 0 for a constant column;
+    ``s = 1 / (q75 - q25)``; where that is 0, the quartiles are those of the cells that differ from
+    the median: a column that is nearly always 0 is scaled by what it is otherwise. Where that is 0
+    too, as for two levels, ``s = 2 / (max - min)``, and 0 for a constant column.
     ``z = s (x - median)``; ``x' = z / sqrt(1 + (z / 3)^2)``.
 
     Attributes
@@ -29,7 +31,7 @@ class RobustSmoothScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     References
     ----------
-    Holzmüller, Grinsztajn, Steinwart (2024), "Better by default".
+    Holzmüller, Grinsztajn, Steinwart (2024), "Better by default", without the second quartiles.
     """
 
     center_: Array
@@ -82,22 +84,27 @@ def centers_and_scales(X: Array) -> tuple[Array, Array]:
         values = X[:, column].astype(np.float64)
         values = values[~np.isnan(values)]
         if len(values):
-            with np.errstate(over="ignore"):  # of the largest floats: infinity, so a scale of 0
-                low, centers[column], high = np.percentile(values, (25, 50, 75))
-                scales[column] = scale_of(high - low, values.max() - values.min())
+            centers[column], scales[column] = center_and_scale(values)
     return centers, scales
 
 
-def scale_of(between_quartiles: float, between_ends: float) -> float:
-    """Return ``1 / (q75 - q25)``, else ``2 / (max - min)``, else 0; a range too small counts as 0.
+def center_and_scale(values: Array) -> tuple[float, float]:
+    """Return the median of values that are there, and their scale; see `RobustSmoothScaler`.
 
-    Too small is one whose inverse overflows.
+    A range too small, whose inverse overflows, counts as 0.
     """
-    with np.errstate(divide="ignore", over="ignore"):
-        for scale in (np.divide(1.0, between_quartiles), np.divide(2.0, between_ends)):
-            if np.isfinite(scale):
-                return float(scale)
-    return 0.0
+    low, center, high = np.percentile(values, (25, 50, 75))
+    if low == high:
+        others = values[values != center]
+        if len(others):
+            low, high = np.percentile(others, (25, 75))
+    with np.errstate(divide="ignore", over="ignore"):  # of the largest floats: infinity, so 0
+        ranges = (1.0, high - low), (2.0, values.max() - values.min())
+        for numerator, between in ranges:
+            scale = np.divide(numerator, between)
+            if np.isfinite(scale) and scale > 0:
+                return float(center), float(scale)
+    return float(center), 0.0
 
 
 def smoothly_scaled(X: Array, centers: Array, scales: Array) -> Array:
