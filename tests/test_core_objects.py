@@ -64,7 +64,7 @@ class Parts:
         self.plan.begin(**{**arguments, **changes})
 
     def load(self) -> None:
-        self.plan.load(*arrays_of(self.model.optimizer.states, self.layers, self.network))
+        self.plan.load(arrays_of(self.model.optimizer.states, self.layers, self.network))
         self.plan.set_counts(counts_of(self.layers))
 
     def schedule(self, **changes: Any) -> None:
@@ -102,7 +102,7 @@ def test_a_plan_runs_when_it_has_all_that_a_step_reads() -> None:
     with pytest.raises(RuntimeError, match="run: expected begin and load before it"):
         parts.plan.run(1, 1.0, None, None)
     with pytest.raises(RuntimeError, match="store: expected load"):
-        parts.plan.store(*arrays_of(parts.model.optimizer.states, parts.layers, parts.network))
+        parts.plan.store(arrays_of(parts.model.optimizer.states, parts.layers, parts.network))
     parts.begin()
     with pytest.raises(RuntimeError, match="begin and load"):
         parts.plan.run(1, 1.0, None, None)
@@ -132,7 +132,7 @@ def test_samples_held_in_one_order_are_not_those_of_the_next(engine: str) -> Non
         parts.schedule()
         for order in orders:
             assert parts.plan.run(1, 60.0, order, None) == 1
-        parts.plan.store(*arrays_of(parts.model.optimizer.states, parts.layers, parts.network))
+        parts.plan.store(arrays_of(parts.model.optimizer.states, parts.layers, parts.network))
         return [layer.weights for layer in parts.model.layers if hasattr(layer, "weights")]
 
     in_order = np.arange(N)
@@ -176,10 +176,10 @@ def test_arrays_of_wrong_sizes_are_refused() -> None:
     arrays = arrays_of(other.model.optimizer.states, other.layers, other.network)
     for call in (parts.plan.load, parts.plan.store_best):
         with pytest.raises((ValueError, RuntimeError)):
-            call(*arrays)
+            call(arrays)
     parts.load()
     with pytest.raises(ValueError, match="expected"):
-        parts.plan.store(*arrays)
+        parts.plan.store(arrays)
     with pytest.raises(ValueError, match="y: label 3"):
         parts.begin(samples=(parts.X, np.full(N, 3), None))
     for X in (parts.X[:, :3].copy(), parts.X[0], np.empty((0, 4))):

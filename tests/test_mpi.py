@@ -424,25 +424,30 @@ def test_the_command_trains_members_on_ranks_with_the_bits_of_one_process(table:
     assert reports[0] == reports[1] and len(reports[0]) > 10
 
 
-def test_the_command_trains_one_net_on_ranks_as_one_process_to_rounding(table: Path) -> None:
+@pytest.mark.parametrize("preset", ["small", "default"])
+def test_the_command_trains_one_net_on_ranks_as_one_process_to_rounding(
+    table: Path, preset: str
+) -> None:
+    from chainrule.parameters import slots_of
     from chainrule.sklearn import load_estimator
 
     for ranks in (1, 2):
         name = f"{ranks}.safetensors"
-        run = commanded(ranks, table, "--preset", "small", "-o", name)
+        run = commanded(ranks, table, "--preset", preset, "-o", name)
         assert run.returncode == 0, run.stderr
         assert run.stdout.count("Scores on") == 1
     one, two = (load_estimator(table / f"{ranks}.safetensors").members_[0] for ranks in (1, 2))
     # six epochs of one step: equal to some roundings of the learning rate's steps
     for here, there in zip(one.models[0].layers, two.models[0].layers, strict=True):
-        if hasattr(here, "weights"):
-            np.testing.assert_allclose(here.weights, there.weights, rtol=0, atol=1e-4)
+        for slot in slots_of(here):
+            found = [getattr(each, slot.name) for each in (here, there)]
+            np.testing.assert_allclose(*found, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        ([], "--mpi: expected --ensemble of at least 2, whose members the processes share"),
+        (["--preset", "tabm-mini"], "--mpi: expected --ensemble of at least 2, whose members"),
         (["--ensemble", "2", "--drop", "word,p,q,r"], "expected a column beside the target"),
         (["--ensemble", "2", "--validation-fraction", "2"], "validation_fraction: expected"),
     ],

@@ -55,7 +55,7 @@ class Halves:
         self.plan = _core.Plan(self.network)
         self.plan.begin((self.X, self.y, weight), None, 1, False, False, 0.0, ())
         self.arrays = arrays_of(model.optimizer.states, self.layers, self.network)
-        self.plan.load(*self.arrays)
+        self.plan.load(self.arrays)
         self.plan.set_counts(counts_of(self.layers))
         self.clip = clip
         self.schedule()
@@ -79,7 +79,7 @@ class Halves:
 
     def spend(self, flat: Any) -> Any:
         self.plan.spend(flat, None, 1)
-        self.plan.store(*self.arrays)
+        self.plan.store(self.arrays)
         return self.model.flat_parameters()
 
 
@@ -155,7 +155,7 @@ def test_factors_of_schedules_reach_the_second_half() -> None:
     halves = Halves(one, ROWS)
     flat, _ = halves.part(0, ROWS)
     halves.plan.spend(flat, (np.array([0.25]), np.array([0.5]), None), 1)
-    halves.plan.store(*halves.arrays)
+    halves.plan.store(halves.arrays)
     other.optimizer.schedule = lambda t: np.full(len(t), 0.25)
     other.optimizer.weight_decay_schedule = lambda t: np.full(len(t), 0.5)
     other.train(X, y)

@@ -24,6 +24,7 @@ from plan_cases import few_of_all, make_data, make_model
 
 ENGINES = ("automatic", "nano", "panels")
 THREADS = (1, 2, 3, 8)
+TABLES = (30, 2, 17, 5)  # sizes
 
 Array = np.ndarray[Any, Any]
 Layers = list[Any]
@@ -109,7 +110,39 @@ def trainings(dtype: Any) -> dict[str, tuple[cr.Model, tuple[Array, Array], dict
             (data((25, 1), dtype, 10), data((25, 1), dtype, 11)),
             {"epochs": 300},
         ),
+        "tables, features and shares": (
+            tabular(dtype),
+            table(dtype, 500),
+            {"epochs": 6, "batch_size": 200, "shuffle": True, "rng": 9, "clip_norm": 0.5},
+        ),
+        "tables, spent at once": (
+            tabular(dtype),
+            table(dtype, 500),
+            {"epochs": 6, "batch_size": 450, "validation_data": table(dtype, 60)},
+        ),
     }
+
+
+def tabular(dtype: Any) -> cr.Model:
+    """Periodic features, tables, factors, and two layers whose neurons learn their shares."""
+    layers: Layers = [
+        cr.Layer_PeriodicFeatures(11, 7, n_frequencies=5, dtype=dtype, rng=1),
+        cr.Layer_Embedding(32, TABLES, 5, dtype=dtype, rng=2),
+        cr.Layer_Scale(48, dtype=dtype),
+    ]
+    for layer, activation in zip(dense(dtype, 48, 65, 33), ("mish", "selu"), strict=True):
+        m = layer.weights.shape[1]
+        layers += [layer, cr.Layer_ParametricActivation(m, activation, dtype=dtype)]
+        layers.append(cr.Layer_Dropout(0.2, rng=len(layers)))
+    layers += dense(dtype, 33, 4)
+    return model_of(layers, cr.Loss_MeanSquaredError(), cr.Optimizer_Adam(0.01), None)
+
+
+def table(dtype: Any, n: int) -> tuple[Array, Array]:
+    numbers = data((n, 7), dtype, 12)
+    codes = [(np.arange(n) * (k + 3) // 2 % size) for k, size in enumerate(TABLES)]
+    X = np.column_stack([numbers, *codes]).astype(dtype)
+    return X, data((n, 4), dtype, 13)
 
 
 def walked(dtype: Any) -> dict[str, tuple[cr.Model, tuple[Array, Array], dict[str, Any]]]:

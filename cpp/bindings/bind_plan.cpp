@@ -30,30 +30,34 @@ template <class T> T* array_of(const py::handle& object, const char* name, Index
     return array.data;
 }
 
-// (values, *states of the rule); a parameter that does not learn has no states, one that is not present is None.
-template <class T> ParameterArrays<T> parameter_arrays(const py::object& object, const model::Network& network, const model::Parameter& parameter, Index rows, Index columns, bool with_states) {
+template <class T> T* array_of(const py::handle& object, const char* name, const model::Shape& shape) {
+    if (!shape.deep) return array_of<T>(object, name, shape.rows, shape.columns);
+    const Array<T> array = writable<T>(object.ptr(), name);
+    if (PyArray_NDIM(array.object) != 3 || array.dim(0) != shape.rows || array.dim(1) != shape.columns || array.dim(2) != shape.deep)
+        throw_shape(name, shape_text({shape.rows, shape.columns, shape.deep}), array.object);
+    return array.data;
+}
+
+// (values, *states of the rule); a parameter that does not learn has no states.
+template <class T> ParameterArrays<T> parameter_arrays(const py::object& object, const model::Network& network, const model::Parameter& parameter, const model::Shape& shape, bool with_states) {
     ParameterArrays<T> arrays;
-    if (object.is_none() != !parameter.present) throw py::type_error("arrays: expected a tuple for each parameter that is present");
-    if (!parameter.present) return arrays;
     const Names& states = network.rule_entry().states;
     const int count = with_states && parameter.learns ? states.count : 0;
     Fields fields(object, static_cast<std::size_t>(1 + count), "arrays");
-    arrays.values = array_of<T>(fields.next(), "parameter", rows, columns);
-    for (int i = 0; i < count; ++i) arrays.states[i] = array_of<T>(fields.next(), states.name[i], rows, columns);
+    arrays.values = array_of<T>(fields.next(), "parameter", shape);
+    for (int i = 0; i < count; ++i) arrays.states[i] = array_of<T>(fields.next(), states.name[i], shape);
     return arrays;
 }
 
-// ((weights, biases) of each stage), scale.
-template <class T> NetworkArrays<T> arrays_of(const py::tuple& stages, const py::object& scale, const model::Network& network, bool with_states = true) {
-    if (py::len(stages) != network.stages.size()) throw std::invalid_argument("arrays: expected one pair per stage");
-    NetworkArrays<T> arrays;
-    for (std::size_t s = 0; s < network.stages.size(); ++s) {
-        const model::Stage& stage = network.stages[s];
-        Fields pair(stages[s], 2, "arrays");
-        const ParameterArrays<T> weights = parameter_arrays<T>(pair.next(), network, stage.weights, stage.n_inputs, stage.n_neurons, with_states);
-        arrays.stages.push_back({weights, parameter_arrays<T>(pair.next(), network, stage.biases, 1, stage.n_neurons, with_states)});
-    }
-    arrays.scale = parameter_arrays<T>(scale, network, network.scale, 1, network.n_inputs(), with_states);
+// A tuple for each parameter that is present, in the order of the layers.
+template <class T> NetworkArrays<T> arrays_of(const py::tuple& given, const model::Network& network, bool with_states = true) {
+    NetworkArrays<T> arrays(network);
+    std::size_t count = 0;
+    model::for_each_parameter(network, [&](const model::Parameter&, const model::Shape&) { ++count; });
+    Fields each(given, count, "arrays");
+    model::for_each_parameter(
+        network, [&](const model::Parameter& parameter, const model::Shape& shape, ParameterArrays<T>& place) { place = parameter_arrays<T>(each.next(), network, parameter, shape, with_states); },
+        arrays);
     return arrays;
 }
 
@@ -67,22 +71,18 @@ const double* factors_of(const py::object& object, const char* name, Index colum
     return array.data;
 }
 
-// The places of the gradients in one flat array: the scale's, then each stage's weights and biases; those that learn.
+// The places of the gradients in one flat array: those of the parameters that learn, in the order of the layers.
 template <class T> NetworkArrays<T> places_in(T* flat, const model::Network& network, Index& count) {
     count = 0;
-    const auto place = [&](const model::Parameter& parameter, Index size) {
-        ParameterArrays<T> arrays;
-        if (!parameter.present || !parameter.learns) return arrays;
-        if (flat) arrays.values = flat + count;
-        count += size;
-        return arrays;
-    };
-    NetworkArrays<T> arrays;
-    arrays.scale = place(network.scale, network.n_inputs());
-    for (const model::Stage& stage : network.stages) {
-        const ParameterArrays<T> weights = place(stage.weights, stage.n_inputs * stage.n_neurons);
-        arrays.stages.push_back({weights, place(stage.biases, stage.n_neurons)});
-    }
+    NetworkArrays<T> arrays(network);
+    model::for_each_parameter(
+        network,
+        [&](const model::Parameter& parameter, const model::Shape& shape, ParameterArrays<T>& place) {
+            if (!parameter.learns) return;
+            if (flat) place.values = flat + count;
+            count += shape.count();
+        },
+        arrays);
     return arrays;
 }
 
@@ -279,8 +279,8 @@ template <class T> double PyPlan::observe_as(const py::object& flat, const py::o
     const model::Network& network = description_.network;
     Fields fields(object, 3, "seen");
     model::Seen<T> seen;
-    seen.inputs = seen_array<T>(fields.next(), "inputs", count_, network.n_inputs());
-    seen.dinputs = seen_array<T>(fields.next(), "dinputs", count_, network.n_inputs());
+    seen.inputs = seen_array<T>(fields.next(), "inputs", count_, network.n_features());
+    seen.dinputs = seen_array<T>(fields.next(), "dinputs", count_, network.n_features());
     const py::tuple stages = fields.next_as<py::tuple>();
     if (py::len(stages) != network.stages.size()) throw std::invalid_argument("seen: expected arrays of each stage");
     for (std::size_t s = 0; s < network.stages.size(); ++s) {
@@ -357,23 +357,23 @@ std::int64_t PyPlan::run(std::int64_t max_steps, double seconds, const py::objec
     return plan.run(max_steps, seconds, places, found);
 }
 
-void PyPlan::load(const py::tuple& stages, const py::object& scale) {
-    if (description_.is_double) plan_of<double>().load(arrays_of<double>(stages, scale, description_.network));
-    else plan_of<float>().load(arrays_of<float>(stages, scale, description_.network));
+void PyPlan::load(const py::tuple& arrays) {
+    if (description_.is_double) plan_of<double>().load(arrays_of<double>(arrays, description_.network));
+    else plan_of<float>().load(arrays_of<float>(arrays, description_.network));
     loaded_ = true;
 }
-void PyPlan::store(const py::tuple& stages, const py::object& scale) const {
+void PyPlan::store(const py::tuple& arrays) const {
     if (!loaded_) throw std::logic_error("store: expected load before it");
-    if (description_.is_double) plan_of<double>().store(arrays_of<double>(stages, scale, description_.network));
-    else plan_of<float>().store(arrays_of<float>(stages, scale, description_.network));
+    if (description_.is_double) plan_of<double>().store(arrays_of<double>(arrays, description_.network));
+    else plan_of<float>().store(arrays_of<float>(arrays, description_.network));
 }
 
-void PyPlan::store_best(const py::tuple& stages, const py::object& scale) {
+void PyPlan::store_best(const py::tuple& arrays) {
     const auto& found = plan().monitors();
     if (std::none_of(found.begin(), found.end(), [](const model::Monitor& each) { return each.keeps && each.best_epoch > 0; }))
         throw std::logic_error("store_best: expected an epoch that was kept");
-    if (description_.is_double) plan_of<double>().store_best(arrays_of<double>(stages, scale, description_.network, false));
-    else plan_of<float>().store_best(arrays_of<float>(stages, scale, description_.network, false));
+    if (description_.is_double) plan_of<double>().store_best(arrays_of<double>(arrays, description_.network, false));
+    else plan_of<float>().store_best(arrays_of<float>(arrays, description_.network, false));
 }
 
 py::tuple PyPlan::monitors() const {
@@ -431,8 +431,7 @@ namespace {
 
 std::string engine_for(const py::object& network) {
     const Description description = description_of(network);
-    if (description.engine != model::EngineKind::automatic) return model::engine_name(description.engine);
-    return model::engine_name(model::choose_engine(description.network, description.is_double ? lanes<double> : lanes<float>));
+    return model::engine_name(model::engine_of(description.network, description.engine, description.is_double ? lanes<double> : lanes<float>));
 }
 
 bool all_finite(const py::object& object) {
@@ -460,7 +459,7 @@ void bind_plan(py::module_& module) {
              "Refuse labels, targets and weights that somebody has edited since, as `begin` would. Whether all numbers of X and y are finite in the plan's dtype; "
              "True where `finite` does not ask for that.")
         .def("end", &PyPlan::end, "Let the samples go.")
-        .def("set_counts", [](PyPlan& self, const py::object& counts) { self.plan().set_counts(counts_of(counts)); }, py::arg("counts"),
+        .def("set_counts", [](PyPlan& self, const py::object& counts) { self.plan().set_counts(counts_of(counts, self.network())); }, py::arg("counts"),
              "Where the training stands; steps_taken and forwards count from here.")
         .def("gradients", &PyPlan::gradients, KeepsFlags(), py::arg("flat"), py::arg("dropped"),
              "Write the gradients of the first batch, penalties included, into one array; return the loss. `dropped`: factors of the dropped shares, or None.")
@@ -476,9 +475,9 @@ void bind_plan(py::module_& module) {
              "of gradients, steps and parameters, each of weights and biases, and dead units.")
         .def("run", &PyPlan::run, KeepsFlags(), py::arg("max_steps"), py::arg("seconds"), py::arg("order"), py::arg("factors"),
              "Run whole steps until max_steps are done, the factors used up or the seconds gone by; return their number.")
-        .def("load", &PyPlan::load, KeepsFlags(), py::arg("stages"), py::arg("scale"), "Read parameters and optimizer arrays.")
-        .def("store", &PyPlan::store, KeepsFlags(), py::arg("stages"), py::arg("scale"), "Write parameters and optimizer arrays, in place.")
-        .def("store_best", &PyPlan::store_best, KeepsFlags(), py::arg("stages"), py::arg("scale"), "Write the parameters of the epoch that a monitor kept; without states.")
+        .def("load", &PyPlan::load, KeepsFlags(), py::arg("arrays"), "Read parameters and optimizer arrays: a tuple for each parameter, in the order of the layers.")
+        .def("store", &PyPlan::store, KeepsFlags(), py::arg("arrays"), "Write parameters and optimizer arrays, in place.")
+        .def("store_best", &PyPlan::store_best, KeepsFlags(), py::arg("arrays"), "Write the parameters of the epoch that a monitor kept; without states.")
         .def("monitors", &PyPlan::monitors, KeepsFlags(), "Best epoch, best value and epoch of the last act of each monitor; epochs from 1, 0: none.")
         .def_property_readonly("learning_rate", [](const PyPlan& self) { return self.plan().schedule.learning_rate; })
         .def("set_schedule", &PyPlan::set_schedule, KeepsFlags(), py::kw_only(), py::arg("learning_rate"), py::arg("decay"), py::arg("weight_decay"), py::arg("iterations"),

@@ -178,7 +178,7 @@ class ShortWay {
     // and of each stage's weights and biases. dropouts: the part or None, behind the inputs and each stage.
     ShortWay(const py::object& plan, const py::tuple& parts, const std::vector<std::size_t>& trainable, const py::tuple& parameters, const py::tuple& dropouts,
              const std::vector<double>& constants)
-        : plan_object_(plan), plan_(plan.cast<PyPlan&>()), trainable_(trainable), constants_(constants) {
+        : plan_object_(plan), plan_(plan.cast<PyPlan&>()), trainable_(trainable), constants_(constants), counts_(plan_.network()) {
         try {
             for (const py::handle each : parts) {
                 const auto pair = each.cast<std::pair<py::object, py::object>>();
@@ -245,7 +245,7 @@ class ShortWay {
     void check_places() const {
         const model::Network& network = plan_.network();
         const std::size_t layers = parts_.size() < 4 ? 0 : parts_.size() - 3;
-        bool fits = layers > 0 && parameters_.size() == 1 + 2 * network.stages.size() && dropouts_.size() == 1 + network.stages.size();
+        bool fits = layers > 0 && !network.features.any() && !network.has_shares() && parameters_.size() == 1 + 2 * network.stages.size() && dropouts_.size() == 1 + network.stages.size();
         for (std::size_t i = 0; fits && i < parameters_.size(); ++i) {
             const model::Parameter& told = i == 0 ? network.scale : i % 2 ? network.stages[(i - 1) / 2].weights : network.stages[(i - 1) / 2].biases;
             const int states = told.learns ? network.rule_entry().states.count : 0;
@@ -337,14 +337,14 @@ class ShortWay {
 
     template <class T> NetworkArrays<T> arrays(const std::vector<py::object>& attributes) {
         const model::Network& network = plan_.network();
-        NetworkArrays<T> found;
+        NetworkArrays<T> found(network);
         spans_.clear();
         held_.clear();
         found.scale = arrays_at<T>(parameters_[0], attributes, 1, network.n_inputs());
         for (std::size_t s = 0; s < network.stages.size(); ++s) {
             const model::Stage& stage = network.stages[s];
-            const ParameterArrays<T> weights = arrays_at<T>(parameters_[1 + 2 * s], attributes, stage.n_inputs, stage.n_neurons);
-            found.stages.push_back({weights, arrays_at<T>(parameters_[2 + 2 * s], attributes, 1, stage.n_neurons)});
+            found.stages[s].weights = arrays_at<T>(parameters_[1 + 2 * s], attributes, stage.n_inputs, stage.n_neurons);
+            found.stages[s].biases = arrays_at<T>(parameters_[2 + 2 * s], attributes, 1, stage.n_neurons);
         }
         if (spans_ == spans_apart_) return found;
         for (std::size_t i = 0; i < spans_.size(); ++i)
@@ -369,22 +369,20 @@ class ShortWay {
     }
 
     model::Counts counts(const std::vector<py::object>& attributes) const {
-        model::Counts found;
-        for (const int part : dropouts_) {
-            model::Stream stream;
-            if (part >= 0) {
-                const py::object& layer = attributes[static_cast<std::size_t>(part)];
-                stream = {word(item(layer, names().key)), word(item(layer, names().step))};
-            }
-            found.streams.push_back(stream);
+        model::Counts found(plan_.network());
+        for (std::size_t i = 0; i < dropouts_.size(); ++i) {
+            if (dropouts_[i] < 0) continue;
+            const py::object& layer = attributes[static_cast<std::size_t>(dropouts_[i])];
+            found.streams[i] = {word(item(layer, names().key)), word(item(layer, names().step))};
         }
         const auto steps = [&](const ParameterPlace& place) -> std::int64_t {
             return place.names.empty() ? 0 : count(item(steps_of(place, attributes), place.names[0].ptr()));
         };
         found.scale = learns(0) ? steps(parameters_[0]) : 0;
         for (std::size_t i = 1; i < parameters_.size(); i += 2) {
-            const std::int64_t weights = learns(i) ? steps(parameters_[i]) : 0;
-            found.stages.push_back({weights, learns(i) ? steps(parameters_[i + 1]) : 0});
+            if (!learns(i)) continue;
+            found.stages[(i - 1) / 2].weights = steps(parameters_[i]);
+            found.stages[(i - 1) / 2].biases = steps(parameters_[i + 1]);
         }
         return found;
     }

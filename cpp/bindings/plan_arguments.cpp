@@ -1,6 +1,7 @@
 #include "bindings/plan_arguments.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 
 #include "bindings/targets.hpp"
@@ -35,7 +36,7 @@ model::Parameter parameter_of(const py::object& object) {
 }
 
 model::Stage stage_of(const py::handle& object) {
-    Fields fields(object, 7, "stage");
+    Fields fields(object, 8, "stage");
     model::Stage stage;
     stage.n_inputs = fields.next_as<Index>();
     stage.n_neurons = fields.next_as<Index>();
@@ -44,7 +45,23 @@ model::Stage stage_of(const py::handle& object) {
     stage.dropout = dropout_of(fields.next());
     stage.weights = parameter_of(fields.next());
     stage.biases = parameter_of(fields.next());
+    stage.shares = parameter_of(fields.next());
     return stage;
+}
+
+// (columns, periodic ones, frequencies, mixtures, sizes of the tables, their width, a parameter for each array), or None.
+void read_features(const py::object& object, model::Network& network) {
+    if (object.is_none()) return;
+    Fields fields(object, 7, "features");
+    network.features.n_columns = fields.next_as<Index>();
+    network.features.n_periodic = fields.next_as<Index>();
+    network.features.n_frequencies = fields.next_as<Index>();
+    network.features.n_mixed = fields.next_as<Index>();
+    network.features.sizes = fields.next_as<std::vector<Index>>();
+    network.features.width = fields.next_as<Index>();
+    for (const py::handle each : fields.next_as<py::tuple>()) network.of_features.push_back(parameter_of(py::reinterpret_borrow<py::object>(each)));
+    for (const model::Parameter& each : network.of_features)
+        if (!each.present) throw std::invalid_argument("features: expected all parameters, got one that is not present");
 }
 
 // Any C-contiguous matrix of floats or whole numbers; the engine converts while it gathers.
@@ -65,15 +82,46 @@ void check_targets(const model::Samples& samples, const model::Network& network,
     if (samples.target_numbers == Number::float64) check_domain(static_cast<const double*>(samples.targets), samples.count, network.n_targets(), domain, name);
 }
 
+// A number of an array of any kind.
+double number_at(const void* data, Number number, Index place) {
+    const auto as = [&](auto kind) { return static_cast<double>(static_cast<const decltype(kind)*>(data)[place]); };
+    switch (number) {
+        case Number::float32: return as(float());
+        case Number::float64: return as(double());
+        case Number::uint8: return as(std::uint8_t());
+        case Number::int8: return as(std::int8_t());
+        case Number::uint16: return as(std::uint16_t());
+        case Number::int16: return as(std::int16_t());
+        case Number::uint32: return as(std::uint32_t());
+        case Number::int32: return as(std::int32_t());
+        case Number::uint64: return as(std::uint64_t());
+        default: return as(std::int64_t());
+    }
+}
+
+// What stands in the columns of codes names a row of its table.
+void check_codes(const model::Samples& samples, const model::Features& features, const char* name) {
+    const Index d = features.n_columns, first = d - static_cast<Index>(features.sizes.size());
+    for (Index r = 0; r < samples.count; ++r)
+        for (std::size_t k = 0; k < features.sizes.size(); ++k) {
+            const Index column = first + static_cast<Index>(k);
+            const double value = number_at(samples.inputs, samples.input_numbers, r * d + column);
+            if (value >= 0 && value < static_cast<double>(features.sizes[k]) && value == std::floor(value)) continue;
+            throw std::invalid_argument(std::string(name) + ": expected a code from 0 to " + std::to_string(features.sizes[k] - 1) + " in column " + std::to_string(column) + ", got " +
+                                        py::repr(py::float_(value)).cast<std::string>() + " in row " + std::to_string(r));
+        }
+}
+
 }  // namespace
 
 Description description_of(const py::object& object) {
-    Fields fields(object, 17, "network");
+    Fields fields(object, 18, "network");
     Description result;
     model::Network& network = result.network;
     const std::string dtype = fields.next_as<std::string>();
     if (dtype != "float32" && dtype != "float64") throw std::invalid_argument("dtype: expected 'float32' or 'float64', got '" + dtype + "'");
     result.is_double = dtype == "float64";
+    read_features(fields.next(), network);
     for (const py::handle stage : fields.next_as<py::tuple>()) network.stages.push_back(stage_of(stage));
     network.scale = parameter_of(fields.next());
     network.input_dropout = dropout_of(fields.next());
@@ -94,20 +142,19 @@ Description description_of(const py::object& object) {
     return result;
 }
 
-model::Counts counts_of(const py::object& object) {
-    Fields fields(object, 3, "counts");
-    model::Counts counts;
-    for (const py::handle each : fields.next_as<py::tuple>()) {
-        Fields stream(each, 2, "stream");
-        const std::uint64_t key = stream.next_as<std::uint64_t>();
-        counts.streams.push_back({key, stream.next_as<std::uint64_t>()});
+model::Counts counts_of(const py::object& object, const model::Network& network) {
+    Fields fields(object, 2, "counts");
+    model::Counts counts(network);
+    Fields streams(fields.next(), counts.streams.size(), "streams");
+    for (model::Stream& each : counts.streams) {
+        Fields stream(streams.next(), 2, "stream");
+        each.key = stream.next_as<std::uint64_t>();
+        each.step = stream.next_as<std::uint64_t>();
     }
-    counts.scale = fields.next_as<std::int64_t>();
-    for (const py::handle each : fields.next_as<py::tuple>()) {
-        Fields steps(each, 2, "steps");
-        const std::int64_t weights = steps.next_as<std::int64_t>();
-        counts.stages.push_back({weights, steps.next_as<std::int64_t>()});
-    }
+    std::size_t count = 0;
+    model::for_each_parameter(network, [&](const model::Parameter&, const model::Shape&) { ++count; });
+    Fields steps(fields.next(), count, "steps");
+    model::for_each_parameter(network, [&](const model::Parameter&, const model::Shape&, std::int64_t& place) { place = steps.next_as<std::int64_t>(); }, counts);
     return counts;
 }
 
@@ -141,6 +188,7 @@ model::Samples samples_of(PyObject* X, PyObject* y, PyObject* weights, const mod
     if (!PyArray_CheckExact(X) || PyArray_NDIM(reinterpret_cast<PyArrayObject*>(X)) < 1) throw_conversion("X");
     samples.count = PyArray_DIM(reinterpret_cast<PyArrayObject*>(X), 0);
     samples.input_numbers = number_matrix(X, "X", samples.count, network.n_inputs(), false, &samples.inputs);
+    if (network.features.has_tables()) check_codes(samples, network.features, "X");
     if (network.labels) {
         samples.labels = check_labels(y, "y", samples.count, network.n_outputs());
     } else {

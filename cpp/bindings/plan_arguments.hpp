@@ -40,8 +40,8 @@ struct Description {
 
 Description description_of(const py::object& object);
 
-// ((key, step) of each stream), steps of the scale, ((steps of weights, of biases) of each stage).
-model::Counts counts_of(const py::object& object);
+// ((key, step) of each stream), (steps of each parameter, in the order of the layers).
+model::Counts counts_of(const py::object& object, const model::Network& network);
 
 // Tuples (value, upwards, ties, keeps, min_delta, patience, factor, least, cooldown).
 std::vector<model::Monitor> monitors_of(const py::object& object);

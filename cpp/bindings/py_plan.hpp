@@ -19,9 +19,9 @@ class PyPlan {
     // The next part of an epoch in parts takes the place of the one before.
     void next_samples(const py::object& samples, bool last);
     void end();
-    void load(const py::tuple& stages, const py::object& scale);
-    void store(const py::tuple& stages, const py::object& scale) const;
-    void store_best(const py::tuple& stages, const py::object& scale);
+    void load(const py::tuple& arrays);
+    void store(const py::tuple& arrays) const;
+    void store_best(const py::tuple& arrays);
     // (best epoch, best, epoch of the last act) of each; epochs from 1, 0: none.
     py::tuple monitors() const;
     void set_schedule(double learning_rate, double decay, double weight_decay, std::int64_t iterations, double clip_norm, const std::vector<double>& settings);

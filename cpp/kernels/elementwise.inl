@@ -68,7 +68,7 @@ template <class T> void parametric_backward(const ParametricJob<T>& job) noexcep
         for (Index i = c, r = 0; r < job.rows; ++r, i += job.row) {
             const Vec<T> dvalues = load(job.dvalues + i, width);
             sum = fma(dvalues, load(job.activated + i, width) - load(job.inputs + i, width), sum);
-            store(job.dinputs + i, mixed_by_share(share, dvalues, load(job.through + i, width)), width);
+            if (job.dinputs) store(job.dinputs + i, mixed_by_share(share, dvalues, load(job.through + i, width)), width);
         }
         store(job.sums + c, sum, width);
     });

@@ -241,7 +241,7 @@ template <class T> struct ParametricJob {
     const T *inputs, *activated, *shares;
     T* output;                 // forward
     const T *dvalues, *through;
-    T *dinputs, *sums;
+    T *dinputs, *sums;         // dinputs null: not asked for
 };
 
 // --- tables of functions ----------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ template <class T> bool is_code(T value, Index size) {
 
 }  // namespace
 
-Index EmbeddingShape::n_levels() const { return std::accumulate(sizes.begin(), sizes.end(), Index(0)); }
+Index EmbeddingShape::levels_before(Index k) const { return std::accumulate(sizes.begin(), sizes.begin() + k, Index(0)); }
 
 template <class T> Index first_without_code(const EmbeddingShape& shape, Index count, const T* inputs, Index input_row) {
     Index place = 0;
@@ -60,23 +60,27 @@ template <class T> void embedding_forward(const EmbeddingShape& shape, const T* 
     });
 }
 
+template <class T> void embedding_gradients(const EmbeddingShape& shape, const EmbeddingTables<T>& tables, T* dweights, T* lost) {
+    const Index elements = (shape.levels_before(tables.last) - shape.levels_before(tables.first)) * shape.width;
+    std::fill_n(dweights, elements, T(0));
+    std::fill_n(lost, elements, T(0));
+    Index table = 0;
+    for (Index k = tables.first; k < tables.last; ++k) {
+        for (Index r = 0; r < shape.samples; ++r) {
+            const Index at = table + static_cast<Index>(tables.inputs[r * tables.input_row + shape.n_passed + k]) * shape.width;
+            add_up(shape.width, tables.dvalues + r * tables.output_row + shape.n_passed + k * shape.width, dweights + at, lost + at);
+        }
+        table += shape.sizes[static_cast<std::size_t>(k)] * shape.width;
+    }
+}
+
 template <class T> void embedding_backward(const EmbeddingShape& shape, const T* inputs, const T* dvalues, T* dweights, T* dinputs) {
     runtime::run_call(flops_backward * shape.values(), [&](Worker worker) {
         const runtime::FloatingPointState state(runtime::Subnormals::keep);
         const Range tables = runtime::share(shape.n_codes(), 1, worker), rows = runtime::share(shape.samples, 1, worker);
-        const auto table_at = [&](Index k) { return std::accumulate(shape.sizes.begin(), shape.sizes.begin() + k, Index(0)) * shape.width; };
-        const Index begin = table_at(tables.first), elements = table_at(tables.last) - begin;
-        T *const sums = dweights + begin, *const lost = runtime::scratch<T>(elements);
-        std::fill_n(sums, elements, T(0));
-        std::fill_n(lost, elements, T(0));
-        Index table = 0;
-        for (Index k = tables.first; k < tables.last; ++k) {
-            for (Index r = 0; r < shape.samples; ++r) {
-                const Index at = table + static_cast<Index>(inputs[r * shape.n_inputs() + shape.n_passed + k]) * shape.width;
-                add_up(shape.width, dvalues + r * shape.n_outputs() + shape.n_passed + k * shape.width, sums + at, lost + at);
-            }
-            table += shape.sizes[static_cast<std::size_t>(k)] * shape.width;
-        }
+        const Index before = shape.levels_before(tables.first), levels = shape.levels_before(tables.last) - before;
+        embedding_gradients<T>(shape, {tables.first, tables.last, inputs, shape.n_inputs(), dvalues, shape.n_outputs()}, dweights + before * shape.width,
+                               runtime::scratch<T>(levels * shape.width));
         if (!dinputs) return;
         pass_columns(rows, shape.n_passed, dvalues, shape.n_outputs(), dinputs, shape.n_inputs());
         for (Index r = rows.first; r < rows.last; ++r) std::fill_n(dinputs + r * shape.n_inputs() + shape.n_passed, shape.n_codes(), T(0));
@@ -86,6 +90,7 @@ template <class T> void embedding_backward(const EmbeddingShape& shape, const T*
 #define CHAINRULE_INSTANTIATE(T)                                                        \
     template Index first_without_code(const EmbeddingShape&, Index, const T*, Index);   \
     template void embed_rows(const EmbeddingShape&, const EmbeddingRows<T>&);           \
+    template void embedding_gradients(const EmbeddingShape&, const EmbeddingTables<T>&, T*, T*); \
     template void embedding_forward(const EmbeddingShape&, const T*, const T*, T*);     \
     template void embedding_backward(const EmbeddingShape&, const T*, const T*, T*, T*);
 CHAINRULE_INSTANTIATE(float)

@@ -17,7 +17,9 @@ struct EmbeddingShape {
     Index n_codes() const { return static_cast<Index>(sizes.size()); }
     Index n_inputs() const { return n_passed + n_codes(); }
     Index n_outputs() const { return n_passed + n_codes() * width; }
-    Index n_levels() const;
+    Index n_levels() const { return levels_before(n_codes()); }
+    // Rows of the tables before the k-th.
+    Index levels_before(Index k) const;
     double values() const { return static_cast<double>(samples) * static_cast<double>(n_outputs()); }
 };
 
@@ -37,11 +39,22 @@ template <class T> Index first_without_code(const EmbeddingShape& shape, Index c
 // By the calling thread. All codes are right.
 template <class T> void embed_rows(const EmbeddingShape& shape, const EmbeddingRows<T>& rows);
 
+// What the gradient of some tables is made of: rows of all samples, `row` elements apart.
+template <class T> struct EmbeddingTables {
+    Index first, last;
+    const T* inputs;
+    Index input_row;
+    const T* dvalues;
+    Index output_row;
+};
+// By the calling thread: the sums of the dvalues of each row of these tables, from `dweights` on, over the samples in order,
+// compensated by what stands in `lost`.
+template <class T> void embedding_gradients(const EmbeddingShape& shape, const EmbeddingTables<T>& tables, T* dweights, T* lost);
+
 // All codes are right.
 template <class T> void embedding_forward(const EmbeddingShape& shape, const T* inputs, const T* weights, T* output);
 
-// dweights: the sum of the dvalues of each row of the tables, over the samples in order, compensated. dinputs == nullptr: not
-// asked for; 0 in the columns of codes.
+// dinputs == nullptr: not asked for; 0 in the columns of codes.
 template <class T> void embedding_backward(const EmbeddingShape& shape, const T* inputs, const T* dvalues, T* dweights, T* dinputs);
 
 }  // namespace chainrule::model

@@ -33,6 +33,9 @@ Index nano_cost(const Network& network, Index lanes) {
     return cost;
 }
 
+// It knows no features and no shares.
+bool fits_nano(const Network& network) { return !network.features.any() && !network.has_shares(); }
+
 // Above this many vector operations (about 20 microseconds) a step is worth two threads; nano has one.
 constexpr Index largest_nano_cost = 65536;
 
@@ -53,9 +56,14 @@ const char* engine_name(EngineKind kind) {
 }
 
 EngineKind choose_engine(const Network& network, Index lanes) {
+    if (!fits_nano(network)) return EngineKind::panels;
     const Index nano = nano_cost(network, lanes);
     // panels pays a tenth more than its products: it moves samples in and out of panels (measured on `xs`, 33-65-17)
     return nano <= largest_nano_cost && 10 * nano <= 11 * panels_cost(network, lanes) ? EngineKind::nano : EngineKind::panels;
+}
+
+EngineKind engine_of(const Network& network, EngineKind wanted, Index lanes) {
+    return wanted == EngineKind::automatic || (wanted == EngineKind::nano && !fits_nano(network)) ? choose_engine(network, lanes) : wanted;
 }
 
 }  // namespace chainrule::model

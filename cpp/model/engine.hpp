@@ -18,6 +18,8 @@ const char* engine_name(EngineKind kind);
 
 // A pure function of the shapes: batch, widths, activations and element size.
 EngineKind choose_engine(const Network& network, Index lanes);
+// The one that is wanted, where it is named and can do it.
+EngineKind engine_of(const Network& network, EngineKind wanted, Index lanes);
 
 // A parameter in the user's array, row-major, and the rule's arrays beside it, in the rule's order. Null where not present.
 template <class T> struct ParameterArrays {
@@ -25,21 +27,25 @@ template <class T> struct ParameterArrays {
     T* states[most_states] = {};
 };
 template <class T> struct StageArrays {
-    ParameterArrays<T> weights, biases;
+    ParameterArrays<T> weights, biases, shares;
 };
 template <class T> struct NetworkArrays {
-    std::vector<StageArrays<T>> stages;
+    std::vector<ParameterArrays<T>> features;
     ParameterArrays<T> scale;
+    std::vector<StageArrays<T>> stages;
+    NetworkArrays() = default;
+    explicit NetworkArrays(const Network& network) : features(network.of_features.size()), stages(network.stages.size()) {}
 };
 
 // What each parameter's step is, this time.
 struct StageRules {
-    UpdateRule weights, biases;
+    UpdateRule weights, biases, shares;
 };
 struct StepRules {
-    std::vector<StageRules> stages;
+    std::vector<UpdateRule> features;
     UpdateRule scale;
-    bool same_for_all = false;  // the first stage's weights speak for every element of every stage
+    std::vector<StageRules> stages;
+    bool same_for_all = false;  // the first stage's weights speak for all weights and biases
     const UpdateRule& weights(std::size_t stage) const { return stages[same_for_all ? 0 : stage].weights; }
     const UpdateRule& biases(std::size_t stage) const { return same_for_all ? stages[0].weights : stages[stage].biases; }
 };

@@ -14,18 +14,8 @@ constexpr Index streamed_bytes = 768 * 1024;
 template <class T> PanelsEngine<T>::PanelsEngine(const Network& network) : net_(network), kernel_(runtime::kernels<T>()), stages_(network.stages.size()) {
     const Index batch = net_.batch_size;
     inputs_.plan(arena_, batch, net_.stages.front().n_inputs);
-    if (net_.scales()) {
-        const Index width = panels_of<T>(inputs_.columns) * lanes<T>;
-        scaled_.plan(arena_, batch, inputs_.columns);
-        if (net_.scale_learns()) dscaled_.plan(arena_, batch, inputs_.columns);
-        arena_.plan_zeros(&scale_, width);
-        arena_.plan_zeros(&dscale_, width);
-        if (net_.accumulate > 1) {
-            arena_.plan_zeros(&dscale_sum_, width);
-            arena_.plan_zeros(&dscale_lost_, width);
-        }
-        for (int i = 0; i < net_.rule_entry().states.count; ++i) arena_.plan_zeros(&scale_states_[i], width);
-    }
+    if (net_.scales()) scaled_.plan(arena_, batch, inputs_.columns);
+    if (net_.below_stages_learns()) dscaled_.plan(arena_, batch, inputs_.columns);
     if (net_.input_dropout.drops()) {
         input_kept_.plan(arena_, batch, inputs_.columns);
         input_dropped_.plan(arena_, batch, inputs_.columns);
@@ -35,7 +25,11 @@ template <class T> PanelsEngine<T>::PanelsEngine(const Network& network) : net_(
         StageMemory<T>& memory = stages_[s];
         memory.outputs.plan(arena_, batch, stage.n_neurons);
         memory.dvalues.plan(arena_, batch, stage.n_neurons);
-        if (stage.entry().needs_inputs) memory.sums.plan(arena_, batch, stage.n_neurons);
+        if (stage.keeps_product()) memory.sums.plan(arena_, batch, stage.n_neurons);
+        if (stage.shares.present) {
+            memory.activated.plan(arena_, batch, stage.n_neurons);
+            memory.doutput.plan(arena_, batch, stage.n_neurons);
+        }
         if (stage.dropout.drops()) {
             memory.kept.plan(arena_, batch, stage.n_neurons);
             if (!stage.drops_in_place()) memory.dropped.plan(arena_, batch, stage.n_neurons);
@@ -56,6 +50,7 @@ template <class T> PanelsEngine<T>::PanelsEngine(const Network& network) : net_(
     arena_.plan(&sample_scale_, batch);
     arena_.plan(&this->sample_losses_, batch);
     arena_.plan(&this->hits_, batch);
+    plan_beside();
     arena_.allocate();
     plan_tiles();
 }
@@ -105,10 +100,12 @@ template <class T> void PanelsEngine<T>::load(const NetworkArrays<T>& arrays) {
                                   {stages_[s].transposed + i / lanes<T> * stages_[s].transposed_panel, lanes<T>, lanes<T>});
         }
     });
-    if (!net_.scales()) return;
-    std::copy_n(arrays.scale.values, net_.n_inputs(), scale_);
-    for (int i = 0; i < net_.rule_entry().states.count; ++i)
-        if (arrays.scale.states[i]) std::copy_n(arrays.scale.states[i], net_.n_inputs(), scale_states_[i]);
+    for (const BesideMemory<T>& memory : beside_) {
+        const ParameterArrays<T>& user = memory.place.in(arrays);
+        std::copy_n(user.values, memory.count, memory.values);
+        for (int i = 0; i < net_.rule_entry().states.count; ++i)
+            if (user.states[i]) std::copy_n(user.states[i], memory.count, memory.states[i]);
+    }
 }
 
 template <class T> void PanelsEngine<T>::store(const NetworkArrays<T>& arrays) const {
@@ -126,15 +123,18 @@ template <class T> void PanelsEngine<T>::store(const NetworkArrays<T>& arrays) c
                 }
         });
     });
-    if (!net_.scales()) return;
-    std::copy_n(scale_, net_.n_inputs(), arrays.scale.values);
-    for (int i = 0; i < net_.rule_entry().states.count; ++i)
-        if (arrays.scale.states[i]) std::copy_n(scale_states_[i], net_.n_inputs(), arrays.scale.states[i]);
+    for (const BesideMemory<T>& memory : beside_) {
+        const ParameterArrays<T>& user = memory.place.in(arrays);
+        std::copy_n(memory.values, memory.count, user.values);
+        for (int i = 0; i < net_.rule_entry().states.count; ++i)
+            if (user.states[i]) std::copy_n(memory.states[i], memory.count, user.states[i]);
+    }
 }
 
 template <class T> void PanelsEngine<T>::reserve_best() {
-    Index count = scale_ ? panels_of<T>(net_.n_inputs()) * lanes<T> : 0;
+    Index count = 0;
     for (const StageMemory<T>& memory : stages_) count += memory.parameters;
+    for (const BesideMemory<T>& memory : beside_) count += memory.room;
     const std::size_t wanted = static_cast<std::size_t>(count) * sizeof(T);
     if (best_.bytes() < wanted) best_ = runtime::Block(wanted);
 }
@@ -145,12 +145,14 @@ template <class T> void PanelsEngine<T>::keep_best() {
 
 template <class T> void PanelsEngine<T>::store_best(const NetworkArrays<T>& arrays) {
     std::vector<T*> own;
-    T* const own_scale = scale_;
-    for (const StageMemory<T>& memory : stages_) own.push_back(memory.weights);
-    for_each_best([](T*& parameters, Index, T* place) { parameters = place; });
+    const auto swap = [&](T*& parameters, Index, T* place) {
+        own.push_back(parameters);
+        parameters = place;
+    };
+    for_each_best(swap);
     store(arrays);
-    for (std::size_t s = 0; s < stages_.size(); ++s) stages_[s].weights = own[s];
-    scale_ = own_scale;
+    auto before = own.begin();
+    for_each_best([&](T*& parameters, Index, T*) { parameters = *before++; });
 }
 
 template <class T> double PanelsEngine<T>::penalty() const {
@@ -167,7 +169,8 @@ template <class T> double PanelsEngine<T>::penalty() const {
                 for (Index i = 1; i <= stage.n_inputs; ++i) total += penalty_of(panel + i * lanes<T>, count, stage.weights);
         }
     }
-    if (net_.scale.regularized()) total += penalty_of(scale_, net_.n_inputs(), net_.scale);
+    for (const BesideMemory<T>& memory : beside_)
+        if (memory.place.in(net_).regularized()) total += penalty_of(memory.values, memory.count, memory.place.in(net_));
     return total;
 }
 
@@ -191,7 +194,7 @@ template <class T> void PanelsEngine<T>::pass(const Batch& batch, Worker worker,
             if (batch.next_rows > 0) fetch_next(batch, net_, row + rows * part / parts, row + rows * (part + 1) / parts);
             ++part;
         };
-        gather(batch, row, rows);
+        gather(batch, row, rows, scratch);
         for (std::size_t s = 0; s < stages_.size(); ++s) {
             forward(batch, s, row, rows, worker);
             fetch_some();
@@ -202,15 +205,21 @@ template <class T> void PanelsEngine<T>::pass(const Batch& batch, Worker worker,
                 backward(batch, s, row, rows, scratch);
                 fetch_some();
             }
+        if (batch.training && net_.features_learn()) features_dvalues(row, rows);
         row += rows;
     }
     barrier.wait(worker);
 }
 
-template <class T> void PanelsEngine<T>::gather(const Batch& batch, Index row, Index rows) {
+template <class T> void PanelsEngine<T>::gather_inputs(const Batch& batch, Index row, Index rows, const Grid<T>& place) {
+    const Index d = net_.n_inputs();
+    kernel_.gather({rows, d, batch.inputs, batch.input_numbers, d, batch.order, batch.first + row, place});
+}
+
+template <class T> void PanelsEngine<T>::gather(const Batch& batch, Index row, Index rows, T* scratch) {
+    if (net_.features.any()) features_forward(batch, row, rows, scratch);
+    else if (!batch.same_as_before) gather_inputs(batch, row, rows, inputs_.grid(row));
     if (!batch.same_as_before) {
-        const Index d = inputs_.columns;
-        kernel_.gather({rows, d, batch.inputs, batch.input_numbers, d, batch.order, batch.first + row, inputs_.grid(row)});
         if (labels_)
             for (Index r = row; r < row + rows; ++r) labels_[r] = batch.labels[batch.place(r)];
         else
@@ -220,7 +229,7 @@ template <class T> void PanelsEngine<T>::gather(const Batch& batch, Index row, I
         const double total = batch.total_weight();
         for (Index r = row; r < row + rows; ++r) sample_scale_[r] = static_cast<T>(net_.loss_factor * batch.weights[batch.place(r)] / total);
     }
-    if (net_.scales()) kernel_.scale_columns(rows, inputs_.columns, constant(inputs_.grid(row)), scale_, scaled_.grid(row), false);
+    if (net_.scales()) kernel_.scale_columns(rows, inputs_.columns, constant(inputs_.grid(row)), scale(), scaled_.grid(row), false);
     if (batch.training && net_.input_dropout.drops()) {
         draw(0, net_.input_dropout, batch, input_kept_, row, rows, inputs_.columns);
         drop(inputs_, input_kept_, batch.factor<T>(net_.input_dropout, 0), input_dropped_, row, rows);
@@ -231,7 +240,7 @@ template <class T> void PanelsEngine<T>::forward(const Batch& batch, std::size_t
     const Stage& stage = net_.stages[s];
     const StageMemory<T>& memory = stages_[s];
     const Grid<const T> a = constant(at(inputs_of(s, batch.training), row, 0));
-    const Grid<T> sums = product_of(s).grid(row), output = memory.outputs.grid(row);
+    const Grid<T> sums = product_of(s).grid(row), output = (stage.shares.present ? memory.activated : memory.outputs).grid(row);
     for (Index first = 0; first < stage.n_inputs; first += blocks_.inner) {
         const Index count = std::min(stage.n_inputs - first, blocks_.inner);
         const Grid<const T> start = first ? constant(sums) : Grid<const T>{memory.weights, 0, memory.panel};
@@ -250,6 +259,7 @@ template <class T> void PanelsEngine<T>::forward(const Batch& batch, std::size_t
         else
             for (Index p = 0; p < panels_of<T>(stage.n_neurons); ++p)
                 activation.forward(rows * lanes<T>, stage.activation_parameters.data(), at(sums, 0, p).data, at(output, 0, p).data);
+        if (stage.shares.present) mix_forward(s, row, rows);
     }
     if (this->seen_ || batch.noted) look(batch, s, row, rows, worker);
     if (batch.training && stage.dropout.drops()) {
@@ -263,7 +273,7 @@ template <class T> void PanelsEngine<T>::forward(const Batch& batch, std::size_t
 template <class T> void PanelsEngine<T>::look(const Batch& batch, std::size_t s, Index row, Index rows, Worker worker) {
     if (batch.noted && net_.stages[s].entry().needs_sign) note_alive(s, row, rows, worker);
     if (!this->seen_) return;
-    if (s == 0) see(at(inputs_of(0, batch.training), row, 0), net_.n_inputs(), row, rows, this->seen_->inputs);
+    if (s == 0) see(at(inputs_of(0, batch.training), row, 0), net_.n_features(), row, rows, this->seen_->inputs);
     const StageSeen<T>& seen = this->seen_->stages[s];
     see(stages_[s].outputs.grid(row), net_.stages[s].n_neurons, row, rows, net_.joint(s) ? seen.product : seen.output);
 }
@@ -314,20 +324,21 @@ template <class T> void PanelsEngine<T>::loss(const Batch& batch, Index row, Ind
 template <class T> void PanelsEngine<T>::backward(const Batch& batch, std::size_t s, Index row, Index rows, T* scratch) {
     const Stage& stage = net_.stages[s];
     const StageMemory<T>& memory = stages_[s];
-    const Grid<T> dvalues = memory.dvalues.grid(row);
+    const Grid<T> dvalues = memory.dvalues.grid(row), doutput = doutput_of(s).grid(row);
     const bool done = net_.derives_in_product(s) && !few(batch);  // in the product of the stage above
     if (stage.dropout.drops() && !done) {
-        if (this->seen_) see(dvalues, stage.n_neurons, row, rows, this->seen_->stages[s].ddropped);
-        drop(memory.dvalues, memory.kept, batch.factor<T>(stage.dropout, s + 1), memory.dvalues, row, rows);
+        if (this->seen_) see(doutput, stage.n_neurons, row, rows, this->seen_->stages[s].ddropped);
+        drop(doutput_of(s), memory.kept, batch.factor<T>(stage.dropout, s + 1), doutput_of(s), row, rows);
     }
     if (stage.activation != Activation::identity && !net_.joint(s) && !done) {
-        if (this->seen_) see(dvalues, stage.n_neurons, row, rows, this->seen_->stages[s].doutput);
+        if (this->seen_) see(doutput, stage.n_neurons, row, rows, this->seen_->stages[s].doutput);
         const ActivationKernels<T>& activation = kernel_.activations[stage.activation];
-        if (stage.entry().by_rows) activation.backward_rows(rows, stage.n_neurons, constant(dvalues), constant(memory.outputs.grid(row)), dvalues, scratch, false, true);
+        const Grid<T> saved = saved_of(s).grid(row);
+        if (stage.entry().by_rows) activation.backward_rows(rows, stage.n_neurons, constant(doutput), constant(memory.outputs.grid(row)), dvalues, scratch, false, true);
         else
             for (Index p = 0; p < panels_of<T>(stage.n_neurons); ++p)
-                activation.backward(rows * lanes<T>, stage.activation_parameters.data(), at(dvalues, 0, p).data, at(product_of(s).grid(row), 0, p).data,
-                                    at(dvalues, 0, p).data);
+                activation.backward(rows * lanes<T>, stage.activation_parameters.data(), at(doutput, 0, p).data, at(saved, 0, p).data, at(dvalues, 0, p).data);
+        if (stage.shares.present) mix_backward(s, row, rows);
     }
     if (this->seen_) see(dvalues, stage.n_neurons, row, rows, this->seen_->stages[s].dproduct);
     if (!net_.needs_dinputs(s)) return;
@@ -378,6 +389,9 @@ template <class T>
 void PanelsEngine<T>::drop(const Panels<T>& values, const Kept& kept, T factor, const Panels<T>& dropped, Index row, Index rows) {
     kernel_.drop({rows, values.columns, false, constant(values.grid(row)), kept.bits(row), factor, dropped.grid(row)});
 }
+
+template void PanelsEngine<float>::gather_inputs(const Batch&, Index, Index, const Grid<float>&);
+template void PanelsEngine<double>::gather_inputs(const Batch&, Index, Index, const Grid<double>&);
 
 }  // namespace panels
 

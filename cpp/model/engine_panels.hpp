@@ -8,6 +8,7 @@
 //   transposed  panel q: rows 0..n_neurons-1 of `lanes` inputs, for dinputs = dvalues . weights^T
 //   outputs     panel p: one row per sample; layer s reads panels of layer s - 1 in all three products
 //   sums        what the activation was given, where its derivative needs that; else it takes the outputs' place
+//   activated   what it made of them, where each neuron has a share of it; the gradient of the output then stands in doutput
 //
 // With few samples (skinny) a step is one walk over the weights forward and one back: dinputs are dot products with the
 // weights as they stand, so there is no transposed copy, and each gradient is a row of them times few values.
@@ -59,6 +60,19 @@ template <class T> struct Panels {
     Grid<T> grid(Index row = 0) const { return {data + row * lanes<T>, lanes<T>, stride}; }
 };
 
+// (samples, columns) row by row, each from a whole line on: what the features' layers work on.
+template <class T> struct RowMajor {
+    T* data = nullptr;
+    Index columns = 0, row = 0;
+    void plan(runtime::Arena& arena, Index rows, Index n_columns) {
+        columns = n_columns;
+        row = panels_of<T>(columns) * lanes<T>;
+        arena.plan(&data, rows * row);
+    }
+    T* at(Index r) const { return data + r * row; }
+    Grid<T> grid(Index r = 0) const { return {at(r), row, lanes<T>}; }
+};
+
 // Which elements of (samples, columns) a dropout keeps in this step.
 struct Kept {
     std::uint32_t* data = nullptr;
@@ -73,6 +87,8 @@ struct Kept {
 template <class T> struct StageMemory {
     Panels<T> outputs, dvalues;
     Panels<T> sums;              // where the activation's derivative is written in them
+    Panels<T> activated, doutput;  // with shares
+    std::size_t shares = 0;        // their place among the arrays beside
     Kept kept;                   // with dropout
     Panels<T> dropped;           // outputs * mask, which feed the next layer, where the outputs must stay
     T *weights = nullptr, *transposed = nullptr, *gradient = nullptr, *states[most_states] = {};
@@ -98,6 +114,35 @@ struct Strip {
     Index rows;
     bool biases() const { return input_panel < 0; }
     template <class T> Index first_row() const { return biases() ? 0 : 1 + input_panel * lanes<T>; }
+};
+
+// An array of parameters beside the weights and biases, as the user has it: one of the features, the factors of columns, the
+// shares of a stage's activation.
+struct Place {
+    enum Kind { feature, scale, shares } kind;
+    std::size_t index;  // of the feature's parameter or of the stage
+    template <class Each> auto& in(Each& each) const { return kind == feature ? each.features[index] : kind == scale ? each.scale : each.stages[index].shares; }
+    const Parameter& in(const Network& network) const { return kind == feature ? network.of_features[index] : kind == scale ? network.scale : network.stages[index].shares; }
+};
+template <class T> struct BesideMemory {
+    Place place;
+    Index count = 0, room = 0;  // elements, and with the lanes behind the last one
+    T *values = nullptr, *gradient = nullptr, *states[most_states] = {};
+    T *sum = nullptr, *lost = nullptr;  // of the gradients of several batches
+};
+
+// What a worker finishes at a time of them: the features of a column, a table, a panel of factors or of shares.
+struct Piece {
+    std::size_t array;
+    Index first, count;
+    std::size_t square;  // its place among the sums of squares
+};
+struct Lot {
+    enum Kind { column, table, factors, shares } kind;
+    Index index;  // of the column, the table, the panel
+    std::size_t stage;
+    double cost;
+    std::vector<Piece> pieces;
 };
 
 template <class T> class PanelsEngine final : public Engine<T> {
@@ -129,10 +174,13 @@ template <class T> class PanelsEngine final : public Engine<T> {
   private:
     Index scratch_elements() const {
         const int levels = Cascade<T>::levels((net_.batch_size + group_samples - 1) / group_samples);
-        return std::max(3 * lanes<T> * largest_width_, levels * strip_panels * most_vectors * lanes<T> * lanes<T>);
+        const Index features = net_.features.has_periodic() ? periodic_gradient_scratch<T>(net_.features.periodic(net_.batch_size)) : 0;
+        const Index shares = net_.has_shares() ? Cascade<T>::levels((net_.batch_size + chunk_samples - 1) / chunk_samples) * lanes<T> : 0;
+        return std::max({3 * lanes<T> * largest_width_, levels * strip_panels * most_vectors * lanes<T> * lanes<T>, features, shares});
     }
     T* scratch_of(Worker worker) const { return static_cast<T*>(scratch_.data()) + worker.index * scratch_elements(); }
-    void gather(const Batch& batch, Index row, Index rows);
+    void gather(const Batch& batch, Index row, Index rows, T* scratch);
+    void gather_inputs(const Batch& batch, Index row, Index rows, const Grid<T>& place);
     void forward(const Batch& batch, std::size_t s, Index row, Index rows, Worker worker);
     void look(const Batch& batch, std::size_t s, Index row, Index rows, Worker worker);
     void note_alive(std::size_t s, Index row, Index rows, Worker worker);
@@ -148,8 +196,6 @@ template <class T> class PanelsEngine final : public Engine<T> {
     Index kept_at(const Tile& tile, const Strip& strip) const {
         return tile.panel * stages_[tile.stage].panel + strip.first_row<T>() * (strip.biases() ? 1 : tile.vectors) * lanes<T>;
     }
-    void keep_scale(InStep place, Range mine);
-    void finish_scale(double penalty_factor, Range mine);
     static bool few(const Batch& batch) { return batch.rows <= few_samples; }
     bool skinny() const { return net_.batch_size <= few_samples; }
     void strip_gradient(const Tile& tile, const Strip& strip, Index samples, T* gradient, T* room);
@@ -157,23 +203,46 @@ template <class T> class PanelsEngine final : public Engine<T> {
     void strip_regularize(double penalty_factor, const Tile& tile, const Strip& strip, T* gradient);
     void strip_squares(const Tile& tile, const Strip& strip, const T* gradient);
     void spend_noted(const StepRules& rules, const Tile& tile, const Strip& strip, const T* gradient);
-    void scale_spend(const UpdateRule& rule, Range mine, bool noted);
     Squares sums_of(std::size_t s, const std::vector<double>& squares) const;
     template <class Body> void for_each_strip(const Tile& tile, Index input_panels_each, const Body& body) const;
     template <class Body> void for_each_tile(Worker worker, const Body& body);
-    Range scale_share(Worker worker) const { return runtime::share(panels_of<T>(net_.n_inputs()) * lanes<T>, lanes<T>, worker); }
-    void scale_gradient(Range mine, Index samples);
-    void scale_update(const UpdateRule& rule, double penalty_factor, Range mine);
+    // The arrays beside the weights and biases: engine_panels_beside.cpp.
+    void plan_beside();
+    void plan_lots(Index squares);
+    void features_forward(const Batch& batch, Index row, Index rows, T* scratch);
+    void features_dvalues(Index row, Index rows);
+    void mix_forward(std::size_t s, Index row, Index rows);
+    void mix_backward(std::size_t s, Index row, Index rows);
+    template <class Body> void for_each_lot(Worker worker, const Body& body);
+    void lot_gradient(const Lot& lot, Index samples, T* scratch);
+    void shares_gradient(const Lot& lot, Index samples, T* scratch);
+    void piece_update(const UpdateRule& rule, double penalty_factor, const Piece& piece);
+    void piece_keep(InStep place, const Piece& piece);
+    void piece_finish(double penalty_factor, const Piece& piece);
+    void piece_spend(const UpdateRule& rule, const Piece& piece, bool noted);
+    void update_beside(const StepRules& rules, double penalty_factor, Index samples, Worker worker);
+    void keep_beside(Index samples, InStep place, Worker worker);
+    void spend_beside(const StepRules& rules, T factor, bool noted, Worker worker);
+    void give_beside(const NetworkArrays<T>& gradients, Worker worker);
+    void take_beside(const NetworkArrays<T>& gradients, Worker worker);
+    T* scale() const { return scale_ < beside_.size() ? beside_[scale_].values : nullptr; }
+    T* feature(std::size_t i) const { return beside_[i].values; }
+    // The table's; behind those of periodic features.
+    std::size_t tables() const { return net_.of_features.size() - 1; }
+
     template <class Body> void for_each_array(const NetworkArrays<T>& arrays, const Body& body) const;
     template <class Body> void move_parameters(const Body& body) const;
-    // Calls body(parameters, count, place in best_) for each stage and the scale.
+    // Calls body(parameters, count, place in best_) for each stage and what stands beside.
     template <class Body> void for_each_best(const Body& body) {
         T* place = static_cast<T*>(best_.data());
         for (StageMemory<T>& memory : stages_) {
             body(memory.weights, memory.parameters, place);
             place += memory.parameters;
         }
-        if (scale_) body(scale_, panels_of<T>(net_.n_inputs()) * lanes<T>, place);
+        for (BesideMemory<T>& memory : beside_) {
+            body(memory.values, memory.room, place);
+            place += memory.room;
+        }
     }
 
     const Panels<T>& product_of(std::size_t s) const { return stages_[s].sums.data ? stages_[s].sums : stages_[s].outputs; }
@@ -185,7 +254,14 @@ template <class T> class PanelsEngine final : public Engine<T> {
         while (s-- > 0) sum += net_.stages[s].n_neurons;
         return sum;
     }
-    const Panels<T>& dinputs_of(std::size_t s) const { return s > 0 ? stages_[s - 1].dvalues : dscaled_; }
+    // Gradient of stage s's output; with a derivative between, that of its product takes its place or stands apart.
+    const Panels<T>& doutput_of(std::size_t s) const { return stages_[s].doutput.data ? stages_[s].doutput : stages_[s].dvalues; }
+    const Panels<T>& dinputs_of(std::size_t s) const { return s > 0 ? doutput_of(s - 1) : dscaled_; }
+    // What the derivative of stage s's activation is written in.
+    const Panels<T>& saved_of(std::size_t s) const {
+        const StageMemory<T>& memory = stages_[s];
+        return net_.stages[s].entry().needs_inputs ? memory.sums : memory.activated.data ? memory.activated : memory.outputs;
+    }
 
     Grid<T> inputs_of(std::size_t s, bool training) const {
         const Panels<T>& plain = s > 0 ? stages_[s - 1].outputs : net_.scales() ? scaled_ : inputs_;
@@ -202,15 +278,19 @@ template <class T> class PanelsEngine final : public Engine<T> {
     Panels<T> inputs_, input_dropped_, targets_;
     Kept input_kept_;
     Panels<T> scaled_, dscaled_;  // inputs times their factors, and the gradient of that
-    T *scale_ = nullptr, *dscale_ = nullptr, *scale_states_[most_states] = {};
-    T *dscale_sum_ = nullptr, *dscale_lost_ = nullptr;  // of several batches
+    RowMajor<T> columns_, periodic_, embedded_, dfeatures_;  // the samples' columns, what the features make of them; its gradient
+    T* table_lost_ = nullptr;  // by the sums of the tables' gradients
+    std::vector<BesideMemory<T>> beside_;
+    std::vector<Lot> lots_;
+    double lots_cost_ = 0;
+    std::size_t scale_ = ~std::size_t(0);  // its place among them, if there is one
     std::vector<StageMemory<T>> stages_;
     std::int64_t* labels_ = nullptr;
     T* sample_scale_ = nullptr;
     std::vector<Tile> tiles_;
     double total_cost_ = 0;
-    std::vector<double> squares_;  // of kept gradients: of each panel by each panel of inputs, biases first; then of the scale's panels
-    Index scale_squares_ = 0;      // their first place
+    std::vector<double> squares_;  // of kept gradients: of each panel by each panel of inputs, biases first; then of the pieces beside
+    std::size_t beside_squares_ = 0;  // their first place
     std::vector<double> step_squares_, parameter_squares_;  // the same of a step that is noted
     std::vector<unsigned char> alive_;  // of each worker the units of all stages: whether they gave anything but 0
     int noting_ = 1;                    // workers of the last pass that was noted

@@ -30,15 +30,13 @@ template <class T> void PanelsEngine<T>::plan_tiles() {
         }
     }
     for (const Tile& tile : tiles_) total_cost_ += tile.cost;
-    if (!net_.keeps_gradients && !net_.noted) return;
     Index squares = 0;
     for (std::size_t s = 0; s < stages_.size(); ++s) {
         stages_[s].squares = squares;
         squares += panels_of<T>(net_.stages[s].n_neurons) * (1 + panels_of<T>(net_.stages[s].n_inputs));
     }
-    scale_squares_ = squares;
-    if (dscaled_.data) squares += panels_of<T>(net_.n_inputs());
-    squares_.resize(static_cast<std::size_t>(squares));
+    plan_lots(squares);
+    if (net_.keeps_gradients || net_.noted) squares_.resize(lots_.empty() ? static_cast<std::size_t>(squares) : lots_.back().pieces.back().square + 1);
     if (!net_.noted) return;
     step_squares_ = parameter_squares_ = squares_;
 }
@@ -129,29 +127,8 @@ template <class T> void PanelsEngine<T>::strip_squares(const Tile& tile, const S
     }
 }
 
-// The gradient of the columns' factors: sums over samples of the inputs times the gradient of their scaled copy.
-template <class T> void PanelsEngine<T>::scale_gradient(Range mine, Index samples) {
-    const Index panel = mine.first / lanes<T>;
-    kernel_.sum_products(samples, mine.last - mine.first, constant(at(inputs_.grid(), 0, panel)), constant(at(dscaled_.grid(), 0, panel)), dscale_ + mine.first, false);
-}
-
-template <class T> void PanelsEngine<T>::scale_update(const UpdateRule& rule, double penalty_factor, Range mine) {
-    UpdateJob<T> job = {};
-    job.rule = rule;
-    scale_penalties(job.rule, penalty_factor);
-    job.n = std::min(mine.last, net_.n_inputs()) - mine.first;
-    job.gradient = dscale_ + mine.first;
-    job.parameter = scale_ + mine.first;
-    for (int i = 0; i < net_.rule_entry().states.count; ++i) job.states[i] = scale_states_[i] + mine.first;
-    kernel_.rules[net_.rule].update(job);
-}
-
 template <class T> void PanelsEngine<T>::update(const StepRules& rules, double penalty_factor, Index samples, Worker worker) {
-    const Range columns = dscaled_.data ? scale_share(worker) : Range{0, 0};
-    if (columns.first < columns.last) {
-        scale_gradient(columns, samples);
-        scale_update(rules.scale, penalty_factor, columns);
-    }
+    update_beside(rules, penalty_factor, samples, worker);
     alignas(line_bytes) T gradient[strip_panels * lanes<T> * most_vectors * lanes<T>];
     for_each_tile(worker, [&](const Tile& tile) {
         for_each_strip(tile, strip_panels, [&](const Strip& strip) {
@@ -178,30 +155,7 @@ template <class T> void PanelsEngine<T>::keep(Index samples, InStep place, Worke
             strip_squares(tile, strip, kept);
         });
     });
-    const Range columns = dscaled_.data ? scale_share(worker) : Range{0, 0};
-    if (columns.first == columns.last) return;
-    scale_gradient(columns, samples);
-    keep_scale(place, columns);
-}
-
-template <class T> void PanelsEngine<T>::keep_scale(InStep place, Range mine) {
-    const Index first = mine.first, count = mine.last - first;
-    if (dscale_sum_ && place.first) {
-        std::copy_n(dscale_ + first, count, dscale_sum_ + first);
-        std::fill_n(dscale_lost_ + first, count, T(0));
-    } else if (dscale_sum_) {
-        add_up(count, dscale_ + first, dscale_sum_ + first, dscale_lost_ + first);
-    }
-    if (!place.last) return;
-    if (dscale_sum_) std::copy_n(dscale_sum_ + first, count, dscale_ + first);
-    finish_scale(place.penalty_factor, mine);
-}
-
-template <class T> void PanelsEngine<T>::finish_scale(double penalty_factor, Range mine) {
-    const Index first = mine.first, count = mine.last - first;
-    kernel_.regularize(count, static_cast<T>(penalty_factor * net_.scale.l1), static_cast<T>(penalty_factor * net_.scale.l2), scale_ + first, dscale_ + first);
-    for (Index c = first; c < mine.last; c += lanes<T>)
-        squares_[static_cast<std::size_t>(scale_squares_ + c / lanes<T>)] = kernel_.sum_of_squares(std::min(net_.n_inputs() - c, lanes<T>), dscale_ + c);
+    keep_beside(samples, place, worker);
 }
 
 template <class T> void PanelsEngine<T>::spend(const StepRules& rules, double clip_norm, bool noted, Worker worker, Barrier& barrier) {
@@ -213,9 +167,7 @@ template <class T> void PanelsEngine<T>::spend(const StepRules& rules, double cl
         const double norm = std::sqrt(squares);
         if (norm > clip_norm) factor = static_cast<T>(clip_norm / norm);
     }
-    const Range columns = dscaled_.data ? scale_share(worker) : Range{0, 0};
-    for (Index c = columns.first; c < columns.last; ++c) dscale_[c] *= factor;
-    if (columns.first < columns.last) scale_spend(rules.scale, columns, noted);
+    spend_beside(rules, factor, noted, worker);
     alignas(line_bytes) T gradient[lanes<T> * most_vectors * lanes<T>];
     for_each_tile(worker, [&](const Tile& tile) {
         for_each_strip(tile, 1, [&](const Strip& strip) {
@@ -254,20 +206,6 @@ template <class T> void PanelsEngine<T>::spend_noted(const StepRules& rules, con
     }
 }
 
-template <class T> void PanelsEngine<T>::scale_spend(const UpdateRule& rule, Range mine, bool noted) {
-    if (!noted) return scale_update(rule, 1, mine);
-    T step[lanes<T>];
-    for (Index c = mine.first; c < mine.last; c += lanes<T>) {
-        const Index count = std::min(net_.n_inputs() - c, lanes<T>);
-        const std::size_t place = static_cast<std::size_t>(scale_squares_ + c / lanes<T>);
-        parameter_squares_[place] = kernel_.sum_of_squares(count, scale_ + c);
-        std::copy_n(scale_ + c, count, step);
-        scale_update(rule, 1, {c, c + lanes<T>});
-        for (Index e = 0; e < count; ++e) step[e] = scale_[c + e] - step[e];
-        step_squares_[place] = kernel_.sum_of_squares(count, step);
-    }
-}
-
 // A stage's sums, in one order for every number of threads.
 template <class T> Squares PanelsEngine<T>::sums_of(std::size_t s, const std::vector<double>& squares) const {
     const Index places = 1 + panels_of<T>(net_.stages[s].n_inputs);
@@ -279,12 +217,11 @@ template <class T> Squares PanelsEngine<T>::sums_of(std::size_t s, const std::ve
 
 template <class T> void PanelsEngine<T>::notes(std::vector<Notes>& found) const {
     found.assign(1 + stages_.size(), {});
-    if (dscaled_.data)
-        for (std::size_t p = static_cast<std::size_t>(scale_squares_); p < squares_.size(); ++p) {
-            found[0].gradient.weights += squares_[p];
-            found[0].step.weights += step_squares_[p];
-            found[0].parameters.weights += parameter_squares_[p];
-        }
+    for (std::size_t p = beside_squares_; p < squares_.size(); ++p) {
+        found[0].gradient.weights += squares_[p];
+        found[0].step.weights += step_squares_[p];
+        found[0].parameters.weights += parameter_squares_[p];
+    }
     for (std::size_t s = 0; s < stages_.size(); ++s) {
         found[1 + s] = {sums_of(s, squares_), sums_of(s, step_squares_), sums_of(s, parameter_squares_)};
         for (Index j = units(s); j < units(s + 1); ++j) {
@@ -309,9 +246,7 @@ template <class T> void PanelsEngine<T>::give(const NetworkArrays<T>& gradients,
             }
         });
     });
-    const Range columns = dscaled_.data && gradients.scale.values ? scale_share(worker) : Range{0, 0};
-    const Index last = std::min(columns.last, net_.n_inputs());
-    if (columns.first < last) std::copy_n(dscale_ + columns.first, last - columns.first, gradients.scale.values + columns.first);
+    give_beside(gradients, worker);
 }
 
 template <class T> void PanelsEngine<T>::take(const NetworkArrays<T>& gradients, bool clips, Worker worker) {
@@ -333,11 +268,7 @@ template <class T> void PanelsEngine<T>::take(const NetworkArrays<T>& gradients,
             if (clips) strip_squares(tile, strip, place);
         });
     });
-    const Range columns = dscaled_.data && gradients.scale.values ? scale_share(worker) : Range{0, 0};
-    if (columns.first == columns.last) return;
-    const Index last = std::min(columns.last, net_.n_inputs());
-    std::copy_n(gradients.scale.values + columns.first, last - columns.first, dscale_ + columns.first);
-    finish_scale(1, columns);
+    take_beside(gradients, worker);
 }
 
 template void PanelsEngine<float>::plan_tiles();

@@ -36,15 +36,8 @@ template <class T> bool all_finite(const T* values, Index count) {
 
 template <class T> bool all_finite(const NetworkArrays<T>& arrays, const Network& network) {
     bool finite = true;
-    const auto look_at = [&](const Parameter& parameter, const T* values, Index count) {
-        finite = finite && (!parameter.present || !parameter.learns || all_finite(values, count));
-    };
-    look_at(network.scale, arrays.scale.values, network.n_inputs());
-    for (std::size_t s = 0; s < network.stages.size(); ++s) {
-        const Stage& stage = network.stages[s];
-        look_at(stage.weights, arrays.stages[s].weights.values, stage.n_inputs * stage.n_neurons);
-        look_at(stage.biases, arrays.stages[s].biases.values, stage.n_neurons);
-    }
+    for_each_parameter(
+        network, [&](const Parameter& parameter, const Shape& shape, const ParameterArrays<T>& place) { finite = finite && (!parameter.learns || all_finite(place.values, shape.count())); }, arrays);
     return finite;
 }
 

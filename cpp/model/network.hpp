@@ -1,5 +1,6 @@
 // A network as the plan sees it: stages of a dense layer with the activation and the dropout that follow it, in front of
-// them perhaps a factor for each column, behind them a loss; and the rule that its parameters follow.
+// them perhaps learned features of the columns, and a factor for each; behind them a loss; and the rule that its parameters
+// follow.
 //
 // The Python package describes it field by field (training/network.py); bindings/bind_plan.cpp reads that.
 #pragma once
@@ -10,6 +11,8 @@
 #include <vector>
 
 #include "kernels/kernels.hpp"
+#include "model/embedding.hpp"
+#include "model/periodic.hpp"
 #include "runtime/dispatch.hpp"
 
 namespace chainrule::model {
@@ -35,13 +38,43 @@ struct Stage {
     std::vector<double> activation_parameters;
     Dropout dropout;
     Parameter weights, biases;  // biases that are not present stay 0
+    Parameter shares{false};    // of its activation, one for each neuron: output = (1 - share) product + share activated
     bool learns() const { return weights.learns || (biases.present && biases.learns); }
     const ActivationEntry& entry() const { return catalogue().activations[activation]; }
     // The activation's derivative can do without its output: only what the dropout makes of it is kept.
-    bool drops_in_place() const { return dropout.drops() && entry().needs_sign; }
+    bool drops_in_place() const { return dropout.drops() && entry().needs_sign && !shares.present; }
+    // The stage's product stands apart from its output.
+    bool keeps_product() const { return entry().needs_inputs || shares.present; }
+};
+
+// Learned features in place of the samples' columns: periodic ones of the first of them (model/periodic.hpp), then rows of
+// tables for the last ones, which hold codes (model/embedding.hpp). Either may be missing.
+struct Features {
+    Index n_columns = 0;  // of the samples
+    Index n_periodic = 0, n_frequencies = 0, n_mixed = 0;
+    std::vector<Index> sizes;  // of the tables
+    Index width = 0;
+    bool has_periodic() const { return n_periodic > 0; }
+    bool has_tables() const { return !sizes.empty(); }
+    bool any() const { return has_periodic() || has_tables(); }
+    PeriodicShape periodic(Index samples) const { return {samples, n_periodic, n_frequencies, n_mixed, n_columns - n_periodic}; }
+    EmbeddingShape tables(Index samples) const {
+        const Index columns = has_periodic() ? periodic(samples).n_outputs() : n_columns;
+        return {samples, columns - static_cast<Index>(sizes.size()), width, sizes};
+    }
+    Index n_outputs() const { return has_tables() ? tables(0).n_outputs() : has_periodic() ? periodic(0).n_outputs() : n_columns; }
+    double flops(Index samples) const { return (has_periodic() ? periodic(samples).flops() : 0) + (has_tables() ? tables(samples).values() : 0); }
+};
+
+// Sizes of a parameter's array: (rows, columns), or with `deep` not 0 a third one.
+struct Shape {
+    Index rows, columns, deep = 0;
+    Index count() const { return rows * columns * (deep ? deep : 1); }
 };
 
 struct Network {
+    Features features;
+    std::vector<Parameter> of_features;  // frequencies, phases, weights and biases of periodic features; tables
     std::vector<Stage> stages;
     Parameter scale{false};   // a factor for each input, in front of the first stage; without it not present
     Dropout input_dropout;
@@ -62,36 +95,63 @@ struct Network {
 
     const LossEntry& loss_entry() const { return catalogue().losses[loss]; }
     const RuleEntry& rule_entry() const { return catalogue().rules[rule]; }
-    Index n_inputs() const { return stages.front().n_inputs; }
+    Index n_inputs() const { return features.any() ? features.n_columns : n_features(); }  // of the samples
+    Index n_features() const { return stages.front().n_inputs; }
     Index n_outputs() const { return stages.back().n_neurons; }
     Index n_targets() const { return loss_entry().one_target ? 1 : n_outputs(); }
     bool scales() const { return scale.present; }
     bool scale_learns() const { return scale.present && scale.learns; }
+    bool features_learn() const {
+        for (const Parameter& each : of_features)
+            if (each.learns) return true;
+        return false;
+    }
+    bool has_shares() const {
+        for (const Stage& stage : stages)
+            if (stage.shares.present) return true;
+        return false;
+    }
 
     // The loss includes the last activation: it takes that one's inputs and gives their gradient.
     bool joint(std::size_t s) const { return s + 1 == stages.size() && loss_entry().joins >= 0; }
     // The activation stands in the epilogue of the stage's product.
-    bool activates_in_product(std::size_t s) const { return !observed && stages[s].entry().forward_in_tile && !joint(s); }
+    bool activates_in_product(std::size_t s) const { return !observed && stages[s].entry().forward_in_tile && !stages[s].shares.present && !joint(s); }
     // The derivative stands in that of the product above, which gives the gradient of the activation's output.
     bool derives_in_product(std::size_t s) const { return !observed && can_derive_in_product(s); }
     bool can_derive_in_product(std::size_t s) const {
         const Stage& stage = stages[s];
-        return s + 1 < stages.size() && stage.entry().derivative_in_tile && !stage.entry().needs_inputs &&
+        return s + 1 < stages.size() && stage.entry().derivative_in_tile && !stage.keeps_product() &&
                (!stage.dropout.drops() || stage.entry().needs_sign);
     }
     // Gradients go down to here; below nothing learns.
     std::size_t lowest() const {
         std::size_t s = 0;
-        while (!scale_learns() && s < stages.size() && !stages[s].learns()) ++s;
+        while (!below_stages_learns() && s < stages.size() && !stages[s].learns()) ++s;
         return s;
     }
-    bool needs_dinputs(std::size_t s) const { return s > lowest() || (s == 0 && scale_learns()); }
-    bool regularized() const {
-        for (const Stage& stage : stages)
-            if (stage.weights.regularized() || stage.biases.regularized()) return true;
-        return scale.regularized();
+    bool below_stages_learns() const { return scale_learns() || features_learn(); }
+    bool needs_dinputs(std::size_t s) const { return s > lowest() || (s == 0 && below_stages_learns()); }
+    bool regularized() const;
+    // Of a parameter of the features.
+    Shape shape_of_features(std::size_t i) const {
+        if (features.has_tables() && i + 1 == of_features.size()) return {features.tables(0).n_levels(), features.width};
+        const Index p = features.n_periodic, k = features.n_frequencies, m = features.n_mixed;
+        return i < 2 ? Shape{p, k} : i == 2 ? Shape{p, k, m} : Shape{p, m};
     }
 };
+
+// Calls body(parameter, shape, what `each` has for it...) for every parameter that is present, in the order of the layers.
+// `each` may be anything with the members features, scale and stages of weights, biases and shares.
+template <class Body, class... Each> void for_each_parameter(const Network& network, const Body& body, Each&... each) {
+    for (std::size_t i = 0; i < network.of_features.size(); ++i) body(network.of_features[i], network.shape_of_features(i), each.features[i]...);
+    if (network.scale.present) body(network.scale, Shape{1, network.n_features()}, each.scale...);
+    for (std::size_t s = 0; s < network.stages.size(); ++s) {
+        const Stage& stage = network.stages[s];
+        body(stage.weights, Shape{stage.n_inputs, stage.n_neurons}, each.stages[s].weights...);
+        if (stage.biases.present) body(stage.biases, Shape{1, stage.n_neurons}, each.stages[s].biases...);
+        if (stage.shares.present) body(stage.shares, Shape{1, stage.n_neurons}, each.stages[s].shares...);
+    }
+}
 
 // Where a training stands, beside its arrays: how far each stream of masks is, and the steps that each parameter has seen.
 struct Stream {
@@ -99,17 +159,19 @@ struct Stream {
 };
 struct Counts {
     struct Steps {
-        std::int64_t weights = 0, biases = 0;
+        std::int64_t weights = 0, biases = 0, shares = 0;
     };
     std::vector<Stream> streams;  // of the dropout behind the inputs, then of each stage's
-    std::vector<Steps> stages;
+    std::vector<std::int64_t> features;
     std::int64_t scale = 0;
+    std::vector<Steps> stages;
+    explicit Counts(const Network& network) : streams(1 + network.stages.size()), features(network.of_features.size()), stages(network.stages.size()) {}
 };
 
 // Throws std::invalid_argument where sizes are not positive, overflow, or do not chain, or a parameter count is wrong.
 void check(const Network& network);
 
-// Flops of one training step: 6 b sum(d m) - 2 b d_0 m_0.
+// Flops of one training step: 6 b sum(d m) - 2 b d_0 m_0, and those of the features.
 double step_flops(const Network& network);
 
 // Its place in a list of the catalogue. Throws std::invalid_argument where the list has no such name.

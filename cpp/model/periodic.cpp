@@ -18,47 +18,53 @@ namespace {
 using runtime::Range;
 using runtime::Worker;
 
-// One worker's columns; the sums of a column stand side by side.
-template <class T>
-void gradients_of(const PeriodicShape& shape, Range columns, const T* inputs, const T* dvalues, const T* frequencies, const T* phases, const T* weights,
-                  const PeriodicGradients<T>& gradients) {
+Index groups_of(Index samples) { return std::max<Index>((samples + group_samples - 1) / group_samples, 1); }
+
+Index sums_of_column(const PeriodicShape& shape) { return shape.n_frequencies * (2 + shape.n_mixed) + shape.n_mixed; }
+
+// A column's gradients to where they belong.
+template <class T> void put_column(const PeriodicShape& shape, Index column, const T* sums, const PeriodicGradients<T>& gradients) {
+    const auto take = [&](T* to, Index count) {
+        std::copy_n(sums, count, to + column * count);
+        sums += count;
+    };
+    take(gradients.dfrequencies, shape.n_frequencies);
+    take(gradients.dphases, shape.n_frequencies);
+    take(gradients.dweights, shape.n_frequencies * shape.n_mixed);
+    take(gradients.dbiases, shape.n_mixed);
+}
+
+}  // namespace
+
+template <class T> Index periodic_gradient_scratch(const PeriodicShape& shape) {
+    return periodic_scratch<T>(shape.n_frequencies, shape.n_mixed) + Cascade<T>::levels(groups_of(shape.samples)) * sums_of_column(shape);
+}
+
+template <class T> const T* periodic_column_gradients(const PeriodicShape& shape, const PeriodicColumn<T>& column) {
+    const Index c = column.column;
     PeriodicJob<T> job = {};
-    job.columns = columns.last - columns.first;
+    job.columns = 1;
     job.n_frequencies = shape.n_frequencies;
     job.mixed = shape.n_mixed;
-    job.frequencies = frequencies + columns.first * shape.n_frequencies;
-    job.phases = phases + columns.first * shape.n_frequencies;
-    job.weights = weights + columns.first * shape.n_frequencies * shape.n_mixed;
-    job.input_row = shape.n_inputs();
-    job.output_row = shape.n_outputs();
-    const Index each = job.sums_of_column(), elements = job.columns * each, groups = std::max<Index>((shape.samples + group_samples - 1) / group_samples, 1);
-    const Index room = periodic_scratch<T>(shape.n_frequencies, shape.n_mixed);
-    job.scratch = runtime::scratch<T>(room + Cascade<T>::levels(groups) * elements);
-    Cascade<T> sums(job.scratch + room, elements);
+    job.frequencies = column.frequencies + c * shape.n_frequencies;
+    job.phases = column.phases + c * shape.n_frequencies;
+    job.weights = column.weights + c * shape.n_frequencies * shape.n_mixed;
+    job.input_row = column.input_row;
+    job.output_row = column.output_row;
+    job.scratch = column.scratch;
+    Cascade<T> sums(column.scratch + periodic_scratch<T>(shape.n_frequencies, shape.n_mixed), sums_of_column(shape));
     Index first = 0;
     do {
         job.rows = std::min(shape.samples - first, group_samples);
-        job.inputs = inputs + first * job.input_row + columns.first;
-        job.dvalues = dvalues + first * job.output_row + columns.first * (shape.n_mixed + 1);
-        job.dinputs = gradients.dinputs ? gradients.dinputs + first * job.input_row + columns.first : nullptr;
+        job.inputs = column.inputs + first * job.input_row + c;
+        job.dvalues = column.dvalues + first * job.output_row + c * (shape.n_mixed + 1);
+        job.dinputs = column.dinputs ? column.dinputs + first * job.input_row + c : nullptr;
         job.sums = sums.place();
         runtime::kernels<T>().periodic_backward(job);
         sums.add();
     } while ((first += group_samples) < shape.samples);
-    const T* total = sums.total();
-    for (Index c = columns.first; c < columns.last; ++c) {
-        const auto take = [&](T* to, Index count) {
-            std::copy_n(total, count, to + c * count);
-            total += count;
-        };
-        take(gradients.dfrequencies, shape.n_frequencies);
-        take(gradients.dphases, shape.n_frequencies);
-        take(gradients.dweights, shape.n_frequencies * shape.n_mixed);
-        take(gradients.dbiases, shape.n_mixed);
-    }
+    return sums.total();
 }
-
-}  // namespace
 
 template <class T> void periodic_rows(const PeriodicShape& shape, const PeriodicRows<T>& rows) {
     PeriodicJob<T> job = {};
@@ -96,8 +102,11 @@ void periodic_backward(const PeriodicShape& shape, const T* inputs, const T* dva
     runtime::run_call(2 * shape.flops(), [&](Worker worker) {
         const runtime::FloatingPointState state(runtime::Subnormals::keep);
         const Range columns = runtime::share(shape.n_periodic, 1, worker);
-        if (columns.first < columns.last)
-            gradients_of(shape, columns, inputs, dvalues, frequencies, phases, weights, gradients);
+        T* const scratch = columns.first < columns.last ? runtime::scratch<T>(periodic_gradient_scratch<T>(shape)) : nullptr;
+        for (Index c = columns.first; c < columns.last; ++c) {
+            const PeriodicColumn<T> column = {c, inputs, shape.n_inputs(), dvalues, shape.n_outputs(), frequencies, phases, weights, gradients.dinputs, scratch};
+            put_column(shape, c, periodic_column_gradients(shape, column), gradients);
+        }
         if (gradients.dinputs)
             pass_columns(runtime::share(shape.samples, 1, worker), shape.n_passed, dvalues + shape.n_outputs() - shape.n_passed, shape.n_outputs(),
                          gradients.dinputs + shape.n_periodic, shape.n_inputs());
@@ -106,6 +115,8 @@ void periodic_backward(const PeriodicShape& shape, const T* inputs, const T* dva
 
 #define CHAINRULE_INSTANTIATE(T)                                                                                  \
     template void periodic_rows(const PeriodicShape&, const PeriodicRows<T>&);                                    \
+    template Index periodic_gradient_scratch<T>(const PeriodicShape&);                                            \
+    template const T* periodic_column_gradients(const PeriodicShape&, const PeriodicColumn<T>&);                  \
     template void periodic_forward(const PeriodicShape&, const T*, const T*, const T*, const T*, const T*, T*);   \
     template void periodic_backward(const PeriodicShape&, const T*, const T*, const T*, const T*, const T*, const PeriodicGradients<T>&);
 CHAINRULE_INSTANTIATE(float)

@@ -33,6 +33,22 @@ template <class T> struct PeriodicRows {
 };
 template <class T> void periodic_rows(const PeriodicShape& shape, const PeriodicRows<T>& rows);
 
+// What the gradients of one column's parameters are made of: rows of all samples, `row` elements apart. dinputs == nullptr: not
+// asked for; else the column of the gradient of the inputs is written there, as far apart as they are.
+template <class T> struct PeriodicColumn {
+    Index column;
+    const T* inputs;
+    Index input_row;
+    const T* dvalues;
+    Index output_row;
+    const T *frequencies, *phases, *weights;
+    T* dinputs;
+    T* scratch;  // periodic_gradient_scratch elements
+};
+// By the calling thread; what it returns are the column's sums in a row, in the scratch: of frequencies, phases, weights, biases.
+template <class T> const T* periodic_column_gradients(const PeriodicShape& shape, const PeriodicColumn<T>& column);
+template <class T> Index periodic_gradient_scratch(const PeriodicShape& shape);
+
 template <class T>
 void periodic_forward(const PeriodicShape& shape, const T* inputs, const T* frequencies, const T* phases, const T* weights, const T* biases, T* output);
 

@@ -29,15 +29,16 @@ constexpr std::size_t most_notes = 1 << 14, least_rows = 8;
 }  // namespace
 
 template <class T>
-Plan<T>::Plan(const Network& network, EngineKind engine) : net_(network), has_accuracy_(network.metric != Metric::none), regularized_(network.regularized()) {
-    const EngineKind kind = engine == EngineKind::automatic ? choose_engine(network, lanes<T>) : engine;
+Plan<T>::Plan(const Network& network, EngineKind engine) : net_(network), counts_(network), has_accuracy_(network.metric != Metric::none), regularized_(network.regularized()) {
+    const EngineKind kind = engine_of(network, engine, lanes<T>);
     engine_ = kind == EngineKind::nano ? make_nano_engine<T>(network) : make_panels_engine<T>(network);
     const Names& names = net_.rule_entry().parameters;
     for (int i = 0; i < names.count; ++i)
         if (names.name[i] == std::string("epsilon")) epsilon_ = i;
-    for (StepRules& each : rules_) each.stages.resize(net_.stages.size());
-    counts_.streams.resize(1 + net_.stages.size());
-    counts_.stages.resize(net_.stages.size());
+    for (StepRules& each : rules_) {
+        each.features.resize(net_.of_features.size());
+        each.stages.resize(net_.stages.size());
+    }
     alike_ = all_alike();
     begin({});
 }
@@ -80,8 +81,8 @@ template <class T> void Plan<T>::next_samples(const Samples& samples, bool last)
 }
 
 template <class T> void Plan<T>::set_counts(const Counts& counts) {
-    if (counts.streams.size() != 1 + net_.stages.size() || counts.stages.size() != net_.stages.size())
-        throw std::invalid_argument("counts: expected one of each stage, and the stream of the inputs' dropout");
+    if (counts.streams.size() != counts_.streams.size() || counts.stages.size() != counts_.stages.size() || counts.features.size() != counts_.features.size())
+        throw std::invalid_argument("counts: expected one of each parameter, and the stream of each dropout");
     counts_ = counts;
     steps_taken_ = forwards_ = forwards_of_steps_ = 0;
     alike_ = all_alike();
@@ -172,7 +173,10 @@ template <class T> void Plan<T>::prepare_rules(const Stretch& stretch) {
     const double decay = rate_ * (stretch.factors.weight_decay ? schedule.weight_decay * stretch.factors.weight_decay[at] : schedule.weight_decay);
     StepRules& rules = rules_[steps_taken_ % 2];
     rules.same_for_all = alike_ && decay == 0;
+    for (std::size_t i = 0; i < net_.of_features.size(); ++i) prepare_rule(net_.of_features[i], counts_.features[i], decay, rules.features[i]);
     if (net_.scale_learns()) prepare_rule(net_.scale, counts_.scale, decay, rules.scale);
+    for (std::size_t s = 0; s < net_.stages.size(); ++s)
+        if (net_.stages[s].shares.present) prepare_rule(net_.stages[s].shares, counts_.stages[s].shares, decay, rules.stages[s].shares);
     for (std::size_t s = 0; s < net_.stages.size(); ++s) {
         prepare_rule(net_.stages[s].weights, counts_.stages[s].weights, decay, rules.stages[s].weights);
         if (rules.same_for_all) return;

@@ -42,8 +42,9 @@ class Plan:
         """Write the gradients of the first batch, penalties included, into one array; return
         the loss. `dropped`: factors of the dropped shares, or None."""
 
-    def load(self, stages: tuple[Any, ...], scale: Any) -> None:
-        """Read parameters and optimizer arrays."""
+    def load(self, arrays: tuple[Any, ...]) -> None:
+        """Read parameters and optimizer arrays: a tuple for each parameter, in the order of
+        the layers."""
 
     def look_at_samples(self, finite: bool) -> bool:
         """Refuse labels, targets and weights that somebody has edited since, as `begin` would.
@@ -100,10 +101,10 @@ class Plan:
         last step."""
 
     def stop(self) -> None: ...
-    def store(self, stages: tuple[Any, ...], scale: Any) -> None:
+    def store(self, arrays: tuple[Any, ...]) -> None:
         """Write parameters and optimizer arrays, in place."""
 
-    def store_best(self, stages: tuple[Any, ...], scale: Any) -> None:
+    def store_best(self, arrays: tuple[Any, ...]) -> None:
         """Write the parameters of the epoch that a monitor kept; without states."""
 
     def take_epochs(self) -> NDArray[Any]:

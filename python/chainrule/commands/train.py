@@ -74,7 +74,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     net.add_argument(
         "--mpi", action="store_true",
         help="'mpiexec -n N chainrule train ... --mpi': N processes share the members of an "
-        "ensemble, or the batches of one net of --preset small",
+        "ensemble, or the batches of one net",
     )  # fmt: skip
     rows = parser.add_argument_group("rows")
     rows.add_argument(
@@ -288,10 +288,10 @@ def check_ranks(options: argparse.Namespace) -> None:
     ValueError
         Its preset has layers that no plan trains.
     """
-    if options.mpi and (options.ensemble or 1) == 1 and options.preset != "small":
+    if options.mpi and (options.ensemble or 1) == 1 and options.preset == "tabm-mini":
         raise ValueError(
             "--mpi: expected --ensemble of at least 2, whose members the processes share, or "
-            f"--preset small, got one net of the preset {options.preset or 'default'!r}"
+            f"another preset, got one net of the preset {options.preset!r}"
         )
 
 

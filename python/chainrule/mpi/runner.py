@@ -73,9 +73,8 @@ class ParallelRunner(PlanRunner):
         self._flat = np.zeros(sum(each.size for each in learning), dtype=self._network.dtype)
         self._part = np.empty_like(self._flat) if self.request.accumulate > 1 else self._flat
         self._tree = Tree(self.ranks, self._shards, len(self._flat)) if self._shards else None
-        stages = self._network.stages
-        known = [self._network.scale, *(s.weights for s in stages), *(s.biases for s in stages)]
-        self._regularized = any(each is not None and (each.l1 or each.l2) for each in known)
+        told = [parameter for _, _, parameter in described(self._layers, self._network)]
+        self._regularized = any(each.l1 or each.l2 for each in told)
 
     def _described(self, layers: Layers) -> Network:
         return parallel_network(self.model, layers, self.request, self._share.largest)

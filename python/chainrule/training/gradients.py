@@ -83,7 +83,7 @@ def begin_pass(
         precision=0.0,
         monitors=(),
     )
-    plan.load(*arrays_of((), layers, network))
+    plan.load(arrays_of((), layers, network))
     plan.set_counts(counts)
 
 

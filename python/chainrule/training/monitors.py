@@ -72,16 +72,15 @@ class Monitors:
     def take_best(self, plan: Any, arrays: Any) -> None:
         """Give the one that keeps parameters those of its best epoch.
 
-        `arrays` makes a place for each parameter: it returns them by layer and name, and in the
-        form that the plan writes to.
+        `arrays` makes a place for each parameter: it returns them with layer and name.
         """
         for each, (best_epoch, _, _) in zip(self.watching, plan.monitors(), strict=True):
             if best_epoch == 0 or not row_of(each).keeps:
                 continue
-            places, stages, scale = arrays()
-            plan.store_best(stages, scale)
+            places = arrays()
+            plan.store_best(tuple((array,) for _, _, array in places))
             if isinstance(each, BestEpoch):
-                each.keep([(layer, name, array) for layer, name, array in places])
+                each.keep(places)
                 return
             found = {(id(layer), name): array for layer, name, array in places}
             each.best_parameters = [

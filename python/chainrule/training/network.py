@@ -1,7 +1,8 @@
 """A model as the core sees it: one description, whose fields the core reads in their order.
 
-A stage is a dense layer with the activation and the dropout that follow it. What has methods of
-its own cannot be seen so: NoPlan says what, and the model is then trained layer by layer.
+A stage is a dense layer with the activation and the dropout that follow it; in front of the first
+one there may be learned features of the columns, and a factor for each. What has methods of its own
+cannot be seen so: NoPlan says what, and the model is then trained layer by layer.
 """
 
 from __future__ import annotations
@@ -20,14 +21,18 @@ from ..arrays import Array
 from ..base_activation import Activation
 from ..catalogue import own_class
 from ..dropout import Layer_Dropout
+from ..embedding import Layer_Embedding
 from ..layers import Layer_Dense, Layer_Input
 from ..optimizer_state import steps_of
 from ..parameters import Slot, slots_of
+from ..parametric import Layer_ParametricActivation
+from ..periodic import Layer_PeriodicFeatures
 from ..scale import Layer_Scale
 from .passes import learning
 from .request import Objective, TrainingRequest
 
 STATELESS = "sgd"  # a rule that keeps no arrays
+ROWS_TOGETHER = 65536  # of samples looked at
 
 
 class NoPlan(Exception):
@@ -54,8 +59,23 @@ class Parameter(NamedTuple):
     epsilon_factor: float
 
 
+class Features(NamedTuple):
+    """Layers in front: periodic features of the first columns, tables for the codes in the last.
+
+    Sizes are 0 or empty for the one that is missing; a parameter for each of their arrays.
+    """
+
+    n_columns: int
+    n_periodic: int
+    n_frequencies: int
+    n_mixed: int
+    sizes: tuple[int, ...]
+    width: int
+    parameters: tuple[Parameter, ...]
+
+
 class Stage(NamedTuple):
-    """A dense layer, its activation, its dropout; no biases: None."""
+    """A dense layer, its activation, its dropout; no biases, or no shares: None."""
 
     n_inputs: int
     n_neurons: int
@@ -64,6 +84,7 @@ class Stage(NamedTuple):
     dropout: Dropout | None
     weights: Parameter
     biases: Parameter | None
+    shares: Parameter | None
 
 
 class Network(NamedTuple):
@@ -73,6 +94,7 @@ class Network(NamedTuple):
     """
 
     dtype: str
+    features: Features | None
     stages: tuple[Stage, ...]
     scale: Parameter | None
     input_dropout: Dropout | None
@@ -90,17 +112,21 @@ class Network(NamedTuple):
     noted: bool = False
     observed: bool = False
 
+    @property
+    def has_layers_of_tables(self) -> bool:
+        """Whether there are learned features or shares, which not every way of a plan knows."""
+        return self.features is not None or any(each.shares is not None for each in self.stages)
+
 
 class Counts(NamedTuple):
     """Where a training stands, beside its arrays.
 
     Key and training forwards of the dropout behind the inputs and of each stage's; the steps that
-    the factors of columns, and each stage's weights and biases, have seen.
+    each parameter has seen, in the order of the layers.
     """
 
     streams: tuple[tuple[int, int], ...]
-    scale: int
-    stages: tuple[tuple[int, int], ...]
+    steps: tuple[int, ...]
 
 
 # --- which layer is which -------------------------------------------------------------------------
@@ -108,10 +134,11 @@ class Counts(NamedTuple):
 
 @dataclass
 class StageLayers:
-    """The layers of one stage."""
+    """The layers of one stage; the activation is that of `shares`, where there is such a layer."""
 
     dense: Any
     activation: Any = None
+    shares: Any = None
     dropout: Any = None
 
 
@@ -119,9 +146,11 @@ class StageLayers:
 class Layers:
     """A model's layers by the places they take in a network."""
 
-    stages: list[StageLayers] = field(default_factory=list)
+    periodic: Any = None
+    tables: Any = None
     scale: Any = None
     input_dropout: Any = None
+    stages: list[StageLayers] = field(default_factory=list)
 
     @property
     def dropouts(self) -> list[Any]:
@@ -131,8 +160,15 @@ class Layers:
     @property
     def parametric(self) -> list[Any]:
         """Return the layers with parameters, from below."""
-        scale = [] if self.scale is None else [self.scale]
-        return scale + [stage.dense for stage in self.stages]
+        found = [self.periodic, self.tables, self.scale]
+        for stage in self.stages:
+            found += [stage.dense, stage.shares]
+        return [each for each in found if each is not None]
+
+    @property
+    def features(self) -> list[Any]:
+        """Return the layers of learned features, from below."""
+        return [each for each in (self.periodic, self.tables) if each is not None]
 
 
 def layers_of(model: Any) -> Layers:
@@ -144,6 +180,8 @@ def layers_of(model: Any) -> Layers:
         raise NoPlan("there is no dense layer")
     if found.stages[-1].dropout is not None:
         raise NoPlan("the last layer is a dropout")
+    if found.stages[-1].shares is not None:
+        raise NoPlan("the last activation has learned shares")
     return found
 
 
@@ -160,20 +198,42 @@ def place_layer(found: Layers, layer: Any, name: str) -> None:
             raise NoPlan(f"{name} follows another dropout")
         if stage is not None:
             stage.dropout = layer
-        elif found.scale is not None:
-            raise NoPlan(f"{name} follows a scale layer")
+        elif found.scale is not None or found.features:
+            raise NoPlan(f"{name} follows a scale layer or learned features")
         else:
             found.input_dropout = layer
     elif own is Layer_Scale:
         if stage is not None or found.scale is not None or found.input_dropout is not None:
             raise NoPlan(f"{name} does not stand in front of the first dense layer")
         found.scale = layer
-    elif issubclass(own, Activation):
+    elif own in (Layer_PeriodicFeatures, Layer_Embedding):
+        place_features(found, layer, name)
+    elif issubclass(own, Activation) or own is Layer_ParametricActivation:
         if stage is None or stage.activation is not None or stage.dropout is not None:
             raise NoPlan(f"{name} does not follow a dense layer")
         stage.activation = layer
+        if own is Layer_ParametricActivation:
+            stage.activation, stage.shares = layer.activation, layer
+            if own_class(layer.activation) is None:
+                raise NoPlan(f"{name} has an activation with methods of its own")
     elif own is not Layer_Input:
         raise NoPlan(f"{name} is not known to the core")
+
+
+def place_features(found: Layers, layer: Any, name: str) -> None:
+    """Give a layer of learned features its place, or raise NoPlan."""
+    if found.stages or found.scale is not None or found.input_dropout is not None:
+        raise NoPlan(f"{name} does not stand in front of the other layers")
+    if found.tables is not None or (
+        found.periodic is not None and own_class(layer) is not Layer_Embedding
+    ):
+        raise NoPlan(f"{name} follows other learned features")
+    if found.periodic is not None and layer.n_inputs != found.periodic.n_neurons:
+        raise NoPlan(f"{name} takes {layer.n_inputs} columns, not {found.periodic.n_neurons}")
+    if own_class(layer) is Layer_Embedding:
+        found.tables = layer
+    else:
+        found.periodic = layer
 
 
 # --- the model as a network -----------------------------------------------------------------------
@@ -206,17 +266,20 @@ def network_of(
     objective = Objective()
     metric = "none" if gives_gradients else metric_of(model, last)
     if request is not None:
-        check_samples(layers, metric, request)
+        check_samples(model, layers, metric, request)
         batch_size, accumulate = request.batch_size, request.accumulate
         keeps_gradients = gives_gradients or request.clip_norm is not None or accumulate > 1
         labels = request.y.ndim == 1
         noted = request.record is not None
         objective = request.objective
+    if noted and (layers.features or any(stage.shares is not None for stage in layers.stages)):
+        raise NoPlan("a record of learned features or shares is taken layer by layer")
     scale = None
     if layers.scale is not None:
         scale = parameter_of(layers.scale, slots_of(layers.scale)[0], learners)
     return Network(
         dtype=layers.stages[0].dense.dtype.name,
+        features=features_of(layers, learners),
         stages=tuple(stage_of(stage, learners) for stage in layers.stages),
         scale=scale,
         input_dropout=dropout_of(layers.input_dropout),
@@ -235,9 +298,28 @@ def network_of(
     )
 
 
+def features_of(layers: Layers, learners: set[int]) -> Features | None:
+    """Return the learned features in front of the network; None where there are none."""
+    if not layers.features:
+        return None
+    periodic, tables = layers.periodic, layers.tables
+    found = [
+        parameter_of(layer, slot, learners) for layer in layers.features for slot in slots_of(layer)
+    ]
+    return Features(
+        n_columns=layers.features[0].n_inputs,
+        n_periodic=0 if periodic is None else periodic.n_periodic,
+        n_frequencies=0 if periodic is None else periodic.n_frequencies,
+        n_mixed=0 if periodic is None else periodic.n_mixed,
+        sizes=() if tables is None else tuple(tables.sizes),
+        width=0 if tables is None else tables.width,
+        parameters=tuple(found),
+    )
+
+
 def stage_of(layers: StageLayers, learners: set[int]) -> Stage:
     """Return a stage of the network."""
-    dense, activation = layers.dense, layers.activation
+    dense, activation, shares = layers.dense, layers.activation, layers.shares
     slots = slots_of(dense)
     found = [parameter_of(dense, slot, learners) for slot in slots]
     parameters = () if activation is None else activation.parameters()
@@ -250,6 +332,7 @@ def stage_of(layers: StageLayers, learners: set[int]) -> Stage:
         dropout=dropout_of(layers.dropout),
         weights=found[0],
         biases=found[1] if len(found) > 1 else None,
+        shares=None if shares is None else parameter_of(shares, slots_of(shares)[0], learners),
     )
 
 
@@ -330,14 +413,39 @@ def check_parameters(layers: Layers) -> None:
         raise NoPlan("two parameters share memory")
 
 
-def check_samples(layers: Layers, metric: str, request: TrainingRequest) -> None:
+def check_samples(model: Any, layers: Layers, metric: str, request: TrainingRequest) -> None:
     """Raise NoPlan for samples that the core would see otherwise than the classes do."""
     check_forms(layers.stages[-1].dense.n_neurons, metric, request)
     samples = [request.X, request.y, *(request.validation or ())[:2]]
+    if layers.tables is not None:
+        position = next(k for k, each in enumerate(model.layers, 1) if each is layers.tables)
+        for X in samples[::2]:
+            check_codes(layers.tables, position, X)
     for layer in layers.parametric:
         for slot in slots_of(layer):
             if any(np.may_share_memory(getattr(layer, slot.name), each) for each in samples):
                 raise NoPlan("a parameter and the samples share memory")
+
+
+def check_codes(tables: Layer_Embedding, position: int, X: Array) -> None:
+    """Refuse samples without codes in their last columns.
+
+    Raises
+    ------
+    ValueError
+        As the layer itself would, but before anything has changed.
+    """
+    sizes = np.array(tables.sizes)
+    for start in range(0, len(X), ROWS_TOGETHER):
+        codes = X[start : start + ROWS_TOGETHER, -len(sizes) :]
+        wrong = np.argwhere(~((codes >= 0) & (codes < sizes) & (codes == np.floor(codes))))
+        if len(wrong):
+            row, k = map(int, wrong[0])
+            raise ValueError(
+                f"{type(tables).__name__} {position}: inputs: expected a code from 0 to "
+                f"{sizes[k] - 1} in column {tables.n_passed + k}, "
+                f"got {float(codes[row, k])!r} in row {start + row}"
+            )
 
 
 def check_forms(n_outputs: int, metric: str, request: TrainingRequest) -> None:
@@ -365,27 +473,19 @@ def check_targets(metric: str, y: Array, n_outputs: int) -> None:
 
 def described(layers: Layers, network: Network) -> list[tuple[Any, Slot, Parameter]]:
     """Return each parameter of the network: its layer, its slot and what the core was told."""
-    found = []
-    if layers.scale is not None and network.scale is not None:
-        found.append((layers.scale, slots_of(layers.scale)[0], network.scale))
-    for stage, told in zip(layers.stages, network.stages, strict=True):
-        parameters = [told.weights, *([told.biases] if told.biases is not None else [])]
-        pairs = zip(slots_of(stage.dense), parameters, strict=True)
-        found += [(stage.dense, slot, parameter) for slot, parameter in pairs]
-    return found
+    told = list(() if network.features is None else network.features.parameters)
+    told += [network.scale] if network.scale is not None else []
+    for stage in network.stages:
+        told += [each for each in (stage.weights, stage.biases, stage.shares) if each is not None]
+    slots = [(layer, slot) for layer in layers.parametric for slot in slots_of(layer)]
+    return [(*slot, parameter) for slot, parameter in zip(slots, told, strict=True)]
 
 
 def counts_of(layers: Layers) -> Counts:
     """Return how far the streams of dropout are, and the parameters' own steps."""
-    stages = []
-    for stage in layers.stages:
-        steps = [steps_of(stage.dense, slot) for slot in slots_of(stage.dense)]
-        stages.append((steps[0], steps[1] if len(steps) > 1 else 0))
-    scale = layers.scale
     return Counts(
         tuple((0, 0) if each is None else (each.key, each.step) for each in layers.dropouts),
-        0 if scale is None else steps_of(scale, slots_of(scale)[0]),
-        tuple(stages),
+        tuple(steps_of(layer, slot) for layer in layers.parametric for slot in slots_of(layer)),
     )
 
 

@@ -95,6 +95,8 @@ def observed_step(model: Any, X: Any, y: Any, sample_weight: Any, clip_norm: flo
     try:
         layers = layers_of(twin)
         network = network_of(twin, layers, request, gives_gradients=twin.optimizer is None)
+        if network.has_layers_of_tables:
+            raise NoPlan("learned features and shares are seen layer by layer")
     except NoPlan as reason:
         return step_of_classes(twin, request, str(reason))
     return step_of_plan(twin, request, layers, network)

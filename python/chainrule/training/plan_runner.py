@@ -117,7 +117,7 @@ class PlanRunner:
         self._by_way = False
         optimizer, layers = self.model.optimizer, self._layers
         self._arrays = arrays_of(optimizer.states, layers, self._network)
-        self._plan.load(*self._arrays)
+        self._plan.load(self._arrays)
         self._plan.set_counts(counts_of(layers))
         self._forwards = [(each, each.step) for each in layers.dropouts if each is not None]
         self._steps = [
@@ -162,7 +162,7 @@ class PlanRunner:
             self._load()
             self._held = places_of(optimizer.states, self._layers, self._network)
             return
-        self._plan.load(*self._arrays)
+        self._plan.load(self._arrays)
         self._set_schedule(int(optimizer.iterations))
 
     @property
@@ -258,7 +258,7 @@ class PlanRunner:
             if self._way is not None and self._by_way:
                 self._way.write()
                 return
-            self._plan.store(*self._arrays)
+            self._plan.store(self._arrays)
         optimizer = self.model.optimizer
         optimizer.iterations = self._plan.iterations
         rate = self._plan.step_record()[3]
@@ -312,17 +312,12 @@ class PlanRunner:
         if self.monitors is not None:
             self.monitors.take_best(self._plan, self._new_arrays)
 
-    def _new_arrays(self) -> tuple[list[tuple[Any, str, Array]], Any, Any]:
-        """Return a place for each parameter: with layer and name, and in the core's form."""
-        stages, scale = arrays_of((), self._layers, self._network)
-        places = [
+    def _new_arrays(self) -> list[tuple[Any, str, Array]]:
+        """Return a place for each parameter, with its layer and name, in the core's order."""
+        return [
             (layer, slot.name, np.empty_like(getattr(layer, slot.name)))
             for layer, slot, _ in described(self._layers, self._network)
         ]
-        new = iter([(array,) for _, _, array in places])
-        made_scale = None if scale is None else next(new)
-        made = tuple((next(new), None if biases is None else next(new)) for _, biases in stages)
-        return places, made, made_scale
 
     def read_unchanged(self) -> bool:
         """Read values again where nothing but values has changed; else do nothing: False."""
@@ -390,20 +385,14 @@ def places_of(
     return places
 
 
-def arrays_of(
-    states: tuple[str, ...], layers: Layers, network: Network
-) -> tuple[tuple[tuple[Arrays, Arrays], ...], Arrays]:
-    """Return the arrays that the core reads and writes: (weights, biases) a stage, and the scale.
+def arrays_of(states: tuple[str, ...], layers: Layers, network: Network) -> tuple[Arrays, ...]:
+    """Return the arrays that the core reads and writes: a tuple for each parameter, in its order.
 
     Each is a parameter with the optimizer's arrays of these kinds beside it, which are made where
     missing; one that does not learn stands alone.
     """
-    found: dict[int, list[Arrays]] = {}
+    found = []
     for layer, slot, parameter in described(layers, network):
         arrays = state_arrays(layer, slot, states) if parameter.learns else []
-        found.setdefault(id(layer), []).append((getattr(layer, slot.name), *arrays))
-    stages = []
-    for stage in layers.stages:
-        weights, *biases = found[id(stage.dense)]
-        stages.append((weights, biases[0] if biases else None))
-    return tuple(stages), None if layers.scale is None else found[id(layers.scale)][0]
+        found.append((getattr(layer, slot.name), *arrays))
+    return tuple(found)

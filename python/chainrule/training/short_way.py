@@ -101,7 +101,7 @@ def short_way(
     scheduled = [optimizer.schedule, optimizer.weight_decay_schedule]
     scheduled += [each.schedule for each in layers.dropouts if each is not None]
     places = {id(layer): place for place, layer in enumerate(model.layers)}
-    if any(each is not None for each in scheduled):
+    if network.has_layers_of_tables or any(each is not None for each in scheduled):
         return None
     learners = learning(model.trainable_layers)
     if any(getattr(each, "optimizer_token", None) != optimizer.token for each in learners):
