@@ -23,6 +23,7 @@ from chainrule.commands import COMMANDS, scores
 from chainrule.commands.columns import as_known, nearest
 from chainrule.commands.dialect import dialect_of
 from chainrule.commands.report import number
+from chainrule.commands.scores import outcome_of
 from chainrule.commands.table_files import read_table
 from chainrule.sklearn import MLPRegressor, TabularClassifier, TabularRegressor, load_estimator
 from chainrule.sklearn.tabular.member import Epochs
@@ -267,6 +268,35 @@ def test_classes_are_told_from_values(
         assert sorted(values) == net.classes_.tolist()
     code, _, err = run("evaluate", "model.safetensors", "data.csv", "-t", "y")
     assert code == 0, err
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_classes_of_one_row_are_trained_on_whatever_is_held_back(
+    seed: int, run: Run, tmp_path: Path
+) -> None:
+    """In the middle of the classes and at their end: a class unknown to the net has no place."""
+    rare = {f"m{k}" for k in range(4)} | {f"z{k}" for k in range(4)}
+    kinds = [*["a", "p"] * 40, *sorted(rare)]
+    pd.DataFrame({"x": np.arange(88) % 13 / 7, "y": kinds}).to_csv("data.csv", index=False)
+    code, _, err = run("train", "data.csv", "-t", "y", "--seed", str(seed), *QUICK)
+    assert code == 0, err
+    net = load_estimator(tmp_path / "model.safetensors")
+    assert set(net.classes_) == rare | {"a", "p"}
+    code, _, err = run("evaluate", "model.safetensors", "data.csv", "-t", "y")
+    assert code == 0, err
+
+
+def test_a_target_whose_rows_all_differ_holds_no_classes(run: Run) -> None:
+    names = [f"row {k}" for k in range(30)]
+    pd.DataFrame({"x": np.arange(30.0), "y": names}).to_csv("data.csv", index=False)
+    code, _, err = run("train", "data.csv", "-t", "y", *QUICK)
+    assert code == 2 and "expected classes of several rows, got 30 classes in 30 rows" in err
+
+
+def test_scores_of_labels_that_a_net_does_not_know_are_refused() -> None:
+    net = TabularClassifier(epochs=1, preset="small").fit([[0.0], [1.0]] * 9, ["a", "c"] * 9)
+    with pytest.raises(ValueError, match="expected classes of the model, got 'b'"):
+        outcome_of(net, np.array([[0.5], [0.2]]), np.array(["a", "b"]), None, np.array([0.5, 0.5]))
 
 
 def test_parquet_has_the_types_of_its_columns(run: Run, tmp_path: Path) -> None:

@@ -254,7 +254,7 @@ def test_positions_in_a_generators_buffer_are_checked(
 def test_headers_that_are_no_headers(good: bytes, tmp_path: Path) -> None:
     header, document, body = split(good)
     refused(b"", tmp_path, "expected a safetensors file, got 0 bytes")
-    refused((2**63).to_bytes(8, "little") + b"{}", tmp_path, "header: expected at most")
+    refused((2**63).to_bytes(8, "little") + b"{}", tmp_path, "whose header has at most")
     refused(with_header(b"{}", b""), tmp_path, "not a file that chainrule wrote")
     refused(with_header(b"\xff\xfe", b""), tmp_path, "UTF-8")
     refused(with_header(b"[" * 100_000, b""), tmp_path, "nested too deep|expected JSON")

@@ -461,7 +461,7 @@ def test_a_line_a_member_is_printed_where_it_is_wanted(capsys: Any) -> None:
     classifier(ensemble=2, epochs=3, verbose=1, n_threads=1).fit(frame(), labels())
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines] == ["member 1 of 2", "member 2 of 2"]
-    assert all("of 3, 0." in line for line in lines)
+    assert all("of 3, validation loss 0." in line for line in lines)
     classifier(epochs=3).fit(frame(), labels())
     assert capsys.readouterr().out == ""
 

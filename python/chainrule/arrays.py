@@ -24,6 +24,10 @@ _LARGEST = np.iinfo(np.int64).max
 _READY: tuple[Literal["C", "A", "E"], ...] = ("C", "A", "E")
 
 
+# For classes that have names.
+LABELS = "; class labels are ints from 0: classes, y = np.unique(y, return_inverse=True)"
+
+
 def is_variable(thing: object) -> bool:
     """Tell whether `thing` is a `Variable`, without importing its module."""
     return getattr(type(thing), "is_graph_node", False) is True
@@ -72,7 +76,9 @@ def as_real(values: object, name: str) -> Array:
     if array.dtype.kind == "O":
         array = _from_frame(values, array)
     if array.dtype.kind not in "biuf":
-        raise TypeError(f"{name}: expected real numbers, got {_found(values, array)}")
+        labels = array.dtype.kind in "OSU" and name == "y"
+        hint = LABELS if labels and odd_entry(values) else ""
+        raise TypeError(f"{name}: expected real numbers, got {_found(values, array)}{hint}")
     return array
 
 

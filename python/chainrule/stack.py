@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 import operator
+import re
 from contextlib import AbstractContextManager
 from typing import Any
 
 from .arrays import Array
 from .base_layer import Layer
-from .catalogue import own_class
+from .catalogue import classes, own_class
 from .layers import Layer_Input
 from .neighbours import link
 from .parameter_layer import ParameterLayer
@@ -23,6 +25,17 @@ NEEDED = {
     "accuracy": ("calculate",),
 }
 
+# What other libraries call ours.
+OTHER_NAMES = {
+    "mse": "MeanSquaredError",
+    "mae": "MeanAbsoluteError",
+    "l1": "MeanAbsoluteError",
+    "l2": "MeanSquaredError",
+    "cross_entropy": "CategoricalCrossentropy",
+    "sparse_categorical_crossentropy": "CategoricalCrossentropy",
+    "bce": "BinaryCrossentropy",
+}
+
 
 def check_part(part: Any, kind: str) -> None:
     """Refuse what cannot serve as a layer, loss, optimizer or accuracy."""
@@ -33,7 +46,19 @@ def check_part(part: Any, kind: str) -> None:
             f"write {part.__name__}(...)"
         )
     if not all(callable(getattr(part, name, None)) for name in names):
-        raise TypeError(f"{kind}: expected an object with {' and '.join(names)}, got {part!r}")
+        hint = hint_for(part, kind) if isinstance(part, str) else ""
+        raise TypeError(
+            f"{kind}: expected an object with {' and '.join(names)}, got {part!r}{hint}"
+        )
+
+
+def hint_for(name: str, kind: str) -> str:
+    """Return which classes of the package a name may mean, as a word from elsewhere, or none."""
+    wanted = re.sub("[^a-z0-9]", "", OTHER_NAMES.get(name.lower(), name).lower())
+    known = [each.__name__ for each in classes(kind)]
+    plain = {re.sub("[^a-z0-9]", "", each.partition("_")[2].lower()): each for each in known}
+    near = difflib.get_close_matches(wanted, plain, 1, 0.75)
+    return f"; write {plain[near[0]]}()" if near else f"; there are {', '.join(known)}"
 
 
 def check_layers(layers: list[Any]) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..plot.canvas import BLUE, GREY, canvas, grid, legend_above, pyplot, title
-from ..plot.predictions import draw_confusion, draw_residuals
+from ..plot.predictions import draw_confusion, draw_quantiles, draw_residuals
 from ..saving.atomic_file import replace_file
 from .report import Curve, Report, short
-from .scores import Importance
+from .scores import Importance, loss_of
 
 MOST_COLUMNS, MOST_MEMBERS = 15, 8
 DOTS = 120  # an inch
@@ -67,6 +67,10 @@ def draw_outcome(axes: Any, report: Report) -> None:
             np.searchsorted(outcome.classes, each) for each in (outcome.truth, outcome.predicted)
         )
         draw_confusion(axes, truth, found, [short(each, 14) for each in outcome.classes])
+        return
+    if outcome.levels is not None:
+        loss = loss_of(outcome)[1]
+        draw_quantiles(axes, outcome.truth[:, None], outcome.predicted, outcome.levels, loss)
         return
     truth, predicted = outcome.truth[:, None], outcome.predicted.reshape(len(outcome.truth), -1)
     draw_residuals(axes, np.broadcast_to(truth, predicted.shape), predicted)

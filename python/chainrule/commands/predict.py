@@ -8,7 +8,14 @@ from typing import Any
 
 from .columns import features_for, text_columns
 from .scores import levels_of
-from .table_files import add_options, check_writable, pandas, read_table, write_table
+from .table_files import (
+    add_options,
+    check_table_name,
+    check_writable,
+    pandas,
+    read_table,
+    write_table,
+)
 
 HELP = "predict the rows of a table with a model file"
 DESCRIPTION = (
@@ -37,6 +44,7 @@ def run(options: argparse.Namespace) -> int:
     from ..sklearn.base import threads
 
     check_writable(options.output)
+    check_table_name(options.output)
     check_threads(options.threads)
     estimator = load_estimator(options.model)
     frame, dialect = read_table(options.data, options, text_columns(estimator))

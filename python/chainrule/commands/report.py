@@ -108,7 +108,7 @@ def confusion_lines(outcome: Outcome) -> Iterator[str]:
     width = max(*(len(name) for name in names), len(f"{counts.max():,}"), 5) + 2
     first = max(*(len(name) for name in names), 6)
     yield "Confusion (rows: true, columns: predicted)"
-    yield f"  {'':{first}}" + "".join(f"{name:>{width}}" for name in names) + f"{'found':>9}"
+    yield f"  {'':{first}}" + "".join(f"{name:>{width}}" for name in names) + f"{'recall':>9}"
     for name, row, right in zip(names, counts, np.diag(counts), strict=True):
         share = f"{right / row.sum():.1%}" if row.sum() else "-"
         yield f"  {name:{first}}" + "".join(f"{count:>{width},}" for count in row) + f"{share:>9}"

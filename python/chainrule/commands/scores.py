@@ -31,8 +31,16 @@ class Outcome(NamedTuple):
 
 
 def outcome_of(estimator: Any, X: Any, y: Array, weight: Array | None, guess: Array) -> Outcome:
-    """Return what an estimator predicts for rows."""
+    """Return what an estimator predicts for rows.
+
+    Raises
+    ------
+    ValueError
+        Labels that it does not know.
+    """
     classes = getattr(estimator, "classes_", None)
+    if classes is not None and not np.all(known := np.isin(y, classes)):
+        raise ValueError(f"target: expected classes of the model, got {y[~known].tolist()[0]!r}")
     levels = levels_of(estimator)
     predicted = estimator.predict(X)
     has_shares = classes is not None and hasattr(estimator, "predict_proba")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gzip
 import io
 import warnings
 from collections.abc import Iterable
@@ -13,6 +14,7 @@ from ..libraries import library
 from ..saving.atomic_file import replace_file
 from .dialect import Dialect, dialect_of, not_in
 
+TEXTS = (".csv", ".tsv", ".txt", ".gz")
 PARQUET = (".parquet", ".pq")
 MISSING = ["?"]  # beside pandas' own: empty, NA, NaN, null, None, n/a, ...
 EXTRA = "'chainrule[cli]'"
@@ -148,10 +150,26 @@ def check_writable(path: Path | None) -> None:
         raise FileNotFoundError(2, "expected a folder that is there, got none", str(path.parent))
 
 
+def check_table_name(path: Path | None) -> None:
+    """Refuse a name that promises another kind of table than would be written.
+
+    Raises
+    ------
+    ValueError
+        Naming the endings that are known.
+    """
+    if path is None or path.suffix.lower() in ("", *TEXTS, *PARQUET):
+        return
+    raise ValueError(
+        f"{path}: expected a name that ends in {', '.join((*TEXTS, *PARQUET))}, got {path.suffix!r}"
+    )
+
+
 def write_table(frame: Any, path: Path | None, dialect: Dialect | None) -> str:
     """Write a table to a file, as a whole; return it as text where there is no file.
 
-    Parquet by its suffix, else CSV with the marks of `dialect`, in UTF-8.
+    Parquet by its suffix, else CSV with the marks of `dialect`, in UTF-8, packed where it ends in
+    ``.gz``.
     """
     if path is not None and path.suffix.lower() in PARQUET:
         buffer = io.BytesIO()
@@ -163,5 +181,6 @@ def write_table(frame: Any, path: Path | None, dialect: Dialect | None) -> str:
     text: str = frame.to_csv(index=False, **marks)
     if path is None:
         return text
-    replace_file(str(path), text.encode())
+    data = text.encode()
+    replace_file(str(path), gzip.compress(data, mtime=0) if path.suffix.lower() == ".gz" else data)
     return ""

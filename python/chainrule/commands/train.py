@@ -225,10 +225,13 @@ def is_words(cells: Any) -> bool:
 def split(rows: Rows, target: Target, share: float, seed: int) -> tuple[Rows, Rows | None]:
     """Return the rows to train on, and those held back; classes are divided alike.
 
+    Of each class at least one row is trained on: without it the estimator would not know the class,
+    and nothing could be said of its probability.
+
     Raises
     ------
     ValueError
-        Too few rows.
+        Too few rows, or none that can be held back.
     """
     if not share:
         return rows, None
@@ -239,8 +242,18 @@ def split(rows: Rows, target: Target, share: float, seed: int) -> tuple[Rows, Ro
     labels = np.unique(rows.y, return_inverse=True)[1] if target.classifies else None
     rng = np.random.RandomState(seed % 2**32)
     kept, held = held_back(len(rows.y), labels, share, rng)
-    if target.classifies and len(np.unique(rows.y[kept])) < 2:
-        raise ValueError("--test-fraction: expected two classes among the other rows, got one")
+    if labels is not None:
+        _, firsts = np.unique(labels[held], return_index=True)
+        needed = firsts[~np.isin(labels[held[firsts]], labels[kept])]
+        kept, held = np.concatenate([kept, held[needed]]), np.delete(held, needed)
+        if not len(held):
+            raise ValueError(
+                f"--test-fraction: expected classes of several rows, got {len(np.unique(labels))} "
+                f"classes in {len(labels)} rows: is the target the right column? Else "
+                "--task regress, or --test-fraction 0"
+            )
+        if len(np.unique(labels[kept])) < 2:
+            raise ValueError("--test-fraction: expected two classes among the other rows, got one")
     return rows.some(np.sort(kept)), rows.some(np.sort(held))
 
 

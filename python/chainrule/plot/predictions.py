@@ -120,6 +120,29 @@ def residuals(model: Any, X: Any, y: Any, *, axes: Any = None) -> Any:
     return draw_residuals(canvas(axes, name), targets, output)
 
 
+def draw_quantiles(axes: Any, targets: Array, output: Array, levels: Array, loss: float) -> Any:
+    """Draw targets (n, 1) over the median of quantiles (n, q), with the outer two; return axes.
+
+    Each quantile's name tells the share of the targets that are at most there.
+    """
+    order = np.argsort(levels)
+    middle = output[:, order[len(order) // 2]]
+    every = slice(None, None, -(-len(output) // MOST_POINTS))
+    rows = np.argsort(middle, kind="stable")[every]
+    axes.plot(middle[rows], targets[rows, 0], ".", color=BLUE, alpha=0.8, markersize=7,
+              markeredgewidth=0, label="target")  # fmt: skip
+    for place, k in enumerate(order):
+        below = float(np.mean(targets[:, 0] <= output[:, k]))
+        axes.plot(middle[rows], output[rows, k], "-" if 2 * place + 1 == len(order) else ".",
+                  color=COLOURS[1 + place % (len(COLOURS) - 1)], markersize=3, linewidth=1,
+                  label=f"{levels[k]:g} quantile ({below:.0%} below)")  # fmt: skip
+    axes.set(xlabel=f"{levels[order[len(order) // 2]]:g} quantile", ylabel="target, quantiles")
+    title(axes, f"quantiles, pinball loss {loss:.3g}")
+    grid(axes)
+    axes.legend(fontsize="small")
+    return axes
+
+
 def draw_residuals(axes: Any, targets: Array, output: Array) -> Any:
     """Draw targets minus outputs (n, m) over the outputs; return axes."""
     left = targets - output

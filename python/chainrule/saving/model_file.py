@@ -253,7 +253,10 @@ def read_head(file: FileIO, size: int) -> bytes:
         raise ValueError(f"expected a safetensors file, got {size} bytes")
     if length > LARGEST_HEADER or 8 + length > size:
         most = min(LARGEST_HEADER, size - 8)
-        raise ValueError(f"header: expected at most {most} bytes, got a length of {length}")
+        raise ValueError(
+            f"expected a safetensors file, whose header has at most {most} bytes here, got a "
+            f"length of {length}: it is none, or cut off"
+        )
     header = file.read(length)
     if len(header) < length:
         raise ValueError(f"header: expected {length} bytes, got {len(header)}")

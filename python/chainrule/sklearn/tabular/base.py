@@ -164,7 +164,9 @@ class BaseTabular(Saved, BaseEstimator, ABC):  # type: ignore[misc]
         if self.verbose:
             value = "no validation"
             if len(member.curve):
-                value = f"{member.curve[member.best_epoch - 1]:.6g}"
+                value = (
+                    f"{recipe.metric.replace('_', ' ')} {member.curve[member.best_epoch - 1]:.6g}"
+                )
             watch.say(
                 f"member {k + 1} of {self.ensemble}: epoch {member.best_epoch} of "
                 f"{recipe.epochs}, {value}"
@@ -198,6 +200,7 @@ class BaseTabular(Saved, BaseEstimator, ABC):  # type: ignore[misc]
             raise ValueError(
                 f"This {name} estimator requires y to be passed, but the target y is None."
             )
+        check_cells(y, self._classifies)
         several = not self._classifies
         return _check_y(y, multi_output=several, y_numeric=several, estimator=self)
 
@@ -287,6 +290,31 @@ def last_best(curve: Array, metric: str) -> int:
     """Return the best epoch of a curve, from 1, the last of equal ones."""
     values = curve if metric == "validation_loss" else -curve
     return len(values) - int(np.argmin(values[::-1]))
+
+
+def check_cells(y: Any, classifies: bool) -> None:
+    """Refuse targets of objects or texts among which scikit-learn would not name the odd one.
+
+    Raises
+    ------
+    ValueError
+        Naming it and its place: a missing class, or a text for a number.
+    """
+    cells = np.asarray(y)
+    if cells.dtype.kind not in ("OUS" if not classifies else "O") or cells.ndim != 1:
+        return
+    for place, cell in enumerate(cells.tolist()):
+        missing = cell is None or type(cell).__name__ in ("NAType", "NaTType") or cell != cell
+        if missing and classifies:
+            raise ValueError(f"y: expected a class for each sample, got {cell!r} at index {place}")
+        if not classifies and not missing:
+            try:
+                float(cell)
+            except (TypeError, ValueError):
+                raise ValueError(
+                    f"y: expected numbers, got {cell!r} at index {place}; "
+                    "for classes there is TabularClassifier"
+                ) from None
 
 
 def cross_entropy(smoothing: float) -> Any:
