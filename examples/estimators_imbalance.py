@@ -1,8 +1,8 @@
 """Few of one kind among many of another: class weights, and stopping by the score that matters.
 
 One sample of 16 is of the rare kind. A plain net finds few of them; one with balanced weights finds
-most. Early stopping holds samples back and keeps the epoch with the largest area under the ROC
-curve.
+most. In 400 epochs both learn the samples by heart; early stopping holds some back, keeps the epoch
+with the largest area under the ROC curve, and needs a ninth of the time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def data() -> Any:
 
 def fitted(X: Any, y: Any, **parameters: Any) -> MLPClassifier:
     """Return a net for these parameters."""
-    net = MLPClassifier(hidden_layer_sizes=(32,), max_iter=60, random_state=0, **parameters)
+    net = MLPClassifier(hidden_layer_sizes=(32,), max_iter=400, random_state=0, **parameters)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         net.fit(X, y)
