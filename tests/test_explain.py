@@ -431,3 +431,10 @@ def test_a_callback_may_explain() -> None:
     assert_equal(all_arrays(model), all_arrays(plain))
     for k, layer in enumerate(model.layers[::2]):
         assert_same_bits(found[1][2 * k].weights_after, layer.weights, "the step that came next")
+
+
+def test_a_layer_shows_itself_in_a_line() -> None:
+    X, y = cr.datasets.load_digits()
+    shown = repr(cr.mlp(64, 5, 10, output="softmax", seed=0).explain(X[:8], y[:8])[0])
+    assert "\n" not in shown and shown.startswith("Layer_Dense 1: inputs (8, 64), output (8, 5)")
+    assert "dweights (64, 5)" in shown and "weights_after (64, 5)" in shown

@@ -71,6 +71,12 @@ class LayerExplanation:
         learn = [name for name in self.gradients if name in self.after]
         return {name: self.after[name] - self.before[name] for name in learn}
 
+    def __repr__(self) -> str:
+        """Name the layer, and the shape of each array that there is."""
+        arrays = {**vars(self), **{f"d{name}": each for name, each in self.gradients.items()}}
+        shapes = {name: np.shape(each) for name, each in arrays.items() if hasattr(each, "dtype")}
+        return f"{self.layer}: " + ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+
 
 def entry_of(position: int, step: LayerStep, dead: Array | None) -> LayerExplanation:
     """Return what a layer made of a step under the names that users know."""
