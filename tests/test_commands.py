@@ -162,6 +162,10 @@ def test_a_trained_file_predicts_and_is_evaluated(run: Run, tmp_path: Path) -> N
     code, out, _ = run("predict", "net", "new.csv", "-o", "out.csv")
     assert (code, out) == (0, "")
     table = pd.read_csv("out.csv", sep=";", decimal=",")
+    assert run("predict", "net", "new.csv", "-o", "out.csv.gz") == (0, "", "")
+    assert pd.read_csv("out.csv.gz", sep=";", decimal=",").equals(table)
+    code, _, err = run("predict", "net", "new.csv", "-o", "out.xlsx")
+    assert code == 2 and "out.xlsx: expected a name that ends in .csv" in err
     features = frame[list(net.feature_names_in_)]
     shares = net.predict_proba(features)
     assert table["prediction"].tolist() == net.predict(features).tolist()

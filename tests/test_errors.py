@@ -195,6 +195,13 @@ def test_missing_parts_are_named() -> None:
         Model().evaluate(X, Y)
 
 
+@pytest.mark.parametrize("kind", [np.array, list, lambda y: np.array(y, dtype=object)])
+def test_classes_with_names_are_told_how_to_become_numbers(kind: Any) -> None:
+    names = kind(["a", "b"] * len(X))[: len(X)]
+    with pytest.raises(TypeError, match=r"y: expected real numbers.*np\.unique"):
+        net().train(X, names)
+
+
 def test_one_layer_twice_is_refused() -> None:
     model = Model()
     layer = Layer_Dense(4, 4)
@@ -210,7 +217,11 @@ def test_one_layer_twice_is_refused() -> None:
     ("part", "text"),
     [
         ({"loss": Loss_HalfSquaredError}, "loss: expected an instance, got the class Loss_Half"),
-        ({"loss": "mse"}, "loss: expected an object with forward and backward, got 'mse'"),
+        ({"loss": "mse"}, r"with forward and backward, got 'mse'; write Loss_MeanSquaredError\(\)"),
+        ({"loss": "categorical_crossentropy"}, r"write Loss_CategoricalCrossentropy\(\)"),
+        ({"loss": "zzz"}, "got 'zzz'; there are Loss_"),
+        ({"optimizer": "adam"}, r"got 'adam'; write Optimizer_Adam\(\)"),
+        ({"optimizer": "SGD"}, r"got 'SGD'; write Optimizer_SGD\(\)"),
         ({"optimizer": 0.1}, "optimizer: expected an object with update_params, got 0.1"),
         ({"accuracy": 1}, "accuracy: expected an object with calculate, got 1"),
         ({"loss": Loss_HalfSquaredError(), "optimizer": 1}, "optimizer: expected an object"),

@@ -457,6 +457,23 @@ def test_an_interrupted_fit_leaves_what_is_there(threads: int, members: int, com
     assert np.isfinite(net.predict_proba(X)).all()
 
 
+@pytest.mark.parametrize("missing", [None, float("nan")])
+def test_a_missing_class_is_named_by_its_place(missing: Any) -> None:
+    y = labels().astype(object)
+    y[3] = missing
+    with pytest.raises(ValueError, match=f"^y: expected a class for each sample, got {missing}"):
+        classifier(epochs=1).fit(frame(), y)
+
+
+def test_a_text_for_a_number_is_named_by_its_place() -> None:
+    y = values().astype(object)
+    y[5] = "many"
+    with pytest.raises(ValueError, match=r"^y: expected numbers, got 'many' at index 5; for class"):
+        regressor(epochs=1).fit(frame(), y)
+    numbers = [str(each) for each in values()]  # texts that are numbers serve, as in scikit-learn
+    assert np.isfinite(regressor(epochs=1).fit(frame(), numbers).predict(frame())).all()
+
+
 def test_a_line_a_member_is_printed_where_it_is_wanted(capsys: Any) -> None:
     classifier(ensemble=2, epochs=3, verbose=1, n_threads=1).fit(frame(), labels())
     lines = capsys.readouterr().out.splitlines()
