@@ -22,16 +22,18 @@ import chainrule as cr
 
 QUICK, LONG = 300, 20_000
 
-N, D = 12, 4
+N, D, SIZE = 12, 4, 3
+NAMES = ("weights", "biases", "frequencies", "phases")
 Edit = Callable[[Any, "Data", random.Random], Any]
 
 
 class Data:
-    """Samples that edits may change in place."""
+    """Samples that edits may change in place; the last column has codes of `SIZE` categories."""
 
     def __init__(self, random: random.Random, width: int) -> None:
         rng = np.random.default_rng(random.getrandbits(32))
         self.X = rng.standard_normal((N, D))
+        self.X[:, -1] = rng.integers(0, SIZE, N)
         self.y = rng.standard_normal((N, width))
         self.weight = rng.random(N) + 0.1
 
@@ -39,8 +41,16 @@ class Data:
 def new_model(random: random.Random) -> Any:
     rng = np.random.default_rng(random.getrandbits(32))
     model = cr.Model()
-    model.add(cr.Layer_Dense(D, 6, rng=rng))
-    model.add(random.choice([cr.Activation_ReLU, cr.Activation_Tanh])())
+    width = D
+    if random.random() < 0.3:
+        model.add(cr.Layer_PeriodicFeatures(D, 2, n_frequencies=3, rng=rng))
+        model.add(cr.Layer_Embedding(10, (SIZE,), 2, rng=rng))
+        width = 11
+    if random.random() < 0.3:
+        model.add(cr.Layer_Scale(width))
+    model.add(cr.Layer_Dense(width, 6, rng=rng))
+    model.add(random.choice([cr.Activation_ReLU(), cr.Activation_Tanh(),
+                             cr.Layer_ParametricActivation(6, "mish")]))  # fmt: skip
     if random.random() < 0.5:
         model.add(cr.Layer_Dropout(0.7, rng=rng))
     model.add(cr.Layer_Dense(6, 2, rng=rng))
@@ -55,8 +65,8 @@ def new_model(random: random.Random) -> Any:
 # --- edits ----------------------------------------------------------------------------------------
 
 
-def dense(model: Any, random: random.Random) -> Any:
-    found = [layer for layer in model.layers if isinstance(layer, cr.Layer_Dense)]
+def learner(model: Any, random: random.Random) -> Any:
+    found = [layer for layer in model.layers if hasattr(layer, "weights")]
     return random.choice(found) if found else cr.Layer_Dense(1, 1)
 
 
@@ -66,21 +76,21 @@ def dropout(model: Any) -> Any:
 
 
 def scale_weights(model: Any, data: Data, random: random.Random) -> None:
-    dense(model, random).weights *= random.choice([0.5, 0.9, 1.1, -1.0])
+    learner(model, random).weights *= random.choice([0.5, 0.9, 1.1, -1.0])
 
 
 def rebind_weights(model: Any, data: Data, random: random.Random) -> None:
-    layer = dense(model, random)
+    layer = learner(model, random)
     form = random.choice([np.copy, np.asfortranarray, np.ndarray.tolist, lambda a: a.astype("f4")])
     layer.weights = form(layer.weights)
 
 
 def spoil_weights(model: Any, data: Data, random: random.Random) -> None:
-    dense(model, random).weights[0, 0] = random.choice([np.nan, np.inf, -np.inf, 1e100, 0.0])
+    learner(model, random).weights.flat[0] = random.choice([np.nan, np.inf, -np.inf, 1e100, 0.0])
 
 
 def read_only(model: Any, data: Data, random: random.Random) -> None:
-    weights = dense(model, random).weights
+    weights = learner(model, random).weights
     weights.flags.writeable = not weights.flags.writeable
 
 
@@ -96,7 +106,7 @@ def new_optimizer(model: Any, data: Data, random: random.Random) -> None:
 
 
 def drop_states(model: Any, data: Data, random: random.Random) -> None:
-    layer = dense(model, random)
+    layer = learner(model, random)
     names = [name for name in vars(layer) if "momentums" in name or "cache" in name]
     for name in random.sample(names, min(len(names), 2)):
         value = random.choice(["delete", "zeros", "shape", "none"])
@@ -110,12 +120,12 @@ def drop_states(model: Any, data: Data, random: random.Random) -> None:
 
 def set_penalty(model: Any, data: Data, random: random.Random) -> None:
     name = random.choice(["weight_regularizer_l1", "weight_regularizer_l2", "bias_regularizer_l2"])
-    setattr(dense(model, random), name, random.choice([0, 0.01, 0.1]))
+    setattr(learner(model, random), name, random.choice([0, 0.01, 0.1]))
 
 
 def set_factor(model: Any, data: Data, random: random.Random) -> None:
     name = random.choice(["learning_rate_factor", "weight_decay_factor"])
-    setattr(dense(model, random), name, random.choice([1.0, 0.5, (1.0, 0.1), -1.0]))
+    setattr(learner(model, random), name, random.choice([1.0, 0.5, (1.0, 0.1), -1.0]))
 
 
 def set_dropout(model: Any, data: Data, random: random.Random) -> None:
@@ -125,7 +135,7 @@ def set_dropout(model: Any, data: Data, random: random.Random) -> None:
 
 
 def freeze(model: Any, data: Data, random: random.Random) -> None:
-    layer = dense(model, random)
+    layer = learner(model, random)
     layer.trainable = not layer.trainable
 
 
@@ -196,6 +206,27 @@ def look(model: Any, data: Data, random: random.Random) -> Any:
     return random.choice(calls)()
 
 
+def odd_features(model: Any, data: Data, random: random.Random) -> None:
+    """Sizes and arrays of the layers of tables that do not fit each other any more, or do."""
+    kinds = (cr.Layer_PeriodicFeatures, cr.Layer_Embedding, cr.Layer_ParametricActivation)
+    found = [layer for layer in model.layers if isinstance(layer, kinds)]
+    if not found:
+        return
+    layer = random.choice(found)
+    if isinstance(layer, cr.Layer_ParametricActivation):
+        layer.activation = random.choice(["elu", "tanh", cr.Activation_LeakyReLU(0.3)])
+        layer.weights = np.ones((1, random.choice([6, 6, 7])))
+        return
+    name = random.choice(["n_passed", "sizes", "weights", "frequencies"])
+    values: dict[str, list[Any]] = {
+        "n_passed": [0, 1, 2, 9, -1, 2**62],
+        "sizes": [(SIZE,), (2,), (9,), (2, 1), (), (2**40,), (-1,)],
+        "weights": [np.ones((SIZE, 2)), np.ones((2, 2)), np.ones((2, 3, 3)), np.ones((2, 5, 1))],
+        "frequencies": [np.ones((2, 3)), np.ones((1, 3)), np.ones((2, 7))],
+    }
+    setattr(layer, name, random.choice(values[name]))
+
+
 EDITS: list[Edit] = [
     scale_weights,
     rebind_weights,
@@ -216,6 +247,7 @@ EDITS: list[Edit] = [
     more_or_fewer,
     edit_samples,
     odd_attribute,
+    odd_features,
     look,
     look,
 ]
@@ -312,9 +344,8 @@ def state_of(model: Any) -> dict[str, Any]:
     """Return everything that a training has left on the model."""
     state: dict[str, Any] = {"iterations": model.optimizer.iterations}
     for position, layer in enumerate(model.layers):
-        slots = ("weights", "biases")
         for name, value in vars(layer).items():
-            kept = name in slots or "momentums" in name or "cache" in name
+            kept = name in NAMES or "momentums" in name or "cache" in name
             if kept or name in ("key", "step", "rate", "optimizer_steps"):
                 state[f"{position}.{name}"] = value
     return state
