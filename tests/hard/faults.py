@@ -35,7 +35,7 @@ class Fault(NamedTuple):
 
 K, M, R, B, P = "cpp/kernels/", "cpp/model/", "cpp/runtime/", "cpp/bindings/", "python/chainrule/"
 RULES, LOSSES, DENSE = "kernels_optimizers", "kernels_losses", "kernels_dense"
-PLAN, BITS, ACTIVATIONS = "plan", "plan_bits", "kernels_activations"
+PLAN, BITS, ACTIVATIONS, TABLES = "plan", "plan_bits", "kernels_activations", "plan_of_tables"
 
 FAULTS = [
     # signs
@@ -69,6 +69,55 @@ FAULTS = [
         "(load(d.column(j)) - sum)",
         "(load(d.column(j)) + sum)",
         ACTIVATIONS,
+    ),
+    # layers of tables in a plan
+    Fault(
+        M + "engine_panels_beside.cpp",
+        "if (net_.scales()) return kernel_.scale_columns(",
+        "if (false) return kernel_.scale_columns(",
+        TABLES,
+    ),
+    Fault(
+        M + "engine_panels_beside.cpp",
+        "        job.activated = dproduct;",
+        "        job.activated = job.inputs;",
+        TABLES,
+    ),
+    Fault(
+        M + "engine_panels_beside.cpp",
+        "lots_cost_ += lot.cost;",
+        "lots_cost_ = lot.cost;",
+        TABLES,
+    ),
+    Fault(
+        M + "engine_panels_beside.cpp",
+        "{lot.index, lot.index + 1, plain.data",
+        "{0, 1, plain.data",
+        TABLES,
+    ),
+    Fault(
+        M + "engine_panels_beside.cpp",
+        "features.has_periodic() ? periodic_ : columns_;",
+        "columns_;",
+        TABLES,
+    ),
+    Fault(
+        M + "engine_panels_beside.cpp",
+        "if (memory.sum && place.first) {",
+        "if (memory.sum && place.last) {",
+        TABLES,
+    ),
+    Fault(
+        M + "plan.cpp",
+        "decay, rules.stages[s].shares);",
+        "decay, rules.stages[0].shares);",
+        TABLES,
+    ),
+    Fault(
+        M + "network.hpp",
+        "body(stage.shares, Shape{1, stage.n_neurons}, each.stages[s].shares...);",
+        "body(stage.shares, Shape{1, stage.n_neurons}, each.stages[0].shares...);",
+        TABLES,
     ),
     # formulas
     Fault(
