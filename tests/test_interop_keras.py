@@ -12,7 +12,7 @@ import pytest
 import chainrule as cr
 import one_step
 from chainrule.interop import from_keras, to_keras
-from exchange import ACTIVATIONS, net_with, samples
+from exchange import ACTIVATIONS, net_for_tables, net_with, samples
 from part_cases import name_of
 from tolerance import gamma
 
@@ -51,6 +51,19 @@ def test_every_activation_goes_to_keras_and_comes_back(make: Any, dtype: Any) ->
     theirs = to_keras(model)
     assert_same_outputs(model.predict(X), outputs_of(theirs, X))
     assert from_keras(theirs).fingerprint() == model.fingerprint()
+
+
+def test_layers_of_tables_go_over_and_come_back(tmp_path: Any) -> None:
+    model, X = net_for_tables(np.float32)
+    theirs = to_keras(model)
+    names = [type(layer).__name__ for layer in theirs.layers]
+    assert names == ["PeriodicFeatures", "CodeTables", "Dense", "ParametricActivation",
+                     "ParametricActivation", "Dense"]  # fmt: skip
+    assert_same_outputs(model.predict(X), outputs_of(theirs, X))
+    assert from_keras(theirs).fingerprint() == model.fingerprint()
+    theirs.save(tmp_path / "net.keras")
+    again = keras.saving.load_model(tmp_path / "net.keras")
+    assert from_keras(again).fingerprint() == model.fingerprint()
 
 
 def test_what_stands_between_layers_goes_over() -> None:

@@ -11,7 +11,7 @@ import pytest
 import chainrule as cr
 import one_step
 from chainrule.interop import from_torch, load_state_dict, save_state_dict, to_torch
-from exchange import ACTIVATIONS, net_with, samples
+from exchange import ACTIVATIONS, net_for_tables, net_with, samples
 from part_cases import name_of
 from tolerance import gamma
 
@@ -68,6 +68,46 @@ def test_what_stands_between_layers_goes_over() -> None:
     assert [type(layer) for layer in back.layers] == [type(layer) for layer in model.layers[1:]]
     np.testing.assert_array_equal(back.predict(X), model.predict(X))
     assert not back.layers[1].trainable and back.layers[3].rate == 0.75
+
+
+def test_layers_of_tables_go_over_and_come_back(tmp_path: Path, dtype: Any) -> None:
+    model, X = net_for_tables(dtype)
+    module = to_torch(model)
+    ours = [type(layer).__name__.partition("_")[2] for layer in model.layers]
+    names = {"Embedding": "CodeTables", "Dense": "Linear"}
+    assert [type(part).__name__ for part in module] == [names.get(each, each) for each in ours]
+    assert_same_outputs(model.predict(X), outputs_of(module, X))
+    assert from_torch(module).fingerprint() == model.fingerprint()
+    save_state_dict(model, tmp_path / "net")
+    other, _ = net_for_tables(dtype)
+    for layer in other.layers:
+        layer.set_parameters(*(0.5 * each for each in layer.get_parameters()))
+    load_state_dict(other, tmp_path / "net")
+    assert other.fingerprint() == model.fingerprint()
+    load = pytest.importorskip("safetensors.torch").load_file
+    module.load_state_dict(load(tmp_path / "net"))
+
+
+def test_autograd_has_the_gradients_of_layers_of_tables() -> None:
+    """In float64, within the rounding of sums of as many terms as there are samples and columns."""
+    model, X = net_for_tables(np.float64)
+    model.set(loss=cr.Loss_MeanSquaredError(), optimizer=cr.Optimizer_SGD(0.1))
+    y = samples(len(X), model.layers[-1].weights.shape[1], np.float64)
+    module = to_torch(model)
+    nn.MSELoss()(module(torch.from_numpy(X)), torch.from_numpy(y)).backward()
+    _, flat = model.gradients(X, y)
+    start = 0
+    for layer, part in zip(model.layers, module, strict=True):
+        order = ("frequencies", "phases", "weight", "bias")
+        theirs = [getattr(part, name).grad for name in order if hasattr(part, name)]
+        for name, gradient in zip(layer.parameter_names, theirs, strict=True):
+            array = getattr(layer, name)
+            found = flat[start : start + array.size].reshape(array.shape)
+            start += array.size
+            expected = gradient.numpy().T if isinstance(part, nn.Linear) else gradient.numpy()
+            near = gamma(4 * len(X) * X.shape[1], np.float64) * np.abs(expected).max()
+            np.testing.assert_allclose(found, expected.reshape(found.shape), 0, near, err_msg=name)
+    assert start == flat.size
 
 
 def test_conversions_copy_and_draw_nothing() -> None:

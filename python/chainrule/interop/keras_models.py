@@ -11,11 +11,24 @@ import numpy as np
 
 from .. import activations
 from ..arrays import Array
+from ..embedding import Layer_Embedding
 from ..layers import Layer_Dense, Layer_Dropout
 from ..libraries import library
 from ..model import Model
+from ..parametric import Layer_ParametricActivation
+from ..periodic import Layer_PeriodicFeatures
 from ..scale import Layer_Scale
-from .steps import Dropout, Factors, Function, Product, Step, looked_up, net_of
+from .steps import (
+    Blend,
+    Dropout,
+    Factors,
+    Function,
+    Periodic,
+    Product,
+    Tables,
+    looked_up,
+    net_of,
+)
 
 PLAIN = {  # core name -> Keras's name; no numbers
     "linear": "linear",
@@ -53,9 +66,9 @@ def to_keras(model: Any) -> Any:
     """Return a ``keras.Sequential`` with copies of a model's parameters, built, not compiled.
 
     One layer a layer, of the model's dtype, none for `Layer_Input`; L1 and L2 penalties of dense
-    layers become regularizers, which add the same to loss and gradient. `Layer_Scale` and GELU by
-    tanh become parts of `chainrule.interop.keras_modules`. Keras computes some of float64 in single
-    precision.
+    layers become regularizers, which add the same to loss and gradient. `Layer_Scale`, periodic
+    features, embeddings, parametric activations and GELU by tanh become parts of
+    `chainrule.interop.keras_modules`. Keras computes some of float64 in single precision.
 
     Raises
     ------
@@ -64,10 +77,11 @@ def to_keras(model: Any) -> Any:
     TypeError
         A layer of the user's own.
     ValueError
-        Layers that do not chain, of several dtypes, or none with parameters; penalties on factors.
+        Layers that do not chain, of several dtypes, or none with parameters; penalties on others
+        than dense layers.
     """
     keras = keras_module("to_keras")
-    net = net_of(model, "to_keras")
+    net = net_of(model, "to_keras", tabular=True)
     dtype = net.dtype.name
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(dtype)  # a Sequential casts its inputs to that of its making
@@ -91,19 +105,15 @@ def keras_module(caller: str) -> Any:
     return keras
 
 
-def layer_for(keras: Any, step: Step, dtype: str) -> Any:
+def layer_for(keras: Any, step: Any, dtype: str) -> Any:
     """Return the layer of one step, without its parameters."""
     if isinstance(step, Dropout):
         return keras.layers.Dropout(step.rate, dtype=dtype)
     if isinstance(step, Function):
         return activation_for(keras, step, dtype)
     trainable = bool(getattr(step.layer, "trainable", True))
-    if isinstance(step, Factors):
-        from .keras_modules import Scale
-
-        if step.layer.weight_regularizer_l1 or step.layer.weight_regularizer_l2:
-            raise ValueError("to_keras: Layer_Scale: expected no penalties, got some")
-        return Scale(dtype=dtype, trainable=trainable)
+    if not isinstance(step, Product):
+        return own_layer_for(keras, step, {"dtype": dtype, "trainable": trainable})
     penalties = {
         f"{kind}_regularizer": penalty(keras, step.layer, place)
         for kind, place in zip(KINDS, ("weight", "bias"), strict=True)
@@ -115,6 +125,25 @@ def layer_for(keras: Any, step: Step, dtype: str) -> Any:
         trainable=trainable,
         **penalties,
     )
+
+
+def own_layer_for(keras: Any, step: Any, common: dict[str, Any]) -> Any:
+    """Return a layer of `keras_modules`."""
+    from . import keras_modules
+
+    name, layer = type(step.layer).__name__, step.layer
+    if layer.weight_regularizer_l1 or layer.weight_regularizer_l2:
+        raise ValueError(f"to_keras: {name}: expected no penalties, got some")
+    if isinstance(step, Factors):
+        return keras_modules.Scale(**common)
+    if isinstance(step, Periodic):
+        _, k, m = step.weights.shape
+        return keras_modules.PeriodicFeatures(k, m, step.n_passed, **common)
+    if isinstance(step, Tables):
+        return keras_modules.CodeTables(step.sizes, step.weights.shape[1], **common)
+    function = Function(layer, step.name, step.parameters)
+    activation = activation_for(keras, function, common["dtype"])
+    return keras_modules.ParametricActivation(activation, **common)
 
 
 def activation_for(keras: Any, step: Function, dtype: str) -> Any:
@@ -137,13 +166,13 @@ def penalty(keras: Any, layer: Any, place: str) -> Any:
     return keras.regularizers.L1L2(l1=l1, l2=l2) if l1 or l2 else None
 
 
-def arrays_of(step: Step) -> list[Array]:
+def arrays_of(step: Any) -> list[Array]:
     """Return a step's parameters as Keras's ``set_weights`` takes them."""
-    if isinstance(step, Factors):
-        return [step.factors]
-    if not isinstance(step, Product):
-        return []
-    return [step.weights] if step.biases is None else [step.weights, step.biases]
+    if isinstance(step, Product):
+        return [step.weights] if step.biases is None else [step.weights, step.biases]
+    if isinstance(step, Periodic):
+        return [step.frequencies, step.phases, step.weights, step.biases]
+    return [step[1]] if isinstance(step, Factors | Blend | Tables) else []
 
 
 # --- from Keras -----------------------------------------------------------------------------------
@@ -237,12 +266,35 @@ def parts_of(keras: Any, layer: Any, where: str) -> list[Any]:
             raise ValueError(f"{where}: expected axis=-1, got {layer.axis}")
         return [activations.Activation_Softmax()]
     if kind.__module__ == f"{__package__}.keras_modules":
-        factors = as_array(keras, layer.scale, where)
-        scale = Layer_Scale(factors.size, dtype=factors.dtype)
-        scale.weights = factors.reshape(1, -1)
-        scale.trainable = bool(layer.trainable)
-        return [scale]
+        own = own_layer_of(keras, layer, where)
+        if not layer.trainable:
+            own.trainable = False
+        return [own]
     raise TypeError(f"{where}: expected Dense layers and activations, got {kind.__name__}")
+
+
+def own_layer_of(keras: Any, layer: Any, where: str) -> Any:
+    """Return what a layer of `keras_modules` is here."""
+    first, *others = (as_array(keras, each, where) for each in layer.weights)
+    dtype, kind = first.dtype, type(layer).__name__
+    if kind == "Scale":
+        found: Any = Layer_Scale(first.size, dtype=dtype)
+        found.weights = first.reshape(1, -1)
+    elif kind == "ParametricActivation":
+        (activation,) = parts_of(keras, layer.activation, where)
+        found = Layer_ParametricActivation(first.size, activation, dtype=dtype)
+        found.weights = first.reshape(1, -1)
+    elif kind == "CodeTables":
+        columns = int(layer.input.shape[-1])
+        found = Layer_Embedding(columns, layer.sizes, layer.width, dtype=dtype, rng=0)
+        found.weights = first
+    else:
+        p, k = first.shape
+        found = Layer_PeriodicFeatures(
+            p + layer.n_passed, p, n_frequencies=k, n_outputs=layer.n_mixed + 1, dtype=dtype, rng=0
+        )
+        found.set_parameters(first, *others)
+    return found
 
 
 def named(keras: Any, function: Any, where: str) -> list[Any]:

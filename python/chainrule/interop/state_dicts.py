@@ -12,7 +12,7 @@ from ..arrays import Array
 from ..errors import ModelFileError
 from ..saving.atomic_file import replace_file
 from ..saving.saving import as_path
-from .steps import Factors, Net, Product, net_of
+from .steps import Blend, Factors, Net, Periodic, Product, Tables, net_of
 from .torch_models import state_of
 
 
@@ -31,7 +31,7 @@ def save_state_dict(model: Any, path: Any) -> None:
     from safetensors.numpy import save
 
     target = as_path(path)
-    replace_file(target, save(named_arrays(net_of(model, "save_state_dict"))))
+    replace_file(target, save(named_arrays(net_of(model, "save_state_dict", tabular=True))))
 
 
 def load_state_dict(model: Any, path: Any) -> None:
@@ -55,7 +55,7 @@ def load_state_dict(model: Any, path: Any) -> None:
     from safetensors.numpy import load
 
     source = as_path(path)
-    net = net_of(model, "load_state_dict")
+    net = net_of(model, "load_state_dict", tabular=True)
     with open(source, "rb") as file:
         data = file.read()
     try:
@@ -95,10 +95,12 @@ def parameters_in(net: Net, arrays: dict[str, Array]) -> list[tuple[Any, ...]]:
     """Return the parameters in the form of `Model.set_parameters`."""
     found: list[tuple[Any, ...]] = []
     for place, step in enumerate(net.steps):
-        if isinstance(step, Factors):
-            found.append((arrays[f"{place}.weight"].reshape(1, -1),))
+        each = {name: arrays[f"{place}.{name}"] for name in state_of(step)}
+        if isinstance(step, Factors | Blend):
+            found.append((each["weight"].reshape(1, -1),))
         elif isinstance(step, Product):
-            biases = arrays.get(f"{place}.bias")
-            pair = None if biases is None else biases.reshape(1, -1)
-            found.append((arrays[f"{place}.weight"].T, pair))
+            pair = each["bias"].reshape(1, -1) if "bias" in each else None
+            found.append((each["weight"].T, pair))
+        elif isinstance(step, Periodic | Tables):
+            found.append(tuple(each.values()))
     return found

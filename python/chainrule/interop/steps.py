@@ -169,7 +169,9 @@ def step_of(layer: Any, where: str, tabular: bool) -> Step | TabularStep:
     if own is not None and issubclass(own, Activation):
         return Function(layer, layer.name_in_core(), tuple(map(float, layer.parameters())))
     if own is not None:
-        known = "only to_onnx and to_c know" if own in TABULAR else "no exporter knows"
+        known = (
+            "to_onnx, to_c, to_torch and to_keras know" if own in TABULAR else "no exporter knows"
+        )
         raise TypeError(
             f"{where}: expected a dense, scale or dropout layer or an activation, got "
             f"{type(layer).__name__}, which {known}"

@@ -12,11 +12,24 @@ import numpy as np
 
 from .. import activations
 from ..arrays import Array
+from ..embedding import Layer_Embedding
 from ..layers import Layer_Dense, Layer_Dropout
 from ..libraries import library
 from ..model import Model
+from ..parametric import Layer_ParametricActivation
+from ..periodic import Layer_PeriodicFeatures
 from ..scale import Layer_Scale
-from .steps import Dropout, Factors, Function, Product, Step, looked_up, net_of
+from .steps import (
+    Blend,
+    Dropout,
+    Factors,
+    Function,
+    Periodic,
+    Product,
+    Tables,
+    looked_up,
+    net_of,
+)
 
 # Beyond it PyTorch's softplus is linear; exp(-40) is no part of a double any more.
 SOFTPLUS_THRESHOLD = 40.0
@@ -46,8 +59,9 @@ def to_torch(model: Any) -> Any:
     """Return a ``torch.nn.Sequential`` with copies of a model's parameters, in its dtype.
 
     One module a layer, none for `Layer_Input`; in training mode, as PyTorch's own modules begin.
-    Frozen layers have parameters without gradients. `Layer_Scale` and `Activation_Exponential`
-    become modules of `chainrule.interop.torch_modules`.
+    Frozen layers have parameters without gradients. `Layer_Scale`, `Activation_Exponential`,
+    periodic features, embeddings and parametric activations become modules of
+    `chainrule.interop.torch_modules`.
 
     Raises
     ------
@@ -59,30 +73,17 @@ def to_torch(model: Any) -> Any:
         Layers that do not chain, of several dtypes, or none with parameters.
     """
     torch = library("torch", "to_torch", "torch")
-    net = net_of(model, "to_torch")
+    net = net_of(model, "to_torch", tabular=True)
     return torch.nn.Sequential(*(module_of(torch, step) for step in net.steps))
 
 
-def module_of(torch: Any, step: Step) -> Any:
+def module_of(torch: Any, step: Any) -> Any:
     """Return the module of one step."""
     if isinstance(step, Dropout):
         return torch.nn.Dropout(step.rate)
     if isinstance(step, Function):
-        if step.name == "exponential":
-            from .torch_modules import Exponential
-
-            return Exponential()
-        name, arguments = looked_up(MODULES, step.name, "to_torch")
-        return getattr(torch.nn, name)(**arguments(*step.parameters))
-    if isinstance(step, Factors):
-        from .torch_modules import Scale
-
-        module = Scale(len(step.factors))
-    else:
-        d, m = step.weights.shape
-        dtype = getattr(torch, step.weights.dtype.name)
-        with torch.device("meta"):  # no random numbers are drawn, none are lost
-            module = torch.nn.Linear(d, m, bias=step.biases is not None, dtype=dtype)
+        return function_of(torch, step.name, step.parameters)
+    module = empty_module(torch, step)
     for name, array in state_of(step).items():
         learns = bool(getattr(step.layer, "trainable", True))
         parameter = torch.nn.Parameter(torch.from_numpy(array), requires_grad=learns)
@@ -90,14 +91,47 @@ def module_of(torch: Any, step: Step) -> Any:
     return module
 
 
-def state_of(step: Step) -> dict[str, Array]:
-    """Return a step's arrays by PyTorch's names, in its layout."""
+def function_of(torch: Any, name: str, parameters: tuple[float, ...]) -> Any:
+    """Return the module of an activation."""
+    if name == "exponential":
+        from .torch_modules import Exponential
+
+        return Exponential()
+    found, arguments = looked_up(MODULES, name, "to_torch")
+    return getattr(torch.nn, found)(**arguments(*parameters))
+
+
+def empty_module(torch: Any, step: Any) -> Any:
+    """Return the module of a step with parameters, which are still to come."""
+    if isinstance(step, Product):
+        d, m = step.weights.shape
+        dtype = getattr(torch, step.weights.dtype.name)
+        with torch.device("meta"):  # no random numbers are drawn, none are lost
+            return torch.nn.Linear(d, m, bias=step.biases is not None, dtype=dtype)
+    from . import torch_modules
+
     if isinstance(step, Factors):
-        return {"weight": step.factors}
-    if not isinstance(step, Product):
-        return {}
-    found = {"weight": np.ascontiguousarray(step.weights.T)}
-    return found if step.biases is None else {**found, "bias": step.biases}
+        return torch_modules.Scale(len(step.factors))
+    if isinstance(step, Periodic):
+        p, k, m = step.weights.shape
+        return torch_modules.PeriodicFeatures(p, k, m, step.n_passed)
+    if isinstance(step, Tables):
+        return torch_modules.CodeTables(step.sizes, step.weights.shape[1], step.n_passed)
+    activation = function_of(torch, step.name, step.parameters)
+    return torch_modules.ParametricActivation(len(step.shares), activation)
+
+
+def state_of(step: Any) -> dict[str, Array]:
+    """Return a step's arrays by PyTorch's names, in its layout."""
+    if isinstance(step, Product):
+        found = {"weight": np.ascontiguousarray(step.weights.T)}
+        return found if step.biases is None else {**found, "bias": step.biases}
+    if isinstance(step, Periodic):
+        waves = {"frequencies": step.frequencies, "phases": step.phases}
+        return {**waves, "weight": step.weights, "bias": step.biases}
+    if isinstance(step, Factors | Blend):
+        return {"weight": step[1]}
+    return {"weight": step.weights} if isinstance(step, Tables) else {}
 
 
 # --- from PyTorch ---------------------------------------------------------------------------------
@@ -109,8 +143,9 @@ def from_torch(module: Any) -> Model:
     Parameters
     ----------
     module : torch.nn.Sequential
-        Of ``Linear``, activations, ``Dropout``, ``Identity``, a first ``Flatten``, and Sequentials
-        of these, in any mode; or one of them alone. Tensors may be on any device.
+        Of ``Linear``, activations, ``Dropout``, ``Identity``, a first ``Flatten``, modules of
+        `chainrule.interop.torch_modules`, and Sequentials of these, in any mode; or one of them
+        alone. Tensors may be on any device.
 
     Returns
     -------
@@ -160,19 +195,41 @@ def layer_of(torch: Any, module: Any, where: str) -> Any:
         return frozen_as(layer, module, where)
     if kind is nn.Dropout:
         return Layer_Dropout(module.p)
-    if kind.__module__ == f"{__package__}.torch_modules":
-        if kind.__name__ == "Exponential":
-            return activations.Activation_Exponential()
-        factors = as_array(module.weight, where)
-        scale = Layer_Scale(len(factors), dtype=factors.dtype)
-        scale.weights = factors.reshape(1, -1)
-        return frozen_as(scale, module, where)
+    if kind.__module__ == f"{__package__}.torch_modules" and kind.__name__ != "Exponential":
+        return frozen_as(own_layer_of(torch, module, where), module, where)
     return activation_of(torch, module, where)
+
+
+def own_layer_of(torch: Any, module: Any, where: str) -> Any:
+    """Return the layer that a module of `torch_modules` is."""
+    kind, weight = type(module).__name__, as_array(module.weight, where)
+    dtype = weight.dtype
+    if kind == "Scale":
+        layer: Any = Layer_Scale(len(weight), dtype=dtype)
+        layer.weights = weight.reshape(1, -1)
+    elif kind == "ParametricActivation":
+        activation = activation_of(torch, module.activation, where)
+        layer = Layer_ParametricActivation(len(weight), activation, dtype=dtype)
+        layer.weights = weight.reshape(1, -1)
+    elif kind == "CodeTables":
+        columns, width = module.n_passed + len(module.sizes), weight.shape[1]
+        layer = Layer_Embedding(columns, module.sizes, width, dtype=dtype, rng=0)
+        layer.weights = weight
+    else:
+        p, k, m = weight.shape
+        layer = Layer_PeriodicFeatures(
+            p + module.n_passed, p, n_frequencies=k, n_outputs=m + 1, dtype=dtype, rng=0
+        )
+        given = (module.frequencies, module.phases, module.weight, module.bias)
+        layer.set_parameters(*(as_array(each, where) for each in given))
+    return layer
 
 
 def activation_of(torch: Any, module: Any, where: str) -> Any:
     """Return the activation that a module is."""
     nn, kind = torch.nn, type(module)
+    if kind.__module__ == f"{__package__}.torch_modules" and kind.__name__ == "Exponential":
+        return activations.Activation_Exponential()
     plain = {
         nn.Identity: activations.Activation_Linear,
         nn.ReLU: activations.Activation_ReLU,
