@@ -25,7 +25,6 @@ from chainrule import (
     Optimizer_SGD,
     gradcheck,
 )
-from chainrule.interop.steps import net_of
 from chainrule.training.predicting import packed_net
 from test_saving_damage import joined, split
 
@@ -322,18 +321,6 @@ def test_explain_and_summary_name_them() -> None:
     for name in ("Layer_PeriodicFeatures(2, 3)", "Layer_Embedding(7, 3)"):
         assert name in text and name in cr.summary.summary_text(model)
     assert "Layer_ParametricActivation(6)" in text
-
-
-@pytest.mark.parametrize("name", LAYERS)
-def test_exporters_say_that_they_do_not_know_the_layer(name: str) -> None:
-    model = Model()
-    model.add(LAYERS[name]())
-    model.add(Layer_Dense(model.layers[0].n_neurons, 1, rng=0))
-    kind = type(model.layers[0]).__name__
-    with pytest.raises(
-        TypeError, match=f"layer 1: expected .*, got {kind}, which only to_onnx and to_c"
-    ):
-        net_of(model, "export")
 
 
 # Copies and files

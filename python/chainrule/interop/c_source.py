@@ -129,7 +129,7 @@ def to_c(model: Any, path: Any, *, name: str = "net") -> None:
     target = as_path(path)
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise ValueError(f"to_c: name: expected a name that C takes, got {name!r}")
-    text = source(net_of(model, "to_c", tabular=True), name)
+    text = source(net_of(model, "to_c"), name)
     replace_file(target, text.encode("ascii"))
 
 

@@ -81,7 +81,7 @@ def to_keras(model: Any) -> Any:
         than dense layers.
     """
     keras = keras_module("to_keras")
-    net = net_of(model, "to_keras", tabular=True)
+    net = net_of(model, "to_keras")
     dtype = net.dtype.name
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(dtype)  # a Sequential casts its inputs to that of its making

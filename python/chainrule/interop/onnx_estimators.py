@@ -160,7 +160,7 @@ def add_member(nodes: Nodes, member: Any, number: int, texts: list[list[str]]) -
     known: dict[Any, str] = {}
     outputs = []
     for place, model in enumerate(member.models):
-        net = net_of(model, CALLER, tabular=True)
+        net = net_of(model, CALLER)
         prefix = f"member_{number}." + (f"net_{place}." if place else "")
         single = Nodes(nodes.onnx, net.dtype, prefix, known=known)
         output = add_net(single, net, encoded, prefix)

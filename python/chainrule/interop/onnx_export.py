@@ -66,7 +66,7 @@ def is_estimator(model: Any) -> bool:
 
 def of_model(onnx: Any, model: Model) -> bytes:
     """Return the file of a model."""
-    net = net_of(model, CALLER, tabular=True)
+    net = net_of(model, CALLER)
     nodes = Nodes(onnx, net.dtype)
     add_net(nodes, net, "inputs")
     if not nodes.nodes:

@@ -31,7 +31,7 @@ def save_state_dict(model: Any, path: Any) -> None:
     from safetensors.numpy import save
 
     target = as_path(path)
-    replace_file(target, save(named_arrays(net_of(model, "save_state_dict", tabular=True))))
+    replace_file(target, save(named_arrays(net_of(model, "save_state_dict"))))
 
 
 def load_state_dict(model: Any, path: Any) -> None:
@@ -55,7 +55,7 @@ def load_state_dict(model: Any, path: Any) -> None:
     from safetensors.numpy import load
 
     source = as_path(path)
-    net = net_of(model, "load_state_dict", tabular=True)
+    net = net_of(model, "load_state_dict")
     with open(source, "rb") as file:
         data = file.read()
     try:

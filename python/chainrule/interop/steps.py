@@ -86,20 +86,19 @@ class Blend(NamedTuple):
     parameters: tuple[float, ...]
 
 
-Step = Product | Factors | Function | Dropout
-TabularStep = Periodic | Tables | Blend
+Step = Product | Factors | Function | Dropout | Periodic | Tables | Blend
 
 
 class Net(NamedTuple):
     """The steps in their order, without doors (`Layer_Input`), and what goes in and comes out."""
 
-    steps: list[Any]  # Step, and TabularStep where they were asked for
+    steps: list[Any]  # Step
     dtype: np.dtype[Any]
     n_inputs: int
     n_outputs: int
 
 
-def net_of(model: Any, caller: str, tabular: bool = False) -> Net:
+def net_of(model: Any, caller: str) -> Net:
     """Return a model's steps, with copies of its parameters.
 
     Parameters
@@ -107,8 +106,6 @@ def net_of(model: Any, caller: str, tabular: bool = False) -> Net:
     model : Model
     caller : str
         The exporter's name, for errors.
-    tabular : bool
-        The exporter knows periodic features, embeddings and parametric activations too.
 
     Raises
     ------
@@ -120,7 +117,7 @@ def net_of(model: Any, caller: str, tabular: bool = False) -> Net:
     model._prepare_beside()
     with parameter_lock(model):
         steps = [
-            step_of(layer, f"{caller}: layer {position}", tabular)
+            step_of(layer, f"{caller}: layer {position}")
             for position, layer in enumerate(model.layers, 1)
             if own_class(layer, "forward") is not Layer_Input
         ]
@@ -150,10 +147,10 @@ def width_after(step: Any, width: int) -> int:
     return width
 
 
-def step_of(layer: Any, where: str, tabular: bool) -> Step | TabularStep:
+def step_of(layer: Any, where: str) -> Step:
     """Return one layer as a step."""
     own = own_class(layer, "forward")
-    if tabular and own in TABULAR:
+    if own in TABULAR:
         return TABULAR[own](layer)
     if own is Layer_Dense:
         biases = layer.biases
@@ -200,7 +197,7 @@ def blend(layer: Any) -> Blend:
     )
 
 
-TABULAR: dict[Any, Callable[[Any], TabularStep]] = {
+TABULAR: dict[Any, Callable[[Any], Step]] = {
     Layer_PeriodicFeatures: periodic,
     Layer_Embedding: tables,
     Layer_ParametricActivation: blend,

@@ -73,7 +73,7 @@ def to_torch(model: Any) -> Any:
         Layers that do not chain, of several dtypes, or none with parameters.
     """
     torch = library("torch", "to_torch", "torch")
-    net = net_of(model, "to_torch", tabular=True)
+    net = net_of(model, "to_torch")
     return torch.nn.Sequential(*(module_of(torch, step) for step in net.steps))
 
 
