@@ -76,6 +76,45 @@ def test_plans_keep_the_accuracy_of_long_sums(engine: str, n: int) -> None:
     assert share_of_magnitudes(-layer.biases, ones, dvalues) <= bound
 
 
+@pytest.mark.parametrize("engine", ["nano", "panels"])
+@pytest.mark.parametrize("n", [48, 49, 768, 769, 3_073, 60_000, 1_000_000])
+def test_plans_keep_the_accuracy_of_long_sums_of_factors(engine: str, n: int) -> None:
+    """The gradient of a column's factor; `dvalues` times one weight is what is summed."""
+    rng = np.random.default_rng(n)
+    X = rng.uniform(0.5, 1.0, (n, 5)).astype(np.float32)
+    y = -rng.uniform(0.5, 1.0, (n, 1)).astype(np.float32)
+    model = cr.Model()
+    model.add(cr.Layer_Scale(5, dtype=np.float32))
+    model.add(cr.Layer_Dense(weights=np.ones((5, 1), np.float32)))
+    model.layers[0].weights[:] = 0  # so that the output is 0
+    model.layers[1].trainable = False
+    model.set(loss=cr.Loss_HalfSquaredError(), optimizer=cr.Optimizer_SGD(1.0))
+    with going(engine):
+        model.train(X, y, progress=False)
+    dvalues = -y.astype(np.float64) * float(np.float32(1 / n))
+    bound = SHARE + float(np.finfo(np.float32).eps)
+    assert share_of_magnitudes(-model.layers[0].weights.T, X, dvalues) <= bound
+
+
+@pytest.mark.parametrize("n", [48, 385, 60_000, 1_000_000])
+def test_plans_keep_the_accuracy_of_long_sums_of_shares(n: int) -> None:
+    """The gradient of a neuron's share, of ReLU where it is -product below 0."""
+    rng = np.random.default_rng(n)
+    X = -rng.uniform(0.5, 1.0, (n, 1)).astype(np.float32)
+    y = -rng.uniform(1.0, 2.0, (n, 1)).astype(np.float32)
+    model = cr.Model()
+    model.add(cr.Layer_Dense(weights=np.ones((1, 1), np.float32)))
+    model.add(cr.Layer_ParametricActivation(1, "relu", dtype=np.float32))
+    model.add(cr.Layer_Dense(weights=np.ones((1, 1), np.float32)))
+    model.layers[0].trainable = model.layers[2].trainable = False
+    model.set(loss=cr.Loss_HalfSquaredError(), optimizer=cr.Optimizer_SGD(1.0))
+    with going("panels"):
+        model.train(X, y, progress=False)  # output 0: each share is 1
+    dvalues = -y.astype(np.float64) * float(np.float32(1 / n))
+    bound = SHARE + float(np.finfo(np.float32).eps)
+    assert share_of_magnitudes(1 - model.layers[1].weights.astype(np.float64), -X, dvalues) <= bound
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("n", [48, 49, 400, 3_500])
 def test_chunks_do_not_depend_on_threads(n: int, dtype: Any, threads: int) -> None:

@@ -40,7 +40,7 @@ CHOICES: dict[str, list[Any]] = {
     "rule": list(RULES),
     "regulariser": list(REGULARISERS),
     "factors": list(FACTORS),
-    "frozen": ["", "", "features", "dense", "shares"],
+    "frozen": ["", "", "features", "dense", "shares", "below", "all but shares"],
     "dtype": [np.float32, np.float64],
     "batch_size": [1, 7, 64, 400],
 }
@@ -117,13 +117,20 @@ def model_of(
         if dropout:
             layers.append(cr.Layer_Dropout(dropout, rng=rng))
     l1, l2 = REGULARISERS[regulariser][:2]
-    kinds: dict[str, list[Any]] = {"": [], "features": front, "dense": [], "shares": []}
     for layer in layers:
         if slots_of(layer):
             layer.weight_regularizer_l1, layer.weight_regularizer_l2 = l1 / 5, l2 / 5
-        kinds["dense"] += [layer] * isinstance(layer, cr.Layer_Dense)
-        kinds["shares"] += [layer] * isinstance(layer, cr.Layer_ParametricActivation)
-    for layer in kinds[frozen][:1]:
+    denses = [layer for layer in layers if isinstance(layer, cr.Layer_Dense)]
+    shares = [layer for layer in layers if isinstance(layer, cr.Layer_ParametricActivation)]
+    kinds: dict[str, list[Any]] = {
+        "": [],
+        "features": front[:1],
+        "dense": denses[:1],
+        "shares": shares[:1],
+        "below": [*front, denses[0]],
+        "all but shares": [*front, *denses],
+    }
+    for layer in kinds[frozen]:
         layer.trainable = False
     model = cr.Model()
     for layer in layers:

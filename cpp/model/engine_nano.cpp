@@ -81,6 +81,7 @@ template <class T> class NanoEngine final : public Engine<T> {
     void plan_states(Index count, T* (&states)[most_states]);
     void pass_blocks(const Batch& batch, Index first, Index end, T* sums);
     void pass_in_groups(const Batch& batch);
+    void scale_gradient(Index samples);
     void gather_columns(const Batch& batch, const void* source, Number numbers, Index cols, T* target);
     void gather(const Batch& batch);
     void forward(const Batch& batch, Samples samples, std::size_t s);
@@ -140,6 +141,7 @@ template <class T> class NanoEngine final : public Engine<T> {
     std::vector<StageRows<T>> stages_;
     T *parameters_ = nullptr, *gradient_ = nullptr, *partials_ = nullptr, *states_[most_states] = {};
     T *sum_ = nullptr, *lost_ = nullptr, *scale_sum_ = nullptr, *scale_lost_ = nullptr;  // of several batches' gradients
+    T* scale_partials_ = nullptr;  // sums of the factors' gradient over parts of a batch
     T *before_ = nullptr, *scale_before_ = nullptr;  // parameters before a step that is noted
     std::vector<Notes> notes_;      // of the scale, then of the stages
     std::vector<unsigned char> alive_;  // the units of all stages: whether they gave anything but 0
@@ -162,6 +164,8 @@ NanoEngine<T>::NanoEngine(const Network& network)
         if (net_.scale_learns()) arena_.plan_zeros(&dscaled_, widest * stride_);
         arena_.plan_zeros(&scale_, widest);
         arena_.plan_zeros(&dscale_, widest);
+        const Index chunks = (net_.batch_size + chunk_samples * lanes<T> - 1) / (chunk_samples * lanes<T>);
+        if (chunks > 1) arena_.plan_zeros(&scale_partials_, Cascade<T>::levels(chunks) * net_.n_inputs());
         plan_states(widest, scale_states_);
     }
     if (net_.input_dropout.drops()) {
@@ -350,9 +354,23 @@ template <class T> void NanoEngine<T>::pass_blocks(const Batch& batch, Index fir
         if (batch.training)
             for (std::size_t s = stages_.size(); s-- > lowest_;) backward(batch, samples, s, sums);
     }
-    if (batch.training && dscaled_ && end == batch.rows)
-        kernel_.sum_products(batch.rows, net_.n_inputs(), {inputs_ + stride_, stride_, lanes<T>}, {dscaled_, stride_, lanes<T>}, dscale_, true);
+    if (batch.training && dscaled_ && end == batch.rows) scale_gradient(batch.rows);
     if (this->seen_ && dscaled_ && end == batch.rows) see({0, batch.rows}, {dscaled_, stride_, lanes<T>}, net_.n_inputs(), this->seen_->dinputs);
+}
+
+// A lane's chain is a chunk; what the chunks of all lanes come to is added up in turn.
+template <class T> void NanoEngine<T>::scale_gradient(Index samples) {
+    constexpr Index together = chunk_samples * lanes<T>;
+    const auto sum = [&](Index first, T* place) {
+        kernel_.sum_products(std::min(samples - first, together), net_.n_inputs(), {inputs_ + stride_ + first, stride_, lanes<T>}, {dscaled_ + first, stride_, lanes<T>}, place, true);
+    };
+    if (samples <= together) return sum(0, dscale_);
+    Cascade<T> sums(scale_partials_, net_.n_inputs());
+    for (Index first = 0; first < samples; first += together) {
+        sum(first, sums.place());
+        sums.add();
+    }
+    std::copy_n(sums.total(), net_.n_inputs(), dscale_);
 }
 
 template <class T> void NanoEngine<T>::pass_in_groups(const Batch& batch) {

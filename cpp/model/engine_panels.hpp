@@ -175,8 +175,8 @@ template <class T> class PanelsEngine final : public Engine<T> {
     Index scratch_elements() const {
         const int levels = Cascade<T>::levels((net_.batch_size + group_samples - 1) / group_samples);
         const Index features = net_.features.has_periodic() ? periodic_gradient_scratch<T>(net_.features.periodic(net_.batch_size)) : 0;
-        const Index shares = net_.has_shares() ? Cascade<T>::levels((net_.batch_size + chunk_samples - 1) / chunk_samples) * lanes<T> : 0;
-        return std::max({3 * lanes<T> * largest_width_, levels * strip_panels * most_vectors * lanes<T> * lanes<T>, features, shares});
+        const Index panel = Cascade<T>::levels((net_.batch_size + chunk_samples - 1) / chunk_samples) * lanes<T>;  // of factors or shares
+        return std::max({3 * lanes<T> * largest_width_, levels * strip_panels * most_vectors * lanes<T> * lanes<T>, features, panel});
     }
     T* scratch_of(Worker worker) const { return static_cast<T*>(scratch_.data()) + worker.index * scratch_elements(); }
     void gather(const Batch& batch, Index row, Index rows, T* scratch);
@@ -215,6 +215,7 @@ template <class T> class PanelsEngine final : public Engine<T> {
     void mix_backward(std::size_t s, Index row, Index rows);
     template <class Body> void for_each_lot(Worker worker, const Body& body);
     void lot_gradient(const Lot& lot, Index samples, T* scratch);
+    void factors_gradient(const Lot& lot, Index samples, T* scratch);
     void shares_gradient(const Lot& lot, Index samples, T* scratch);
     void piece_update(const UpdateRule& rule, double penalty_factor, const Piece& piece);
     void piece_keep(InStep place, const Piece& piece);

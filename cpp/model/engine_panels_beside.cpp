@@ -177,10 +177,24 @@ template <class T> void PanelsEngine<T>::lot_gradient(const Lot& lot, Index samp
         }
         case Lot::table:
             return embedding_gradients<T>(features.tables(samples), {lot.index, lot.index + 1, plain.data, plain.row, dfeatures_.data, dfeatures_.row}, gradient, table_lost_ + lot.pieces[0].first);
-        case Lot::factors:
-            return kernel_.sum_products(samples, lot.pieces[0].count, constant(at(inputs_.grid(), 0, lot.index)), constant(at(dscaled_.grid(), 0, lot.index)), gradient, false);
+        case Lot::factors: return factors_gradient(lot, samples, scratch);
         case Lot::shares: return shares_gradient(lot, samples, scratch);
     }
+}
+
+// Sums of the inputs times the gradient of their scaled copies, for each column of a panel.
+template <class T> void PanelsEngine<T>::factors_gradient(const Lot& lot, Index samples, T* scratch) {
+    const auto chunk_sum = [&](Index first, Index count, T* place) {
+        kernel_.sum_products(count, lanes<T>, constant(at(inputs_.grid(first), 0, lot.index)), constant(at(dscaled_.grid(first), 0, lot.index)), place, false);
+    };
+    T* const gradient = beside_[scale_].gradient + lot.index * lanes<T>;
+    if (samples <= chunk_samples) return chunk_sum(0, samples, gradient);
+    Cascade<T> sums(scratch, lanes<T>);
+    for_each_chunk(samples, [&](Index first, Index count, bool) {
+        chunk_sum(first, count, sums.place());
+        sums.add();
+    });
+    std::copy_n(sums.total(), lanes<T>, gradient);
 }
 
 // Sums of doutput * (activated - product) for each neuron of a panel.

@@ -13,7 +13,7 @@ constexpr Index tile_panels = 8, most_tile_panels = 32;
 // All weights, cut into tiles of a few panels by a few panels; a tile's cost is its share of the gradient product.
 template <class T> void PanelsEngine<T>::plan_tiles() {
     for (std::size_t s = 0; s < stages_.size(); ++s) {
-        if (!net_.stages[s].learns()) continue;
+        if (!net_.stages[s].product_learns()) continue;
         const Index panels = panels_of<T>(net_.stages[s].n_neurons), input_panels = panels_of<T>(net_.stages[s].n_inputs);
         const Index step = kernel_.product_tn_vectors;
         const Index fitting = std::clamp(blocks_.quarter_l2 / (net_.batch_size * line_bytes), strip_panels, most_tile_panels);

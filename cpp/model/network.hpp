@@ -39,7 +39,8 @@ struct Stage {
     Dropout dropout;
     Parameter weights, biases;  // biases that are not present stay 0
     Parameter shares{false};    // of its activation, one for each neuron: output = (1 - share) product + share activated
-    bool learns() const { return weights.learns || (biases.present && biases.learns); }
+    bool product_learns() const { return weights.learns || (biases.present && biases.learns); }
+    bool learns() const { return product_learns() || (shares.present && shares.learns); }
     const ActivationEntry& entry() const { return catalogue().activations[activation]; }
     // The activation's derivative can do without its output: only what the dropout makes of it is kept.
     bool drops_in_place() const { return dropout.drops() && entry().needs_sign && !shares.present; }
