@@ -195,6 +195,7 @@ def interrupted(call: Callable[[], Any], place: int, where: str = "chainrule") -
                 press()
         return trace
 
+    sys._getframe().f_trace_opcodes = True  # Python 3.12 looks whether any frame wants them first
     try:
         sys.settrace(trace)
         try:
