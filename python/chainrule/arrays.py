@@ -76,8 +76,8 @@ def as_real(values: object, name: str) -> Array:
     if array.dtype.kind == "O":
         array = _from_frame(values, array)
     if array.dtype.kind not in "biuf":
-        labels = array.dtype.kind in "OSU" and name == "y"
-        hint = LABELS if labels and odd_entry(values) else ""
+        names = array.dtype.kind in "OSU" and array.ndim > 0 and name == "y"
+        hint = LABELS if names and odd_entry(values) else ""
         raise TypeError(f"{name}: expected real numbers, got {_found(values, array)}{hint}")
     return array
 
