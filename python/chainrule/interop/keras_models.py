@@ -11,13 +11,9 @@ import numpy as np
 
 from .. import activations
 from ..arrays import Array
-from ..embedding import Layer_Embedding
 from ..layers import Layer_Dense, Layer_Dropout
 from ..libraries import library
 from ..model import Model
-from ..parametric import Layer_ParametricActivation
-from ..periodic import Layer_PeriodicFeatures
-from ..scale import Layer_Scale
 from .steps import (
     Blend,
     Dropout,
@@ -26,6 +22,10 @@ from .steps import (
     Periodic,
     Product,
     Tables,
+    layer_of_factors,
+    layer_of_shares,
+    layer_of_tables,
+    layer_of_waves,
     looked_up,
     net_of,
 )
@@ -275,26 +275,17 @@ def parts_of(keras: Any, layer: Any, where: str) -> list[Any]:
 
 def own_layer_of(keras: Any, layer: Any, where: str) -> Any:
     """Return what a layer of `keras_modules` is here."""
-    first, *others = (as_array(keras, each, where) for each in layer.weights)
-    dtype, kind = first.dtype, type(layer).__name__
+    arrays = tuple(as_array(keras, each, where) for each in layer.weights)
+    kind = type(layer).__name__
     if kind == "Scale":
-        found: Any = Layer_Scale(first.size, dtype=dtype)
-        found.weights = first.reshape(1, -1)
-    elif kind == "ParametricActivation":
+        return layer_of_factors(arrays[0])
+    if kind == "ParametricActivation":
         (activation,) = parts_of(keras, layer.activation, where)
-        found = Layer_ParametricActivation(first.size, activation, dtype=dtype)
-        found.weights = first.reshape(1, -1)
-    elif kind == "CodeTables":
-        columns = int(layer.input.shape[-1])
-        found = Layer_Embedding(columns, layer.sizes, layer.width, dtype=dtype, rng=0)
-        found.weights = first
-    else:
-        p, k = first.shape
-        found = Layer_PeriodicFeatures(
-            p + layer.n_passed, p, n_frequencies=k, n_outputs=layer.n_mixed + 1, dtype=dtype, rng=0
-        )
-        found.set_parameters(first, *others)
-    return found
+        return layer_of_shares(arrays[0], activation)
+    if kind == "CodeTables":
+        n_passed = int(layer.input.shape[-1]) - len(layer.sizes)
+        return layer_of_tables(arrays[0], tuple(layer.sizes), n_passed)
+    return layer_of_waves(arrays, layer.n_passed)
 
 
 def named(keras: Any, function: Any, where: str) -> list[Any]:

@@ -204,6 +204,38 @@ TABULAR: dict[Any, Callable[[Any], Step]] = {
 }
 
 
+def layer_of_factors(factors: Array) -> Layer_Scale:
+    """Return the layer of factors (n,) of columns."""
+    layer = Layer_Scale(len(factors), dtype=factors.dtype)
+    layer.weights = factors.reshape(1, -1)
+    return layer
+
+
+def layer_of_waves(arrays: tuple[Array, ...], n_passed: int) -> Layer_PeriodicFeatures:
+    """Return the layer of frequencies, phases, weights (p, k, m) and biases."""
+    p, k, m = arrays[2].shape
+    layer = Layer_PeriodicFeatures(
+        p + n_passed, p, n_frequencies=k, n_outputs=m + 1, dtype=arrays[2].dtype, rng=0
+    )
+    layer.set_parameters(*arrays)
+    return layer
+
+
+def layer_of_tables(weights: Array, sizes: tuple[int, ...], n_passed: int) -> Layer_Embedding:
+    """Return the layer of tables, one below the other."""
+    columns, width = n_passed + len(sizes), weights.shape[1]
+    layer = Layer_Embedding(columns, sizes, width, dtype=weights.dtype, rng=0)
+    layer.weights = weights
+    return layer
+
+
+def layer_of_shares(shares: Array, activation: Any) -> Layer_ParametricActivation:
+    """Return the layer of shares (n,) of an activation."""
+    layer = Layer_ParametricActivation(len(shares), activation, dtype=shares.dtype)
+    layer.weights = shares.reshape(1, -1)
+    return layer
+
+
 def looked_up(table: Mapping[str, Entry], name: str, caller: str) -> Entry:
     """Return an activation's entry in an exporter's table.
 

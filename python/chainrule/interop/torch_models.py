@@ -12,13 +12,9 @@ import numpy as np
 
 from .. import activations
 from ..arrays import Array
-from ..embedding import Layer_Embedding
 from ..layers import Layer_Dense, Layer_Dropout
 from ..libraries import library
 from ..model import Model
-from ..parametric import Layer_ParametricActivation
-from ..periodic import Layer_PeriodicFeatures
-from ..scale import Layer_Scale
 from .steps import (
     Blend,
     Dropout,
@@ -27,6 +23,10 @@ from .steps import (
     Periodic,
     Product,
     Tables,
+    layer_of_factors,
+    layer_of_shares,
+    layer_of_tables,
+    layer_of_waves,
     looked_up,
     net_of,
 )
@@ -203,26 +203,15 @@ def layer_of(torch: Any, module: Any, where: str) -> Any:
 def own_layer_of(torch: Any, module: Any, where: str) -> Any:
     """Return the layer that a module of `torch_modules` is."""
     kind, weight = type(module).__name__, as_array(module.weight, where)
-    dtype = weight.dtype
     if kind == "Scale":
-        layer: Any = Layer_Scale(len(weight), dtype=dtype)
-        layer.weights = weight.reshape(1, -1)
-    elif kind == "ParametricActivation":
-        activation = activation_of(torch, module.activation, where)
-        layer = Layer_ParametricActivation(len(weight), activation, dtype=dtype)
-        layer.weights = weight.reshape(1, -1)
-    elif kind == "CodeTables":
-        columns, width = module.n_passed + len(module.sizes), weight.shape[1]
-        layer = Layer_Embedding(columns, module.sizes, width, dtype=dtype, rng=0)
-        layer.weights = weight
-    else:
-        p, k, m = weight.shape
-        layer = Layer_PeriodicFeatures(
-            p + module.n_passed, p, n_frequencies=k, n_outputs=m + 1, dtype=dtype, rng=0
-        )
-        given = (module.frequencies, module.phases, module.weight, module.bias)
-        layer.set_parameters(*(as_array(each, where) for each in given))
-    return layer
+        return layer_of_factors(weight)
+    if kind == "ParametricActivation":
+        return layer_of_shares(weight, activation_of(torch, module.activation, where))
+    if kind == "CodeTables":
+        return layer_of_tables(weight, module.sizes, module.n_passed)
+    others = (module.frequencies, module.phases, module.bias)
+    frequencies, phases, bias = (as_array(each, where) for each in others)
+    return layer_of_waves((frequencies, phases, weight, bias), module.n_passed)
 
 
 def activation_of(torch: Any, module: Any, where: str) -> Any:
