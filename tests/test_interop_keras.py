@@ -66,6 +66,23 @@ def test_layers_of_tables_go_over_and_come_back(tmp_path: Any) -> None:
     assert from_keras(again).fingerprint() == model.fingerprint()
 
 
+def test_a_step_of_layers_of_tables_leaves_the_same_parameters() -> None:
+    """Gradient descent; within the rounding of a gradient of so many rows and columns, both."""
+    model, X = net_for_tables(np.float32)
+    y = samples(len(X), 2, np.float32)
+    theirs = to_keras(model)
+    theirs.compile(optimizer=keras.optimizers.SGD(0.1), loss="mse")
+    theirs.train_on_batch(X, y)
+    model.set(loss=cr.Loss_MeanSquaredError(), optimizer=cr.Optimizer_SGD(0.1))
+    before = [array for layer in model.get_parameters() for array in layer]
+    model.train(X, y)
+    ours = [array for layer in model.get_parameters() for array in layer]
+    for old, new, other in zip(before, ours, theirs.get_weights(), strict=True):
+        step = np.abs(new - old).max()
+        near = 2 * gamma(4 * len(X), np.float32) * step + 4 * np.finfo(np.float32).eps
+        assert step > 0 and np.abs(new.reshape(other.shape) - other).max() <= near
+
+
 def test_what_stands_between_layers_goes_over() -> None:
     model = cr.Model()
     for layer in (
