@@ -53,6 +53,7 @@ def long_way(estimator: Any, *arguments: Any, **keywords: Any) -> None:
         {"solver": "sgd", "learning_rate": "invscaling", "learning_rate_init": 0.1},
         {"dropout": 0.3},
         {"clip_norm": 0.05, "alpha": 0.5},
+        {"n_threads": 1},
         {"optimizer": chainrule.Optimizer_Adagrad(0.01)},
     ],
 )
@@ -88,6 +89,7 @@ def test_the_short_way_sees_every_change_between_calls() -> None:
             lambda: estimator.model_.train(X[:5], y[:5], epochs=2),
             lambda: setattr(estimator.model_.optimizer, "learning_rate", 0.1),
             lambda: estimator.set_params(clip_norm=0.01),
+            lambda: estimator.set_params(n_threads=1),
             lambda: estimator.fit(X, y),
             lambda: None,
         ]
@@ -358,6 +360,18 @@ def test_a_callback_may_change_the_rate() -> None:
     estimator = regressor(callbacks=[halving]).fit(X, y)
     rates = estimator.model_.history.learning_rate
     np.testing.assert_allclose(rates, 0.01 / np.arange(1, 7), rtol=1e-15)
+
+
+@pytest.mark.parametrize("settings", [{}, {"alpha": 0.0}, {"early_stopping": True}])
+def test_the_models_history_is_that_of_the_fit(settings: dict[str, Any]) -> None:
+    X, y = values()
+    estimator = regressor(max_iter=7, **settings).fit(X, y)
+    history = estimator.model_.history
+    assert len(history) == estimator.n_iter_ == 7
+    np.testing.assert_array_equal(history.loss, estimator.loss_curve_)
+    assert (history.seconds > 0).all()
+    assert len(set(history.learning_rate)) == 1
+    assert np.isfinite(history.validation_loss).all() == bool(settings.get("early_stopping"))
 
 
 def test_scikit_learns_callbacks_get_each_epoch_as_a_task() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import _core
+from chainrule.runtime import threads_limited_to
 from plan_cases import ENDS, WAYS, Case, all_arrays, going, make_data, make_model
 from teams import HEAVY, TEAM, Each, assert_equal, needs_proc, run_script, trained
 
@@ -78,6 +79,33 @@ def test_a_change_in_training_acts_at_the_next_call(restore_threads: None) -> No
     change = Each(lambda _, epoch: cr.set_num_threads(1 + epoch % 3))
     model.train(*make_data(TEAM, 150), epochs=12, callbacks=change)
     assert_equal(expected, all_arrays(model))
+
+
+def test_a_limit_bounds_this_thread_alone_and_ends_with_its_block(restore_threads: None) -> None:
+    cr.set_num_threads(5)
+    elsewhere: list[int] = []
+
+    def found() -> int:
+        return cr.get_num_threads()
+
+    with threads_limited_to(3):
+        assert found() == 3
+        other = threading.Thread(target=lambda: elsewhere.append(found()))
+        other.start()
+        other.join()
+        with threads_limited_to(4):
+            assert found() == 3  # the outer one bounds it
+        with pytest.raises(KeyError), threads_limited_to(2):
+            assert found() == 2
+            raise KeyError
+        with threads_limited_to(None):
+            assert found() == 3
+        cr.set_num_threads(2)
+        assert found() == 2
+    assert elsewhere == [5]
+    assert found() == 2
+    cr.set_num_threads(5)
+    assert found() == 5
 
 
 # Several models at once

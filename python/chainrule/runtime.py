@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from . import _core
@@ -64,6 +66,24 @@ def get_num_threads() -> int:
       other library used OpenMP in the thread that forked.
     """
     return _core.get_num_threads()
+
+
+def threads_limited_to(count: int | None) -> AbstractContextManager[None]:
+    """Let the calls that the calling Python thread makes in the block use at most `count` threads.
+
+    A limit that holds already is a bound too; None sets none.
+    """
+    return nullcontext() if count is None else _limited(count)
+
+
+@contextmanager
+def _limited(count: int) -> Iterator[None]:
+    before = _core.limit_threads_here(0)
+    _core.limit_threads_here(min(before, count) if before else count)
+    try:
+        yield
+    finally:
+        _core.limit_threads_here(before)
 
 
 def cpu_target() -> str:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ..runtime import threads_limited_to
 from .columns import features_for, text_columns
 from .scores import levels_of
 from .table_files import (
@@ -41,7 +42,6 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write the predictions."""
     from ..sklearn import load_estimator
-    from ..sklearn.base import threads
 
     check_writable(options.output)
     check_table_name(options.output)
@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     estimator = load_estimator(options.model)
     frame, dialect = read_table(options.data, options, text_columns(estimator))
     X = features_for(estimator, frame, [])
-    with threads(options.threads):
+    with threads_limited_to(options.threads):
         found = predictions(estimator, X, options.std)
     table = pandas().DataFrame(found)
     if options.append:

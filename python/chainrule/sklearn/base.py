@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from sklearn.utils.validation import (
 from ..arrays import Array
 from ..layers import Layer_Dense
 from ..model import Model
+from ..runtime import threads_limited_to
 from ..training.weights import checked_weights
 from . import quasi_newton, stopping
 from .construction import fits, new_model, new_optimizer, set_up
@@ -84,7 +84,7 @@ class BasePerceptron(Saved, Supporting, BaseEstimator, ABC):  # type: ignore[mis
             raw["metadata"] = {"sample_weight": sample_weight}
         reporter = Reporter(self, raw, 1 if incremental else int(self.max_iter))
         try:
-            with threads(self.n_threads):
+            with threads_limited_to(self.n_threads):
                 if self.solver == "lbfgs":
                     quasi_newton.minimise(self, self._head, samples)
                 else:
@@ -315,13 +315,3 @@ def combined(weight: Array | None, factors: Array | None) -> Array | None:
     if weight is None or factors is None:
         return factors if weight is None else weight
     return weight * factors
-
-
-def threads(count: int | None) -> AbstractContextManager[Any]:
-    """Let the block use at most so many threads, in this Python thread alone."""
-    if count is None:
-        return nullcontext()
-    from threadpoolctl import threadpool_limits
-
-    limits: AbstractContextManager[Any] = threadpool_limits(limits=int(count), user_api="openmp")
-    return limits

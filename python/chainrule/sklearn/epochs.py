@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ..arrays import Array
-from ..history import COLUMNS, History
+from ..history import COLUMNS, History, same
 from ..training.interrupts import Interrupts
 from ..training.loop import STRETCH, has_hook, runner_for
 from ..training.preflight import checked_callbacks
@@ -50,12 +50,12 @@ class Epochs:
 
     def __init__(self) -> None:
         self.history = History()
-        self._waiting: list[Any] = []
+        self._waiting: list[Any] = []  # columns of one epoch each
 
     def add(self, runner: Runner) -> None:
         """Take the epoch that has just ended."""
-        count, self._columns = runner.take_epochs()
-        self._waiting.append((count, self._columns))
+        _, self._columns = runner.take_epochs()
+        self._waiting.append(self._columns)
 
     def last(self, column: int) -> float:
         """Return a value of the epoch that was added last."""
@@ -64,9 +64,16 @@ class Epochs:
 
     def flush(self) -> None:
         """Bring the history up to date."""
-        for count, columns in self._waiting:
-            self.history.extend(count, columns)
+        columns = [joined(values) for values in zip(*self._waiting, strict=True)]
+        self.history.extend(len(self._waiting), columns)
         self._waiting.clear()
+
+
+def joined(values: tuple[Any, ...]) -> Any:
+    """Return a column's values of several epochs as `History.extend` takes them."""
+    if isinstance(values[0], float) and all(same(values[0], each) for each in values):
+        return values[0]
+    return np.array([each if isinstance(each, float) else each.item() for each in values])
 
 
 class Fit:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array
+from ..runtime import threads_limited_to
 from ..training.loop import runner_for
 from ..training.plan_runner import PlanRunner
 from ..training.request import Objective, TrainingRequest
@@ -125,7 +126,8 @@ class KeptSteps:
             self.X[...] = X
             self.y[...] = targets
             runner.load_again()
-            runner.run(1, math.inf)
+            with threads_limited_to(estimator.n_threads):
+                runner.run(1, math.inf)
             _, columns = runner.take_epochs()
             if runner.nonfinite is not None:
                 estimator.__dict__.pop("_steps")
@@ -158,7 +160,6 @@ def is_simple(estimator: Any, rows: int) -> bool:
         and not getattr(estimator, "_skl_callbacks", None)
         and estimator.loss != "poisson"
         and estimator.schedule is None
-        and estimator.n_threads is None
         and estimator.model_.optimizer is not None
         and fits(estimator.model_.optimizer, estimator)
         and "loss_curve_" in estimator.__dict__

@@ -134,6 +134,7 @@ class PlanRunner:
 
     def _set_schedule(self, iterations: int) -> None:
         optimizer = self.model.optimizer
+        self._look_at_schedules()
         try:
             self._plan.set_schedule(
                 learning_rate=float(optimizer.learning_rate),
@@ -216,18 +217,26 @@ class PlanRunner:
 
     def _factors(self, max_steps: int) -> tuple[Array | None, ...] | None:
         """Return what the schedules multiply rate, weight decay and dropped shares by; or None."""
-        optimizer, dropouts = self.model.optimizer, self._layers.dropouts
-        drops = any(layer is not None and layer.schedule is not None for layer in dropouts)
-        scheduled = (optimizer.schedule is not None, optimizer.weight_decay_schedule is not None)
-        if not any((*scheduled, drops)):
+        if not any(self._scheduled):
             return None
+        rates, decays, drops = self._scheduled
+        optimizer, dropouts = self.model.optimizer, self._layers.dropouts
         start = self._plan.iterations
         end = optimizer.schedule_start + optimizer.schedule_steps
         count = min(max_steps, AHEAD, max(end - start, 1))
         return (
-            rate_multipliers(optimizer, start, count) if scheduled[0] else None,
-            decay_multipliers(optimizer, start, count) if scheduled[1] else None,
+            rate_multipliers(optimizer, start, count) if rates else None,
+            decay_multipliers(optimizer, start, count) if decays else None,
             dropped_shares(dropouts, shares_of(optimizer, start, count)) if drops else None,
+        )
+
+    def _look_at_schedules(self) -> None:
+        """Note what has a schedule: asked for in each stretch, new where values are read."""
+        optimizer, dropouts = self.model.optimizer, self._layers.dropouts
+        self._scheduled = (
+            optimizer.schedule is not None,
+            optimizer.weight_decay_schedule is not None,
+            any(each is not None and each.schedule is not None for each in dropouts),
         )
 
     def step_record(self) -> StepRecord:
@@ -334,6 +343,7 @@ class PlanRunner:
     def _read_by_way(self) -> bool:
         model, way = self.model, self._way
         assert way is not None
+        self._look_at_schedules()
         self._by_way = way.read(
             model.layers,
             model.trainable_layers,

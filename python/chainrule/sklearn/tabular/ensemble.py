@@ -13,9 +13,8 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
-from ...runtime import get_num_threads
+from ...runtime import get_num_threads, threads_limited_to
 from ...training.company import run_jobs
-from ..base import threads
 from .watch import Watch
 
 Job = Callable[[], Any]
@@ -94,7 +93,7 @@ def run_here(jobs: Sequence[Job], watch: Watch, n_threads: int | None) -> list[A
     """Run the jobs in this process."""
     cores = get_num_threads() if n_threads is None else min(n_threads, get_num_threads())
     if len(jobs) == 1 or cores == 1:
-        with threads(n_threads):
+        with threads_limited_to(n_threads):
             return [None if place and watch.stopped else job() for place, job in enumerate(jobs)]
 
     def run(place: int) -> Any:
