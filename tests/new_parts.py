@@ -155,8 +155,8 @@ CORE = (
 )
 CLASSES = {
     "python/chainrule/activations.py": ACTIVATION_CUBE,
-    "python/chainrule/losses.py": LOSS_FOURTH_POWER,
-    "python/chainrule/optimizers.py": OPTIMIZER_HALVED,
+    "python/chainrule/losses/real_targets.py": LOSS_FOURTH_POWER,
+    "python/chainrule/optimizers/rules.py": OPTIMIZER_HALVED,
 }
 
 

@@ -16,11 +16,13 @@ from typing import Any
 import numpy as np
 
 import chainrule as cr
-from chainrule import _core, activations, catalogue, losses, optimizers
+from chainrule import _core, activations, catalogue
+from chainrule.losses import real_targets
+from chainrule.optimizers import rules
 
 Cube: Any = vars(activations)["Activation_Cube"]
-FourthPower: Any = vars(losses)["Loss_FourthPower"]
-Halved: Any = vars(optimizers)["Optimizer_Halved"]
+FourthPower: Any = vars(real_targets)["Loss_FourthPower"]
+Halved: Any = vars(rules)["Optimizer_Halved"]
 
 Array = np.ndarray[Any, Any]
 

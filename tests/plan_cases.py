@@ -23,8 +23,8 @@ import pytest
 import chainrule as cr
 import reference
 from chainrule import _core, catalogue
-from chainrule.last_layer import FITTING
-from chainrule.parameters import slots_of
+from chainrule.layers.parameters import slots_of
+from chainrule.losses.last_layer import FITTING
 from chainrule.settings import is_flag
 from chainrule.training import network
 from part_cases import name_of, numbers_for, targets_for, variants

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from typing import Any
 
@@ -277,3 +278,27 @@ def test_every_class_can_be_subclassed_and_given_attributes(name: str) -> None:
     thing = subclass()
     thing.note = "mine"
     assert thing.extra == 1 and repr(thing).startswith("Mine(")
+
+
+# Where the classes stood in 0.1.0: its pickles name them so
+PLACES_IN_PICKLES = {
+    "activations": "ReLU Sigmoid Tanh Softmax Linear",
+    "dropout": "Layer_Dropout",
+    "layers": "Layer_Dense Layer_Input",
+    "losses": (
+        "HalfSquaredError MeanSquaredError MeanAbsoluteError BinaryCrossentropy "
+        "CategoricalCrossentropy Activation_Softmax_Loss_CategoricalCrossentropy"
+    ),
+    "metrics": "Accuracy_Categorical Accuracy_Regression",
+    "model": "Model",
+    "optimizers": "SGD Adagrad RMSprop Adam",
+}
+
+
+@pytest.mark.parametrize("place", PLACES_IN_PICKLES)
+def test_pickles_of_the_first_release_find_their_classes(place: str) -> None:
+    module = importlib.import_module(f"chainrule.{place}")
+    start = {"activations": "Activation_", "losses": "Loss_", "optimizers": "Optimizer_"}
+    for name in PLACES_IN_PICKLES[place].split():
+        full = name if "_" in name or name == "Model" else start[place] + name
+        assert getattr(module, full) is getattr(chainrule, full)

@@ -13,7 +13,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.catalogue import own_class
-from chainrule.parameters import slots_of
+from chainrule.layers.parameters import slots_of
 from chainrule.training.passes import joint_loss, learning
 from plan_cases import (
     CHOICES,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.parameters import slots_of
+from chainrule.layers.parameters import slots_of
 from chainrule.training.passes import learning
 from plan_cases import (
     ENDS,

@@ -27,7 +27,7 @@ from chainrule import (
     Loss_Poisson,
     catalogue,
 )
-from chainrule.last_layer import check_last_layer
+from chainrule.losses.last_layer import check_last_layer
 from part_cases import examples, name_of
 from tolerance import unit
 

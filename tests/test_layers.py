@@ -12,7 +12,7 @@ import pytest
 
 import reference
 from chainrule import Layer_Dense, Layer_Dropout, Layer_Input, Layer_Scale
-from chainrule.parameters import slots_of
+from chainrule.layers.parameters import slots_of
 from chainrule.schedules import Constant, Cosine
 from tolerance import assert_within, gamma, wider
 

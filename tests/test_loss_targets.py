@@ -20,7 +20,7 @@ from chainrule import (
     Loss_Poisson,
     Loss_Quantile,
 )
-from chainrule.base_loss import targets_for
+from chainrule.losses.base import targets_for
 from part_cases import examples, name_of, slopes
 from tolerance import unit
 

@@ -30,7 +30,7 @@ from chainrule import (
     catalogue,
 )
 from chainrule import _core as core
-from chainrule.base_loss import penalty_of
+from chainrule.losses.base import penalty_of
 from part_cases import examples, name_of, slopes
 from part_cases import targets_for as targets_of_row
 from tolerance import unit

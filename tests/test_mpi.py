@@ -428,7 +428,7 @@ def test_the_command_trains_members_on_ranks_with_the_bits_of_one_process(table:
 def test_the_command_trains_one_net_on_ranks_as_one_process_to_rounding(
     table: Path, preset: str
 ) -> None:
-    from chainrule.parameters import slots_of
+    from chainrule.layers.parameters import slots_of
     from chainrule.sklearn import load_estimator
 
     for ranks in (1, 2):

@@ -17,7 +17,8 @@ from chainrule import (
     Optimizer_RMSprop,
     Optimizer_SGD,
 )
-from chainrule.optimizer_state import (
+from chainrule.layers.parameters import slots_of
+from chainrule.optimizers.state import (
     claim,
     claim_layers,
     set_steps,
@@ -25,7 +26,6 @@ from chainrule.optimizer_state import (
     state_kinds,
     steps_of,
 )
-from chainrule.parameters import slots_of
 from chainrule.schedules import Cosine
 
 OPTIMIZERS: dict[str, Any] = {

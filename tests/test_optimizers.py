@@ -173,10 +173,10 @@ def test_a_layer_takes_one_compiled_call(
     case: Any, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """But for the first, and where the core takes the arrays as they are."""
-    from chainrule import base_optimizer
+    from chainrule.optimizers import base
 
     careful = []
-    monkeypatch.setattr(base_optimizer, "checked_update", lambda *each: careful.append(each))
+    monkeypatch.setattr(base, "checked_update", lambda *each: careful.append(each))
     optimizer, _, _ = case
     layers = [layer_with_gradients(rng), layer_with_gradients(rng, np.float32)]
     layers[1].learning_rate_factor, layers[1].weight_decay_factor = 2, (0.5, 1.0)
@@ -188,7 +188,7 @@ def test_a_layer_takes_one_compiled_call(
     monkeypatch.undo()
     for layer in layers:
         optimizer.update_params(layer)
-    monkeypatch.setattr(base_optimizer, "checked_update", lambda *each: careful.append(each))
+    monkeypatch.setattr(base, "checked_update", lambda *each: careful.append(each))
     before = [layer.weights.copy() for layer in layers]
     for layer in layers:
         optimizer.update_params(layer)
@@ -207,7 +207,7 @@ def test_a_layer_takes_one_compiled_call(
 def test_both_ways_of_an_update_know_the_same_factors(
     case: Any, name: str, factor: Any, rng: np.random.Generator
 ) -> None:
-    from chainrule.updates import checked_update
+    from chainrule.optimizers.updates import checked_update
 
     optimizer, _, _ = case
     layer = layer_with_gradients(rng)

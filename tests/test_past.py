@@ -21,7 +21,7 @@ from chainrule import (
     Optimizer_RMSprop,
     Optimizer_SGD,
 )
-from chainrule.parameters import copy_parameters
+from chainrule.layers.parameters import copy_parameters
 from plan_cases import refuse_plans
 
 

@@ -16,8 +16,8 @@ import pytest
 
 import chainrule as cr
 from chainrule import _core, catalogue
-from chainrule.base_activation import CompiledActivation
-from chainrule.parameters import slots_of
+from chainrule.layers.activation import CompiledActivation
+from chainrule.layers.parameters import slots_of
 from chainrule.training.network import layers_of, network_of
 from plan_cases import FACTORS, KINDS, REGULARISERS, RULES, going, refuse_plans, rotation
 

@@ -10,7 +10,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import _core
-from chainrule.optimizer_state import claim_layers
+from chainrule.optimizers.state import claim_layers
 from chainrule.training.network import counts_of, layers_of, network_of
 from chainrule.training.plan_runner import arrays_of
 from chainrule.training.request import TrainingRequest

@@ -25,6 +25,7 @@ from chainrule import (
     Optimizer_SGD,
     gradcheck,
 )
+from chainrule.model.summary import summary_text
 from chainrule.training.predicting import packed_net
 from test_saving_damage import joined, split
 
@@ -319,7 +320,7 @@ def test_explain_and_summary_name_them() -> None:
     model = tabular_model()
     text = str(model.explain(X, y))
     for name in ("Layer_PeriodicFeatures(2, 3)", "Layer_Embedding(7, 3)"):
-        assert name in text and name in cr.summary.summary_text(model)
+        assert name in text and name in summary_text(model)
     assert "Layer_ParametricActivation(6)" in text
 
 

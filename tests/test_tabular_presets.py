@@ -25,7 +25,7 @@ from chainrule import (
     Loss_MeanSquaredError,
     gradcheck,
 )
-from chainrule.parameters import slots_of
+from chainrule.layers.parameters import slots_of
 from chainrule.schedules import CosineLog
 from chainrule.sklearn import TabularClassifier, TabularRegressor
 from chainrule.sklearn.tabular.encoding import Encoding

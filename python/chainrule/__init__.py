@@ -50,9 +50,9 @@ from .losses import (
     Loss_Poisson,
     Loss_Quantile,
 )
-from .metrics import Accuracy, Accuracy_Categorical, Accuracy_Regression
-from .mlp import mlp
+from .metrics import Accuracy, Accuracy_AUC, Accuracy_Categorical, Accuracy_R2, Accuracy_Regression
 from .model import Model
+from .model.mlp import mlp
 from .monitoring import Checkpoint, EarlyStopping, ReduceLearningRateOnPlateau
 from .optimizers import Optimizer_Adagrad, Optimizer_Adam, Optimizer_RMSprop, Optimizer_SGD
 from .record import Record
@@ -64,13 +64,12 @@ from .runtime import (
     set_num_threads,
     show_config,
 )
-from .scores import Accuracy_AUC, Accuracy_R2
 
 if TYPE_CHECKING:
     from . import data, interop, plot
     from .autograd import Variable, no_grad
     from .checking import check_gradient, compare, gradcheck, numerical_gradient
-    from .many import fit_many
+    from .model.many import fit_many
 else:
     from .lazy import __dir__ as __dir__
     from .lazy import __getattr__ as __getattr__

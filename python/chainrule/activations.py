@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .arrays import Array, as_floats, as_number, is_variable
-from .base_activation import Activation, CompiledActivation, CompiledOfInputs
 from .errors import label_of, labelled, no_forward_yet
+from .layers.activation import Activation, CompiledActivation, CompiledOfInputs
 from .recorded import record_layer
 from .settings import Settings, is_nonnegative, one_of
 

@@ -14,7 +14,7 @@ NAMES = {  # name -> the module that has it
     "Variable": "autograd",
     "check_gradient": "checking",
     "compare": "checking",
-    "fit_many": "many",
+    "fit_many": "model.many",
     "gradcheck": "checking",
     "no_grad": "autograd",
     "numerical_gradient": "checking",

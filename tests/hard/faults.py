@@ -363,7 +363,7 @@ FAULTS = [
         "saving_kill",
     ),
     Fault(
-        P + "optimizer_state.py",
+        P + "optimizers/state.py",
         '    if how == "fresh":\n        drop_arrays(layer)\n',
         "",
         "optimizer_state",

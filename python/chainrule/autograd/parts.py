@@ -18,7 +18,7 @@ import numpy as np
 from ..arrays import Array
 from ..catalogue import own_class
 from ..errors import label_of
-from ..parameters import slots_of
+from ..layers.parameters import slots_of
 from .applying import computed
 from .operation import Operation, Values, summed_to
 

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..arrays import as_floats, as_real
-from ..base_loss import shaped_targets
 from ..errors import label_of
+from ..layers.parameters import slots_of
+from ..losses.base import shaped_targets
 from ..model import Model
-from ..parameters import slots_of
 from ..training.preflight import checked_inputs, checked_targets
 from .copies import Copies, copied, layers_of
 from .culprits import culprits

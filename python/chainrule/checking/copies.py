@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..dropout import Layer_Dropout
 from ..errors import label_of
+from ..layers import Layer_Dropout
 from ..model import Model
 from .gradients import Parameter
 from .randomness import Randomness, has_attributes, leaves

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..catalogue import own_class
-from ..parameters import Slot, slots_of
+from ..layers.parameters import Slot, slots_of
 from .report import UNKNOWN, WRONG
 from .walk import gradient_fault, same_bits
 

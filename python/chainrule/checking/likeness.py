@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import as_count
-from ..dropout import Layer_Dropout
+from ..layers import Layer_Dropout
+from ..layers.parameters import slots_of
 from ..model import Model
-from ..parameters import slots_of
 from ..training.layer_step import LayerStep
 from ..training.stepping import Nudge, Observer, unchanged
 

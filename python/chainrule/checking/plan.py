@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..layers.parameters import is_trainable
 from ..optimizers import Optimizer_SGD
-from ..parameters import is_trainable
 from .copies import Copies
 from .gradients import Parameter
 from .noise import largest

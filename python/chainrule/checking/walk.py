@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..catalogue import own_class
-from ..embedding import held_to_codes
 from ..errors import label_of
 from ..layers import Layer_Dropout
+from ..layers.embedding import held_to_codes
 from ..shapes import takes_training
 
 FloatArray = NDArray[Any]

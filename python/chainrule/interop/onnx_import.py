@@ -14,10 +14,9 @@ import numpy as np
 from .. import activations
 from ..arrays import Array
 from ..errors import ModelFileError
-from ..layers import Layer_Dense, Layer_Dropout
+from ..layers import Layer_Dense, Layer_Dropout, Layer_Scale
 from ..model import Model
 from ..saving.saving import as_path
-from ..scale import Layer_Scale
 from .onnx_activations import activation_defined, activation_of, words
 from .onnx_graph import DOMAIN, onnx_module
 

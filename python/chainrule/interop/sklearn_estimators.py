@@ -8,7 +8,7 @@ import numpy as np
 
 from ..arrays import Array
 from ..libraries import library
-from ..optimizer_state import own_token
+from ..optimizers.state import own_token
 
 CALLER = "from_sklearn"
 # attributes of a fit that mean the same in both

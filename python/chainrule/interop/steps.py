@@ -13,14 +13,17 @@ import numpy as np
 
 from ..activations import Activation_Linear
 from ..arrays import Array
-from ..base_activation import Activation
 from ..catalogue import own_class
-from ..dropout import Layer_Dropout
-from ..embedding import Layer_Embedding
-from ..layers import Layer_Dense, Layer_Input
-from ..parametric import Layer_ParametricActivation
-from ..periodic import Layer_PeriodicFeatures
-from ..scale import Layer_Scale
+from ..layers import (
+    Layer_Dense,
+    Layer_Dropout,
+    Layer_Embedding,
+    Layer_Input,
+    Layer_ParametricActivation,
+    Layer_PeriodicFeatures,
+    Layer_Scale,
+)
+from ..layers.activation import Activation
 from ..shapes import check_widths, first_columns
 from ..training.busy import parameter_lock
 

@@ -10,8 +10,8 @@ import numpy as np
 from ..arrays import as_count
 from ..callbacks import Callback
 from ..errors import labelled
+from ..layers.parameters import slots_of
 from ..libraries import library
-from ..parameters import slots_of
 from ..saving.saving import as_path
 
 VALIDATION = "validation_"

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array
-from ..base_optimizer import Optimizer
 from ..layers import Layer_Dropout
-from ..optimizer_state import drop_arrays, state_kinds
-from ..parameters import slots_of
+from ..layers.parameters import slots_of
+from ..optimizers import Optimizer
+from ..optimizers.state import drop_arrays, state_kinds
 from ..training.busy import parameter_lock
 from ..training.passes import parametric_layers
 

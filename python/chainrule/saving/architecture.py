@@ -15,8 +15,8 @@ import numpy as np
 
 from ..arrays import Array
 from ..history import COLUMNS, History
-from ..optimizer_state import state_kinds
-from ..parameters import slots_of
+from ..layers.parameters import slots_of
+from ..optimizers.state import state_kinds
 from ..record import LayerHistory
 from ..settings import is_count, is_size
 from .generator_state import build_generator, describe_generator

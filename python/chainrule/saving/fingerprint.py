@@ -21,8 +21,8 @@ import numpy as np
 from ..arrays import Array
 from ..catalogue import Part, own_class
 from ..errors import label_of
-from ..optimizer_state import state_kinds
-from ..parameters import slots_named, slots_of
+from ..layers.parameters import slots_named, slots_of
+from ..optimizers.state import state_kinds
 from ..training.copies import is_layer
 from .model_file import Document
 from .parts import INNER, LEFT_BY_A_PASS, LEFT_BY_OPTIMIZERS

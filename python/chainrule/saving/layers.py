@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..arrays import Array, as_parameter
-from ..optimizer_state import new_token, own_token, state_kinds, steps_of
-from ..parameters import Slot, slots_named, slots_of
+from ..layers.parameters import Slot, slots_named, slots_of
+from ..optimizers.state import new_token, own_token, state_kinds, steps_of
 from ..settings import Check, is_count, is_dtype, is_size
 from .model_file import Document, Tensor, shown
 from .parts import (

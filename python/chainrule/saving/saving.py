@@ -15,7 +15,7 @@ import numpy as np
 
 from ..arrays import Array, as_floats
 from ..errors import ModelFileError, label_of
-from ..parameters import Slot, check_writeable, slots_of
+from ..layers.parameters import Slot, check_writeable, slots_of
 from ..training.busy import parameter_lock
 from . import model_file
 from .architecture import (

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..optimizer_state import state_kinds
-from ..parameters import slots_of
+from ..layers.parameters import slots_of
+from ..optimizers.state import state_kinds
 from . import sketches
 from .html import AMBER, GREEN, RED, Card, Picture, Table
 from .stages import columns_of
@@ -20,7 +20,7 @@ SHOWN_EPOCHS = (1, 2, 5)  # times powers of ten
 
 def model_card(model: Any) -> Card:
     """Return the layers with output, parameters and memory, a drawing of the net, and its parts."""
-    from ..summary import summary_parts
+    from ..model.summary import summary_parts
 
     kind = type(model).__name__
     if not model.layers:

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ..base_activation import Activation
 from ..catalogue import own_class
+from ..layers.activation import Activation
 from ..training.observed import Step
 from .rows import Row
 from .slopes import saturated

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base_loss import targets_for
 from ..catalogue import own_class
 from ..layers import Layer_Dense
-from ..parameters import slots_of
+from ..layers.parameters import slots_of
+from ..losses.base import targets_for
 from ..training.observed import Step
 from .html import shortened
 from .terms import formula_of

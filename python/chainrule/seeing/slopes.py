@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Array
-from ..base_activation import Activation
 from ..catalogue import own_class
+from ..layers.activation import Activation
 from ..training.layer_step import LayerStep
 
 FLAT = 0.05  # of the steepest slope: below that an entry counts as saturated

@@ -11,8 +11,7 @@ import numpy as np
 from ..arrays import Array
 from ..catalogue import own_class
 from ..compiled import core_rows
-from ..layers import Layer_Dense, Layer_Dropout
-from ..scale import Layer_Scale
+from ..layers import Layer_Dense, Layer_Dropout, Layer_Scale
 from ..training.layer_step import LayerStep
 from .rows import Spread, number, spread_of
 

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, as_number
-from ..base_activation import Activation
-from ..base_optimizer import Optimizer
 from ..catalogue import own_class
 from ..layers import Layer_Dense, Layer_Dropout
-from ..mlp import part_named
+from ..layers.activation import Activation
 from ..model import Model
-from ..optimizers import Optimizer_Adam, Optimizer_SGD
+from ..model.mlp import part_named
+from ..optimizers import Optimizer, Optimizer_Adam, Optimizer_SGD
 from .heads import Head
 
 CORE_NAMES = {"identity": "linear", "logistic": "sigmoid"}  # scikit-learn's words

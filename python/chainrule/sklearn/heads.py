@@ -32,7 +32,7 @@ from ..losses import (
     Loss_Poisson,
     Loss_Quantile,
 )
-from ..mlp import part_named
+from ..model.mlp import part_named
 from ..shapes import output_width
 from .labels import Labels
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import as_count, as_number
-from ..base_optimizer import Optimizer
+from ..optimizers import Optimizer
 from ..training.preflight import checked_callbacks
 
 SOLVERS = ("adam", "sgd", "lbfgs")

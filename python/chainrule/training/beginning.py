@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..base_optimizer import Optimizer
 from ..history import History
 from ..layers import Layer_Dropout
 from ..multipliers import begin_schedule
-from ..optimizer_state import claim_layers
+from ..optimizers import Optimizer
+from ..optimizers.state import claim_layers
 from .passes import learning
 from .precision import fit_accuracy
 from .request import TrainingRequest

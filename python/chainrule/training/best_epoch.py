@@ -9,7 +9,7 @@ import numpy as np
 
 from ..arrays import Array
 from ..history import History
-from ..parameters import slots_of
+from ..layers.parameters import slots_of
 from .busy import parameter_lock
 from .evaluation import evaluate
 from .passes import parametric_layers

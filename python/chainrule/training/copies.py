@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ..parameters import slots_of
+from ..layers.parameters import slots_of
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import numpy as np
 from .. import _core
 from ..arrays import Array
 from ..errors import label_of
-from ..parameters import slots_of
+from ..layers.parameters import slots_of
 from .passes import learning
 
 

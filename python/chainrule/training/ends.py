@@ -6,7 +6,7 @@ from typing import Any
 
 from ..arrays import Array
 from ..catalogue import own_class
-from ..last_layer import check_last_layer
+from ..losses.last_layer import check_last_layer
 from ..metrics import Accuracy_Categorical
 from ..shapes import keeps_shape
 from .notices import tell_once

@@ -10,10 +10,10 @@ import numpy as np
 
 from .. import _core
 from ..arrays import Array
-from ..base_activation import Activation
 from ..catalogue import own_class
-from ..compiled_loss import CompiledLoss
 from ..errors import label_of
+from ..layers.activation import Activation
+from ..losses.compiled_loss import CompiledLoss
 from .busy import parameter_lock
 from .copies import copies_of, copy_of
 from .meter import Meter

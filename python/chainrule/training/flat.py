@@ -12,7 +12,7 @@ import numpy as np
 
 from ..arrays import Array, as_real, check_finite
 from ..errors import label_of, labelled
-from ..parameters import Slot, check_writeable, slots_of
+from ..layers.parameters import Slot, check_writeable, slots_of
 from .busy import parameter_lock
 from .passes import learning, parametric_layers
 from .targets import model_dtype

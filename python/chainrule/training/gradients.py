@@ -8,10 +8,10 @@ import numpy as np
 
 from .. import _core
 from ..arrays import Array
-from ..base_optimizer import Optimizer
 from ..multipliers import shares_of
-from ..optimizer_state import claim_layers
-from ..updates import check_gradient
+from ..optimizers import Optimizer
+from ..optimizers.state import claim_layers
+from ..optimizers.updates import check_gradient
 from . import preflight
 from .beginning import scheduled_dropouts
 from .divergence import nonfinite_parameter, nonfinite_update

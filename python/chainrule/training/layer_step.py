@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array
-from ..parameters import slots_of
+from ..layers.parameters import slots_of
 
 
 @dataclass

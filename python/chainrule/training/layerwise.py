@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Array
-from ..base_optimizer import Optimizer
 from ..history import History
 from ..layers import Layer_Dropout
+from ..layers.parameters import slots_of
 from ..multipliers import shares_of
-from ..parameters import slots_of
+from ..optimizers import Optimizer
 from .beginning import scheduled_dropouts
 from .epoch_rows import EpochRows
 from .evaluation import Evaluation, evaluating

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array
-from ..base_loss import Loss, penalty_of, targets_for, total_of
 from ..errors import label_of
+from ..layers.parameters import slots_of
+from ..losses import Loss
+from ..losses.base import penalty_of, targets_for, total_of
 from ..metrics import Accuracy
-from ..parameters import slots_of
 from .passes import predictions_of
 
 

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..arrays import Array
+from ..layers.parameters import names_of
 from ..monitoring import EarlyStopping, ReduceLearningRateOnPlateau
-from ..parameters import names_of
 from .best_epoch import BestEpoch
 from .passes import parametric_layers
 from .request import TrainingRequest

@@ -18,16 +18,19 @@ import numpy as np
 
 from .. import _core
 from ..arrays import Array
-from ..base_activation import Activation
 from ..catalogue import own_class
-from ..dropout import Layer_Dropout
-from ..embedding import Layer_Embedding
-from ..layers import Layer_Dense, Layer_Input
-from ..optimizer_state import steps_of
-from ..parameters import Slot, slots_of
-from ..parametric import Layer_ParametricActivation
-from ..periodic import Layer_PeriodicFeatures
-from ..scale import Layer_Scale
+from ..layers import (
+    Layer_Dense,
+    Layer_Dropout,
+    Layer_Embedding,
+    Layer_Input,
+    Layer_ParametricActivation,
+    Layer_PeriodicFeatures,
+    Layer_Scale,
+)
+from ..layers.activation import Activation
+from ..layers.parameters import Slot, slots_of
+from ..optimizers.state import steps_of
 from .passes import learning
 from .request import Objective, TrainingRequest
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from .. import _core
 from ..arrays import Array
 from ..catalogue import own_class
-from ..parameters import slots_of
+from ..layers.parameters import slots_of
 from .network import Layers, Network, described
 
 Floats = NDArray[np.float64]

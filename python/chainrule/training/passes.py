@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from ..arrays import Array
-from ..base_loss import targets_for
 from ..catalogue import Part, own_class
-from ..compiled_loss import CompiledLoss
 from ..errors import label_of, relabelled
-from ..parameters import is_trainable, slots_of
+from ..layers.parameters import is_trainable, slots_of
+from ..losses.base import targets_for
+from ..losses.compiled_loss import CompiledLoss
 from ..shapes import output_width, takes_training
 
 

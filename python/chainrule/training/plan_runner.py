@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..arrays import Array
-from ..base_optimizer import beyond_float64
 from ..history import History
 from ..multipliers import decay_multipliers, rate_multipliers, shares_of
-from ..optimizer_state import set_steps, state_arrays, steps_of
+from ..optimizers.base import beyond_float64
+from ..optimizers.state import set_steps, state_arrays, steps_of
 from .busy import parameter_lock
 from .kept import Way, has_lent_plans, plans_of, put_back, taken_plan
 from .monitors import Monitors

@@ -16,16 +16,19 @@ import numpy as np
 from .. import _core
 from ..activations import Activation_Linear
 from ..arrays import Array, as_count, as_floats, as_real
-from ..base_activation import Activation
 from ..catalogue import Part, own_class
-from ..dropout import Layer_Dropout
-from ..embedding import Layer_Embedding
 from ..frames import check_names, opened
-from ..layers import Layer_Dense, Layer_Input
-from ..parameters import slots_of
-from ..parametric import Layer_ParametricActivation
-from ..periodic import Layer_PeriodicFeatures
-from ..scale import Layer_Scale
+from ..layers import (
+    Layer_Dense,
+    Layer_Dropout,
+    Layer_Embedding,
+    Layer_Input,
+    Layer_ParametricActivation,
+    Layer_PeriodicFeatures,
+    Layer_Scale,
+)
+from ..layers.activation import Activation
+from ..layers.parameters import slots_of
 from ..shapes import as_rows
 from .busy import parameter_lock
 from .copies import copies_of

@@ -12,8 +12,8 @@ import operator
 from typing import Any
 
 from .. import _core
-from ..optimizer_state import state_kinds
-from ..parameters import names_of, slots_named
+from ..layers.parameters import names_of, slots_named
+from ..optimizers.state import state_kinds
 from .busy import parameter_lock
 from .divergence import nonfinite_parameter, nonfinite_update
 from .kept import Way, plans_of, short_ways_of

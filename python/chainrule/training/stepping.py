@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ..base_loss import targets_for
-from ..base_optimizer import Optimizer
 from ..catalogue import Part
-from ..embedding import held_to_codes
+from ..layers.embedding import held_to_codes
+from ..layers.parameters import slots_of
+from ..losses.base import targets_for
 from ..multipliers import shares_of
-from ..parameters import slots_of
+from ..optimizers import Optimizer
 from ..shapes import takes_training
 from .beginning import begin_steps, scheduled_dropouts
 from .busy import parameter_lock

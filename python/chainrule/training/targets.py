@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, as_real
-from ..base_loss import shaped_targets
 from ..catalogue import own_class
-from ..compiled_loss import CompiledLoss
-from ..crossentropies import Loss_CategoricalCrossentropy
-from ..domains import check_labels
 from ..frames import opened
 from ..layers import Layer_Dense
+from ..losses import Loss_CategoricalCrossentropy
+from ..losses.base import shaped_targets
+from ..losses.compiled_loss import CompiledLoss
+from ..losses.domains import check_labels
 from ..shapes import output_width
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from ..arrays import Array
 from ..catalogue import own_class
 from ..history import History
-from ..parameters import slots_of
+from ..layers.parameters import slots_of
 from .notices import tell_once
 from .passes import parametric_layers
 from .request import Runner, TrainingRequest, as_batch

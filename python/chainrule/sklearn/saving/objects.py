@@ -7,11 +7,11 @@ from typing import Any
 
 from ...arrays import Array
 from ...model import Model
+from ...model.stack import check_part
 from ...saving.architecture import describe_model
 from ...saving.model_file import FORMAT, VERSION, check_version, shown
 from ...saving.parts import Custom
 from ...saving.saving import finished_model, promised
-from ...stack import check_part
 from .fields import Field, Maybe, Node, Promises, Scope, Source
 
 

@@ -35,13 +35,13 @@ from ...layers import (
     Layer_PeriodicFeatures,
     Layer_Scale,
 )
+from ...layers.parameter_layer import FACTORS
+from ...layers.parameters import slots_of
 from ...losses import Loss_CategoricalCrossentropy
 from ...metrics import Accuracy_Categorical
 from ...model import Model
-from ...optimizer_state import drop_arrays
 from ...optimizers import Optimizer_Adam
-from ...parameter_layer import FACTORS
-from ...parameters import slots_of
+from ...optimizers.state import drop_arrays
 from ...schedules import CosineLog, FlatCosine
 from ..construction import activation_for, per_layer
 from .first_parameters import Rows, dense_of

@@ -23,10 +23,12 @@ import numpy as np
 
 from ...activations import Activation_Softmax
 from ...arrays import Array
-from ...base_loss import Loss
-from ...joint_losses import Activation_Softmax_Loss_CategoricalCrossentropy
 from ...layers import Layer_Dense
-from ...losses import Loss_CategoricalCrossentropy
+from ...losses import (
+    Activation_Softmax_Loss_CategoricalCrossentropy,
+    Loss,
+    Loss_CategoricalCrossentropy,
+)
 
 
 class SharedInputs:
