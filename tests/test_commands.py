@@ -145,6 +145,16 @@ def test_words_are_known_by_their_text() -> None:
 # From a table to a model and back
 
 
+def test_a_column_that_names_its_rows_is_told_once(run: Run) -> None:
+    frame = iris()
+    frame["plant"] = [f"p{row}" for row in range(len(frame))]
+    frame.to_csv("data.csv", index=False)
+    code, out, _ = run("train", "data.csv", "-t", "kind", *QUICK)
+    notes = [line for line in out.splitlines() if line.startswith("note") and "'plant'" in line]
+    assert code == 0 and len(notes) == 1
+    assert "150 different texts in 150 rows" in notes[0] and "--drop plant" in notes[0]
+
+
 def test_a_trained_file_predicts_and_is_evaluated(run: Run, tmp_path: Path) -> None:
     frame = iris()
     frame.to_csv("data.csv", index=False)

@@ -343,7 +343,11 @@ def test_columns_may_be_named_counted_or_marked_as_categories(given: Any) -> Non
         (lambda X: X[X.columns[::-1]], ValueError, "same order"),
         (lambda X: X.rename(columns={"count": "number"}), ValueError, "unseen at fit time"),
         (lambda X: X.assign(length="long"), ValueError, "column 'length'.*got 'long' in row 0"),
-        (lambda X: X.assign(length=np.inf), ValueError, "infinity"),
+        (
+            lambda X: X.assign(length=np.where(np.arange(len(X)) == 3, -np.inf, X["length"])),
+            ValueError,
+            "column 'length': expected finite numbers or missing cells, got -inf in row 3",
+        ),
         (lambda X: X[:0], ValueError, "0 sample"),
     ],
 )
@@ -351,6 +355,18 @@ def test_frames_that_do_not_fit_are_refused(change: Any, error: type, text: str)
     net = classifier(epochs=2).fit(frame(), labels())
     with pytest.raises(error, match=text):
         net.predict(change(frame()))
+
+
+def test_a_word_of_its_own_in_each_row_is_told() -> None:
+    X, y = frame(), labels()
+    names = [f"p{row}" for row in range(len(X))]
+    with pytest.warns(UserWarning, match=r"column 'name': each of the 240 rows .*'p0'") as told:
+        classifier(epochs=2).fit(X.assign(name=names), y)
+    assert told[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        classifier(epochs=2).fit(X.assign(name=["p1", *names[1:]]), y)  # two rows have it
+        classifier(epochs=2).fit(X.assign(name=names)[:18], y[:18])  # too few to tell
 
 
 def test_dates_are_refused_with_a_hint() -> None:

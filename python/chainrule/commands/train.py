@@ -30,6 +30,7 @@ DESCRIPTION = (
     "'chainrule predict' or for chainrule.sklearn.load_estimator."
 )
 INTERRUPTED = 130
+OF_NAMES = "X: column .* a word of its own"  # a warning
 Say = Callable[[str], None]
 
 
@@ -314,6 +315,7 @@ def trained(estimator: Any, rows: Rows, quiet: bool) -> tuple[float, list[str]]:
     with ExitStack() as stack:
         caught = stack.enter_context(warnings.catch_warnings(record=True))
         warnings.simplefilter("always", UserWarning)
+        warnings.filterwarnings("ignore", OF_NAMES, UserWarning)  # the columns' notes tell of them
         if quiet:
             stack.enter_context(redirect_stderr(StringIO()))  # no terminal, so no bar
         estimator.fit(rows.X, rows.y, sample_weight=rows.weight)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import warnings
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -17,16 +18,17 @@ import numpy as np
 from sklearn.utils.validation import (
     _check_feature_names,
     _check_n_features,
-    assert_all_finite,
     validate_data,
 )
 
 from ...arrays import Array
 from ...frames import is_frame
+from ...training.notices import depth_of_package
 from ..inputs import blocks, dense
 
 MISSING = -1
 SPARSE_ROWS = 65536  # made dense at a time
+FEW = 20  # rows, of which no two need to have a word in common
 
 
 class Table(NamedTuple):
@@ -76,7 +78,9 @@ class TableReader:
         self.levels: list[list[Any]] = []
         self._codes: list[dict[Any, int]] = []
         for place in np.flatnonzero(self.words):
-            levels = sorted_levels(columns.values(int(place)))
+            cells = columns.values(int(place))
+            levels = sorted_levels(cells)
+            tell_of_names_of_rows(columns.names[place], levels, len(cells))
             self.levels.append(levels)
             self._codes.append(codes_of(levels))
         return self._table(columns)
@@ -210,7 +214,7 @@ class ArrayColumns:
         found = np.empty((self.n, len(places)))
         for k, place in enumerate(places):
             found[:, k] = as_numbers(self.values(place), self.names[place])
-        assert_all_finite(found, allow_nan=True, input_name="X")
+        check_no_infinity(found, [self.names[place] for place in places])
         return found
 
 
@@ -262,7 +266,7 @@ class FrameColumns:
             if cells is None or cells.dtype.kind not in "fiu":
                 cells = as_numbers(series.to_list(), self.names[place])
             found[:, k] = cells
-        assert_all_finite(found, allow_nan=True, input_name="X")
+        check_no_infinity(found, [self.names[place] for place in places])
         return found
 
 
@@ -305,6 +309,35 @@ def as_numbers(cells: list[Any], name: str) -> Array:
                 f"X: column {name!r}: expected numbers, as in the fit, got {cell!r} in row {row}"
             ) from None
     return found
+
+
+def check_no_infinity(numbers: Array, names: list[str]) -> None:
+    """Refuse infinite cells.
+
+    Raises
+    ------
+    ValueError
+        There is one; names it and its column.
+    """
+    infinite = np.isinf(numbers)
+    if infinite.any():
+        row, place = np.argwhere(infinite)[0]
+        raise ValueError(
+            f"X: column {names[place]!r}: expected finite numbers or missing cells, got "
+            f"{numbers[row, place]} in row {row}"
+        )
+
+
+def tell_of_names_of_rows(name: str, levels: list[Any], n: int) -> None:
+    """Warn of a column of words in which no two rows have the same: it tells nothing of others."""
+    if n >= FEW and len(levels) == n:
+        warnings.warn(
+            f"X: column {name!r}: each of the {n} rows has a word of its own, such as "
+            f"{levels[0]!r}; nothing can be learned from it for other rows: leave it out, or make "
+            "numbers of what it says",
+            UserWarning,
+            stacklevel=1 + depth_of_package(),
+        )
 
 
 def key(cell: Any) -> Any:
