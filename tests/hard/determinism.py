@@ -12,6 +12,7 @@ import json
 import os
 import random
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import chainrule as cr
 import other_process
+import test_plan_of_tables as tables
 from plan_cases import ACTIVATIONS, RULES, WALKED_ENDS, Case, all_arrays, make_data, make_model
 
 QUICK, LONG = 3, 500
@@ -28,13 +30,52 @@ QUICK, LONG = 3, 500
 THREADS = (1, 2, 3, 4, 8)
 
 
-def random_case(random: random.Random) -> tuple[Case, int, dict[str, Any]]:
-    """Return a training, its number of samples and arguments."""
+Made = tuple[cr.Model, Any, Any]
+
+
+def random_training(random: random.Random) -> tuple[str, Callable[[], Made], dict[str, Any]]:
+    """Return a training's name, what makes its model, X and y, and the arguments of `train`."""
+    n = random.choice([1, 7, 40, 131])
+    arguments: dict[str, Any] = {
+        "epochs": random.choice([1, 3]),
+        "batch_size": random.choice([None, *(size for size in (1, 5, 32) if size <= n)]),
+        "shuffle": random.random() < 0.5,
+        "clip_norm": random.choice([None, None, 0.3]),
+        "accumulate": random.choice([1, 1, 2]),
+        "drop_last": False,
+        "rng": 4,
+        "on_nonfinite": "ignore",
+    }
+    if random.random() < 0.25:
+        case: Any = random_tables(random)
+
+        def make() -> Made:
+            return (tables.model_of(**case), *tables.samples(n, case["tables"], case["dtype"]))
+
+    else:
+        case = random_case(random)
+
+        def make() -> Made:
+            return (make_model(case), *make_data(case, n))
+
+    return f"{case}, {n} samples, {arguments}", make, arguments
+
+
+def random_tables(random: random.Random) -> dict[str, Any]:
+    """Return a net with learned features, shares of activations, or both."""
+    found = {name: random.choice(values) for name, values in tables.CHOICES.items()}
+    found["scale"] = random.choice(["", "frozen", "learning"])
+    found["tables"] = found["tables"] or not found["periodic"]
+    return found
+
+
+def random_case(random: random.Random) -> Case:
+    """Return a net of dense layers."""
     end = random.choice(WALKED_ENDS)
     widths = [1, 2, 5, 17, 33, 64, 130]
     last = random.choice([1, 3, 10]) if end[1] != "softmax" else random.choice([2, 3, 10])
     sizes = (*(random.choice(widths) for _ in range(random.choice([1, 2, 3]))), last)
-    case = Case(
+    return Case(
         end,
         hidden=random.choice(list(ACTIVATIONS)),
         rule=random.choice(list(RULES)),
@@ -44,26 +85,11 @@ def random_case(random: random.Random) -> tuple[Case, int, dict[str, Any]]:
         bias=random.random() < 0.8,
         scheduled=random.random() < 0.3,
     )
-    n = random.choice([1, 7, 40, 131])
-    arguments: dict[str, Any] = {
-        "epochs": random.choice([1, 3]),
-        "batch_size": random.choice([None, 1, 5, 32]),
-        "shuffle": random.random() < 0.5,
-        "clip_norm": random.choice([None, None, 0.3]),
-        "accumulate": random.choice([1, 1, 2]),
-        "drop_last": False,
-        "rng": 4,
-        "on_nonfinite": "ignore",
-    }
-    if arguments["batch_size"] is not None:
-        arguments["batch_size"] = min(n, arguments["batch_size"])
-    return case, n, arguments
 
 
-def trained_hash(case: Case, n: int, arguments: dict[str, Any], threads: int) -> str:
+def trained_hash(make: Callable[[], Made], arguments: dict[str, Any], threads: int) -> str:
     cr.set_num_threads(threads)
-    model = make_model(case)
-    X, y = make_data(case, n)
+    model, X, y = make()
     with np.errstate(all="ignore"):
         history = model.train(X, y, **arguments)
         output = model.predict(X)
@@ -79,9 +105,9 @@ def hashes(count: int, seed: int) -> dict[str, str]:
     random_ = random.Random(seed)
     found = {}
     for place in range(count):
-        case, n, arguments = random_case(random_)
-        kinds = {trained_hash(case, n, arguments, threads) for threads in THREADS}
-        assert len(kinds) == 1, f"seed {seed}, {place}: {case}, {n} samples, {arguments}"
+        name, make, arguments = random_training(random_)
+        kinds = {trained_hash(make, arguments, threads) for threads in THREADS}
+        assert len(kinds) == 1, f"seed {seed}, {place}: {name}"
         found[f"{place}"] = kinds.pop()
     return found
 

@@ -14,11 +14,35 @@ from typing import Any
 import numpy as np
 
 import chainrule as cr
-from hard.arrays import new_model
+from chainrule.layers.parameters import slots_of
+from hard import arrays
 
 QUICK, LONG = 200, 20_000
 
 Scene = Callable[[Any, dict[str, Any], random.Random], str]
+
+
+CODES = 5  # of the last column, where there is a table
+
+
+def new_model(dtype: Any, with_tables: bool) -> Any:
+    """Return a net of dense layers, or one with layers of tables in front and shares."""
+    if not with_tables:
+        return arrays.new_model(dtype)
+    given: dict[str, Any] = {"dtype": dtype}
+    model = cr.Model()
+    for layer in (
+        cr.Layer_PeriodicFeatures(4, 2, n_frequencies=3, **given),
+        cr.Layer_Embedding(10, (CODES,), 2, **given),
+        cr.Layer_Scale(11, **given),
+        cr.Layer_Dense(11, 7, weight_regularizer_l2=0.1, **given),
+        cr.Layer_ParametricActivation(7, "mish", **given),
+        cr.Layer_Dense(7, 3, **given),
+        cr.Activation_Softmax(),
+    ):
+        model.add(layer)
+    model.set(loss=cr.Loss_CategoricalCrossentropy(), optimizer=cr.Optimizer_Adam(0.01))
+    return model
 
 
 def odd(random: random.Random) -> float:
@@ -49,8 +73,7 @@ def in_weights(model: Any, call: dict[str, Any], random: random.Random) -> str:
 
 def in_parameters(model: Any, call: dict[str, Any], random: random.Random) -> str:
     layer = random.choice(model.trainable_layers)
-    name = random.choice([n for n in ("weights", "biases") if vars(layer).get(n) is not None])
-    spoiled(getattr(layer, name), random)
+    spoiled(getattr(layer, random.choice(slots_of(layer)).name), random)
     return r"^epoch \d+, step \d+: expected (a finite loss|finite parameters)"
 
 
@@ -63,12 +86,14 @@ def from_a_callback(model: Any, call: dict[str, Any], random: random.Random) -> 
                 spoiled(call["X"], type(random)(state))
 
     call["callbacks"], call["epochs"] = [Spoil()], 4
-    return r"X: expected finite values"
+    return (
+        r"X: expected finite values|Layer_Embedding 2: inputs: expected a code .* got (nan|-?inf)"
+    )
 
 
 def from_the_rate(model: Any, call: dict[str, Any], random: random.Random) -> str:
     model.optimizer = cr.Optimizer_SGD(random.choice([1e38, 1e300, 1e25]))
-    call["X"] *= 1e3
+    call["X"][:, :3] *= 1e3
     return r"^epoch \d+, step \d+: expected (a finite loss|finite parameters)|^$"
 
 
@@ -97,9 +122,12 @@ def try_one(scene: Scene, random_: random.Random, where: str) -> int:
     """Return whether an error told; no error means finite parameters."""
     rng = np.random.default_rng(random_.getrandbits(32))
     dtype = random_.choice([np.float32, np.float64])
-    model = new_model(dtype)
+    with_tables = random_.random() < 0.3
+    model = new_model(dtype, with_tables)
     model.finalize()
     call: dict[str, Any] = {"X": rng.standard_normal((20, 4)), "y": rng.integers(0, 3, 20)}
+    if with_tables:
+        call["X"][:, -1] = rng.integers(0, CODES, 20)
     call |= {"epochs": random_.choice([1, 3]), "batch_size": random_.choice([None, 7])}
     call["engine"] = random_.choice([None, "classes"])
     expected = scene(model, call, random_)
@@ -111,5 +139,6 @@ def try_one(scene: Scene, random_: random.Random, where: str) -> int:
     assert re.search(expected, ""), f"{where}: nothing was told"
     assert np.isfinite(history.loss).all(), where
     for layer in model.trainable_layers:
-        assert np.isfinite(layer.weights).all(), where
+        for slot in slots_of(layer):
+            assert np.isfinite(getattr(layer, slot.name)).all(), where
     return 0
