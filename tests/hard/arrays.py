@@ -280,6 +280,32 @@ def new_model(dtype: Any) -> Any:
     return model
 
 
+CODES = 5  # in the last of four columns, for a net with a table
+
+
+def new_model_of_tables(dtype: Any) -> Any:
+    """Return a net with learned features of three columns, a table for the fourth, and shares."""
+    given: dict[str, Any] = {"dtype": dtype, "rng": 1}
+    model = cr.Model()
+    for layer in (
+        cr.Layer_PeriodicFeatures(4, 2, n_frequencies=3, **given),
+        cr.Layer_Embedding(10, (CODES,), 2, **given),
+        cr.Layer_Scale(11, dtype=dtype),
+        cr.Layer_Dense(11, 7, weight_regularizer_l2=0.1, **given),
+        cr.Layer_ParametricActivation(7, "mish", dtype=dtype),
+        cr.Layer_Dropout(0.3, rng=1),
+        cr.Layer_Dense(7, 3, **given),
+        cr.Activation_Softmax(),
+    ):
+        model.add(layer)
+    model.set(
+        loss=cr.Loss_CategoricalCrossentropy(),
+        optimizer=cr.Optimizer_Adam(0.01),
+        accuracy=cr.Accuracy_Categorical(),
+    )
+    return model
+
+
 class Replay:
     """An object of a compiled class, and the calls that were recorded of one, with changes."""
 

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 import chainrule as cr
-from hard.arrays import core_arguments, core_functions, new_model
+from hard.arrays import CODES, core_arguments, core_functions, new_model, new_model_of_tables
 
 QUICK, LONG = 2_000, 100_000
 
@@ -83,18 +83,21 @@ def compiled_calls() -> Callable[[], Any]:
 
 def samples() -> tuple[Any, Any]:
     rng = np.random.default_rng(1)
-    return rng.standard_normal((40, 4)), rng.integers(0, 3, 40)
+    X = rng.standard_normal((40, 4))
+    X[:, 3] = rng.integers(0, CODES, 40)
+    return X, rng.integers(0, 3, 40)
 
 
 def trainings() -> Callable[[], Any]:
     X, y = samples()
 
     def call() -> None:
-        model = new_model(np.float32)
-        model.train(X, y, epochs=2, batch_size=9, shuffle=True, validation_data=(X, y))
-        model.train_on_batch(X, y)
-        model.gradients(X, y)
-        model.predict(X)
+        for make in (new_model, new_model_of_tables):
+            model = make(np.float32)
+            model.train(X, y, epochs=2, batch_size=9, shuffle=True, validation_data=(X, y))
+            model.train_on_batch(X, y)
+            model.gradients(X, y)
+            model.predict(X)
 
     return call
 

@@ -15,34 +15,11 @@ import numpy as np
 
 import chainrule as cr
 from chainrule.layers.parameters import slots_of
-from hard import arrays
+from hard.arrays import CODES, new_model, new_model_of_tables
 
 QUICK, LONG = 200, 20_000
 
 Scene = Callable[[Any, dict[str, Any], random.Random], str]
-
-
-CODES = 5  # of the last column, where there is a table
-
-
-def new_model(dtype: Any, with_tables: bool) -> Any:
-    """Return a net of dense layers, or one with layers of tables in front and shares."""
-    if not with_tables:
-        return arrays.new_model(dtype)
-    given: dict[str, Any] = {"dtype": dtype}
-    model = cr.Model()
-    for layer in (
-        cr.Layer_PeriodicFeatures(4, 2, n_frequencies=3, **given),
-        cr.Layer_Embedding(10, (CODES,), 2, **given),
-        cr.Layer_Scale(11, **given),
-        cr.Layer_Dense(11, 7, weight_regularizer_l2=0.1, **given),
-        cr.Layer_ParametricActivation(7, "mish", **given),
-        cr.Layer_Dense(7, 3, **given),
-        cr.Activation_Softmax(),
-    ):
-        model.add(layer)
-    model.set(loss=cr.Loss_CategoricalCrossentropy(), optimizer=cr.Optimizer_Adam(0.01))
-    return model
 
 
 def odd(random: random.Random) -> float:
@@ -123,7 +100,7 @@ def try_one(scene: Scene, random_: random.Random, where: str) -> int:
     rng = np.random.default_rng(random_.getrandbits(32))
     dtype = random_.choice([np.float32, np.float64])
     with_tables = random_.random() < 0.3
-    model = new_model(dtype, with_tables)
+    model = new_model_of_tables(dtype) if with_tables else new_model(dtype)
     model.finalize()
     call: dict[str, Any] = {"X": rng.standard_normal((20, 4)), "y": rng.integers(0, 3, 20)}
     if with_tables:
