@@ -15,7 +15,7 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from chainrule import Callback
-from chainrule.sklearn.tabular.calibration import softmax
+from chainrule.sklearn.tabular.calibration import softmax, temperature_of
 from chainrule.sklearn.tabular.folds import parts_of
 from tabular_cases import Array, classifier, frame, labels, objects, regressor, values
 
@@ -224,12 +224,45 @@ def test_one_temperature_minimises_the_log_loss_of_rows_held_out() -> None:
     assert plain.temperature_ == 1 != net.temperature_
     logits = np.log(net.oof_predict_proba_)
 
+    share = 0.25 / (240 + 0.5)
+    soft = np.full(logits.shape, share / (logits.shape[1] - 1))
+    soft[np.arange(240), np.searchsorted(net.classes_, y)] = 1 - share
+
     def loss(temperature: float) -> float:
-        return float(log_loss(y, softmax(logits / temperature)))
+        return -float((soft * np.log(softmax(logits / temperature))).sum())
 
     assert loss(net.temperature_) <= min(loss(net.temperature_ * f) for f in (0.98, 1.02, 1.0))
     assert np.array_equal(net.oof_predict_proba_, plain.oof_predict_proba_)
     assert not np.array_equal(net.predict_proba(X), plain.predict_proba(X))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("classes", [2, 3, 10])
+@pytest.mark.parametrize("n", [1, 30, 4000])
+def test_held_out_rows_that_are_all_right_do_not_make_a_net_surer_than_their_number(
+    n: int, classes: int, weighted: bool
+) -> None:
+    rng = np.random.default_rng(n)
+    labels = rng.integers(classes, size=n)
+    logits = 20.0 * np.eye(classes)[labels]
+    weight = np.full(n, 0.1) if weighted else None
+    inverse = 1 / temperature_of(logits, labels, weight)
+    # all rows alike: the best probability of the label is the share that it counts for
+    share = 0.25 / (n + 0.5)
+    expected = np.log((1 - share) * (classes - 1) / share) / 20
+    np.testing.assert_allclose(inverse, expected, rtol=1e-4)  # the search's own tolerance
+
+
+def test_with_many_rows_the_temperature_is_that_of_the_labels_alone() -> None:
+    rng = np.random.default_rng(5)
+    true = rng.normal(size=(20_000, 3)) * 2
+    cumulated = np.cumsum(softmax(true), axis=1)
+    labels = (rng.random((20_000, 1)) > cumulated[:, :2]).sum(axis=1)
+    shares = softmax(true)
+    information = ((shares * true**2).sum(axis=1) - (shares * true).sum(axis=1) ** 2).sum()
+    for factor in (2.0, 0.5):  # too sure, and not sure enough
+        found = temperature_of(factor * true, labels, None)
+        assert abs(np.log(found / factor)) < 4 / np.sqrt(information)  # standard errors of log T
 
 
 # --- weights --------------------------------------------------------------------------------------
@@ -355,6 +388,15 @@ def test_frames_that_do_not_fit_are_refused(change: Any, error: type, text: str)
     net = classifier(epochs=2).fit(frame(), labels())
     with pytest.raises(error, match=text):
         net.predict(change(frame()))
+
+
+def test_errors_of_validation_rows_name_them() -> None:
+    X, y = frame(), labels()
+    infinite = X.assign(length=np.inf)
+    with pytest.raises(ValueError, match=r"^X_val: column 'length': expected finite numbers"):
+        classifier(epochs=2).fit(X, y, X_val=infinite, y_val=y)
+    with pytest.raises(ValueError, match=r"^X_val: column 'length': expected numbers, as in"):
+        classifier(epochs=2).fit(X, y, X_val=X.assign(length="long"), y_val=y)
 
 
 def test_a_word_of_its_own_in_each_row_is_told() -> None:

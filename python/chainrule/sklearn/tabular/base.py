@@ -215,7 +215,7 @@ class BaseTabular(Saved, BaseEstimator, ABC):  # type: ignore[misc]
             raise ValueError(
                 "X_val: expected none with combine='refit', which trains on all rows in the end"
             )
-        table = self._reader.table(self, X)
+        table = self._reader.table(self, X, "X_val")
         y = self._checked_y(y)
         check_consistent_length(table.numbers, y)
         return Samples(table, self._see_targets(y, False), weights_of(weight, table.numbers))

@@ -1,6 +1,11 @@
 """One temperature: ``softmax(logits / T)`` with the T that fits held-out labels best.
 
-Source: Guo, Pleiss, Sun, Weinberger (2017).
+Of few held-out rows a net often misses none, and then no T is small enough; nothing is as sure as
+that. So each label counts as right but for a share, as if a quarter of a row more had come with
+another label: 1 / 120 of 30 rows, next to nothing of thousands.
+
+Sources: Guo, Pleiss, Sun, Weinberger (2017); for targets that leave a share to the other label
+Platt (1999), whose prior is four times as wide.
 """
 
 from __future__ import annotations
@@ -12,6 +17,7 @@ import numpy as np
 from ...arrays import Array
 
 WIDEST = math.log(100.0)  # T lies between 1/100 and 100
+OTHERWISE = 0.25  # rows with another label, beside those held out
 
 
 def softmax(logits: Array) -> Array:
@@ -23,7 +29,10 @@ def softmax(logits: Array) -> Array:
 
 
 def temperature_of(logits: Array, labels: Array, weight: Array | None) -> float:
-    """Return the T that minimises the mean of ``-log softmax(logits / T)[label]``.
+    """Return the T that minimises the mean of ``-sum_k q_k log softmax(logits / T)_k``.
+
+    q is ``1 - s`` at the label and ``s / (K - 1)`` elsewhere, ``s = 1/4 / (n + 1/2)``; of rows with
+    weights w there are ``n = (sum w)^2 / sum w^2``.
 
     Parameters
     ----------
@@ -33,14 +42,17 @@ def temperature_of(logits: Array, labels: Array, weight: Array | None) -> float:
     """
     from scipy.optimize import minimize_scalar
 
-    right = logits[np.arange(len(labels)), labels]
+    n = len(labels) if weight is None else weight.sum() ** 2 / (weight**2).sum()
+    share = OTHERWISE / (n + 2 * OTHERWISE)
     below = logits - logits.max(axis=1, keepdims=True)
-    right = right - logits.max(axis=1)
+    right = below[np.arange(len(labels)), labels]
+    others = (below.sum(axis=1) - right) / max(logits.shape[1] - 1, 1)
+    target = (1 - share) * right + share * others
 
     def loss(log_temperature: float) -> float:
         inverse = math.exp(-log_temperature)
         log_sums = np.log(np.exp(below * inverse).sum(axis=1))
-        return float(np.average(log_sums - right * inverse, weights=weight))
+        return float(np.average(log_sums - target * inverse, weights=weight))
 
     # In 1 / T the loss is convex, so in log T it has one valley.
     found = minimize_scalar(loss, bounds=(-WIDEST, WIDEST), method="bounded")

@@ -37,7 +37,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]
         Class -> weight, multiplied with `sample_weight`; balanced: ``n / (K count)`` over the
         rows that a member trains on.
     calibration : {{None, "temperature"}}
-        Divide logits by the one number that fits the held-out rows best, ``temperature_``.
+        Divide logits by the one number that fits the held-out rows best, ``temperature_``. It
+        changes no prediction but how sure it is; of small tables one net is far too sure.
 
     Attributes
     ----------

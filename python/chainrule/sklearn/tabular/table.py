@@ -94,9 +94,9 @@ class TableReader:
         for _, rows in blocks(X, SPARSE_ROWS):
             yield self._table(ArrayColumns(rows, self.names))
 
-    def table(self, estimator: Any, X: Any) -> Table:
-        """Return X as one table."""
-        return self._table(columns_of(estimator, X, reset=False))
+    def table(self, estimator: Any, X: Any, name: str = "X") -> Table:
+        """Return X as one table; errors of its cells name it."""
+        return self._table(columns_of(estimator, X, reset=False, name=name))
 
     def _word_columns(self, columns: Any) -> Array:
         given = self.categorical
@@ -147,13 +147,13 @@ def places_of(given: Any, names: list[str], count: int) -> list[int]:
 # --- containers -----------------------------------------------------------------------------------
 
 
-def columns_of(estimator: Any, X: Any, *, reset: bool) -> Any:
+def columns_of(estimator: Any, X: Any, *, reset: bool, name: str = "X") -> Any:
     """Return the columns of a container, checked as scikit-learn checks samples."""
     frame = nw.from_native(X, eager_only=True, pass_through=True) if is_frame(X) else None
     if not isinstance(frame, nw.DataFrame):
         array = dense(checked_array(estimator, with_cells(X), reset=reset))
         names = getattr(estimator, "feature_names_in_", None)
-        return ArrayColumns(array, list(names) if names is not None else None)
+        return ArrayColumns(array, list(names) if names is not None else None, name)
     _check_feature_names(estimator, X, reset=reset)
     for count, what in zip(frame.shape, ("sample", "feature"), strict=True):
         if count == 0:
@@ -162,7 +162,7 @@ def columns_of(estimator: Any, X: Any, *, reset: bool) -> Any:
                 f"required by {type(estimator).__name__}."
             )
     _check_n_features(estimator, X, reset=reset)
-    return FrameColumns(frame)
+    return FrameColumns(frame, name)
 
 
 def with_cells(X: Any) -> Any:
@@ -188,11 +188,22 @@ def checked_array(estimator: Any, X: Any, *, reset: bool) -> Any:
     )
 
 
-class ArrayColumns:
+class Columns:
+    """The columns of a container that errors call `name`."""
+
+    name: str
+    names: list[str]
+
+    def label(self, place: int) -> str:
+        """Return how errors call a column."""
+        return f"{self.name}: column {self.names[place]!r}"
+
+
+class ArrayColumns(Columns):
     """The columns of an array (n, d)."""
 
-    def __init__(self, array: Array, names: list[str] | None) -> None:
-        self.array = array
+    def __init__(self, array: Array, names: list[str] | None, name: str = "X") -> None:
+        self.array, self.name = array, name
         self.n, self.count = array.shape
         self.names = [f"x{place}" for place in range(self.count)] if names is None else names
 
@@ -213,16 +224,16 @@ class ArrayColumns:
             return found.astype(np.float64, copy=False)
         found = np.empty((self.n, len(places)))
         for k, place in enumerate(places):
-            found[:, k] = as_numbers(self.values(place), self.names[place])
-        check_no_infinity(found, [self.names[place] for place in places])
+            found[:, k] = as_numbers(self.values(place), self.label(place))
+        check_no_infinity(found, [self.label(place) for place in places])
         return found
 
 
-class FrameColumns:
+class FrameColumns(Columns):
     """The columns of a frame of any library that narwhals knows."""
 
-    def __init__(self, frame: Any) -> None:
-        self.frame = frame
+    def __init__(self, frame: Any, name: str) -> None:
+        self.frame, self.name = frame, name
         self.n, self.count = frame.shape
         self.names = [str(name) for name in frame.columns]
 
@@ -248,8 +259,8 @@ class FrameColumns:
         if all(map(is_missing, series.to_list())):
             return False
         raise TypeError(
-            f"X: column {self.names[place]!r}: expected numbers, texts, categories or truth "
-            f"values, got {dtype}; turn dates into numbers first"
+            f"{self.label(place)}: expected numbers, texts, categories or truth values, got "
+            f"{dtype}; turn dates into numbers first"
         )
 
     def values(self, place: int) -> list[Any]:
@@ -264,9 +275,9 @@ class FrameColumns:
             series = self._series(place)
             cells = series.to_numpy() if series.dtype.is_numeric() else None
             if cells is None or cells.dtype.kind not in "fiu":
-                cells = as_numbers(series.to_list(), self.names[place])
+                cells = as_numbers(series.to_list(), self.label(place))
             found[:, k] = cells
-        check_no_infinity(found, [self.names[place] for place in places])
+        check_no_infinity(found, [self.label(place) for place in places])
         return found
 
 
@@ -292,8 +303,8 @@ def is_decimal(cell: Any) -> bool:
     return type(cell).__name__ == "Decimal"
 
 
-def as_numbers(cells: list[Any], name: str) -> Array:
-    """Return cells as float64 (n,), NaN where missing.
+def as_numbers(cells: list[Any], label: str) -> Array:
+    """Return cells as float64 (n,), NaN where missing; `label` names their column.
 
     Raises
     ------
@@ -306,13 +317,13 @@ def as_numbers(cells: list[Any], name: str) -> Array:
             found[row] = math.nan if is_missing(cell) else cell
         except (TypeError, ValueError):
             raise ValueError(
-                f"X: column {name!r}: expected numbers, as in the fit, got {cell!r} in row {row}"
+                f"{label}: expected numbers, as in the fit, got {cell!r} in row {row}"
             ) from None
     return found
 
 
-def check_no_infinity(numbers: Array, names: list[str]) -> None:
-    """Refuse infinite cells.
+def check_no_infinity(numbers: Array, labels: list[str]) -> None:
+    """Refuse infinite cells; a label for each column.
 
     Raises
     ------
@@ -323,7 +334,7 @@ def check_no_infinity(numbers: Array, names: list[str]) -> None:
     if infinite.any():
         row, place = np.argwhere(infinite)[0]
         raise ValueError(
-            f"X: column {names[place]!r}: expected finite numbers or missing cells, got "
+            f"{labels[place]}: expected finite numbers or missing cells, got "
             f"{numbers[row, place]} in row {row}"
         )
 
