@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.training import company, preflight
+from chainrule.training import company, samples
 from many_cases import LABELS, VALUES, X, classifier, fitted
 
 
@@ -117,9 +117,9 @@ def test_layers_of_the_users_own_and_callbacks_of_each_model() -> None:
 
 def test_shared_samples_are_checked_once_for_each_form(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
-    before = preflight.checked_samples
+    before = samples.checked_inputs
     monkeypatch.setattr(
-        preflight, "checked_samples", lambda *args: seen.append(args[0]) or before(*args)
+        samples, "checked_inputs", lambda *args: seen.append(args[0]) or before(*args)
     )
     models = [*(classifier(seed) for seed in range(20)), classifier(1, 16)]
     cr.fit_many(models, X, LABELS, validation_data=(X, LABELS))

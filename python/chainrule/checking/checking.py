@@ -18,7 +18,8 @@ from ..errors import label_of
 from ..layers.parameters import slots_of
 from ..losses.base import shaped_targets
 from ..model import Model
-from ..training.preflight import checked_inputs, checked_targets
+from ..training.samples import checked_inputs
+from ..training.targets import checked_targets
 from .copies import Copies, copied, layers_of
 from .culprits import culprits
 from .examination import Examination

@@ -43,8 +43,8 @@ class ExplainedModel(FlatModel):
             Samples or arguments that do not fit.
         """
         from ..seeing.explanation import Explanation
+        from ..training.arguments import checked_clip_norm
         from ..training.observed import observed_step
-        from ..training.preflight import checked_clip_norm
 
         clip = checked_clip_norm(clip_norm)
         with self._used_by("explain"):

@@ -135,8 +135,8 @@ class FlatModel(Stack):
             No real numbers, another shape, a value that is not finite; the optimizer's schedule
             has no place for another step.
         """
+        from ..training.arguments import checked_clip_norm
         from ..training.gradients import apply_gradients
-        from ..training.preflight import checked_clip_norm
 
         clip = checked_clip_norm(clip_norm)
         with self._used_by("apply_gradients", alone=True):

@@ -16,11 +16,12 @@ from ..errors import placed, sizes_of
 from ..frames import check_names
 from ..history import History
 from ..layers.parameters import slots_of
-from ..training import preflight
+from ..training.arguments import checked_best_epoch, checked_callbacks
 from ..training.beginning import new_generator
 from ..training.company import Company, failure_of, run_jobs
 from ..training.kept import lent_plans
 from ..training.loop import Loop
+from ..training.preflight import checked_request
 from ..training.progress import someone_is_looking
 from ..training.request import TrainingRequest
 from .model import Model
@@ -179,13 +180,13 @@ def prepared(
             with model._used_by("train", alone=True):
                 model._prepare(parts=("loss", "optimizer"))
                 form = form_of(model)
-                called = preflight.checked_callbacks(given)
+                called = checked_callbacks(given)
                 if form is not None and form in known:
                     check_names(X, model.feature_names, "X")
                     request = again(model, known[form], rng, called)
                 else:
                     asked = {**settings, "rng": rng, "callbacks": called}
-                    request = preflight.checked_request(model, X, y, **asked)
+                    request = checked_request(model, X, y, **asked)
                     if form is not None:
                         known[form] = request
         except Exception as error:
@@ -204,7 +205,7 @@ def again(
     return replace(
         request,
         rng=None if rng is None else as_generator(rng),
-        best_epoch=preflight.checked_best_epoch(request.best_epoch, model, validated, callbacks),
+        best_epoch=checked_best_epoch(request.best_epoch, model, validated, callbacks),
         spare=None,
     )
 

@@ -20,7 +20,8 @@ from ..history import History
 from ..layers.neighbours import link
 from ..losses import Activation_Softmax_Loss_CategoricalCrossentropy
 from ..shapes import as_rows
-from ..training import kept, preflight
+from ..training import kept
+from ..training.arguments import checked_batch_size, checked_callbacks
 from ..training.busy import parameter_lock
 from ..training.ends import check_ends
 from ..training.evaluation import evaluate
@@ -30,7 +31,9 @@ from ..training.one_step import asks_one_step, short_training, train_on_batch
 from ..training.passes import backward_pass, forward_pass, joint_loss
 from ..training.precision import recall_accuracy
 from ..training.predicting import predict
+from ..training.preflight import checked_request
 from ..training.progress import validation_line
+from ..training.samples import checked_samples
 from ..training.weights import checked_weights
 from .exported import ExportedModel
 from .stack import check_part
@@ -248,8 +251,8 @@ class Model(ExportedModel):
             None where the model has no accuracy.
         """
         self._prepare_beside(parts=("loss",))
-        inputs, targets = preflight.checked_samples(self, X, y, finite=False)
-        size = preflight.checked_batch_size(batch_size, len(inputs))
+        inputs, targets = checked_samples(self, X, y, finite=False)
+        size = checked_batch_size(batch_size, len(inputs))
         weight = checked_weights(sample_weight, len(inputs))
         with parameter_lock(self):
             recall_accuracy(self, targets)
@@ -385,8 +388,8 @@ class Model(ExportedModel):
             self._prepare(parts=("loss", "optimizer"))
             if print_every is not None:
                 print_every = as_count(print_every, "print_every", 1)
-            found = preflight.checked_callbacks(callbacks)
-            request = preflight.checked_request(
+            found = checked_callbacks(callbacks)
+            request = checked_request(
                 self,
                 X,
                 y,

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..arrays import as_count
 from ..history import History
+from ..training.arguments import checked_batch_size, checked_flag
 from ..training.network import NoPlan, layers_of
-from ..training.preflight import checked_batch_size, checked_flag
 from ..training.request import TrainingRequest
 from .loop import ParallelLoop
 from .ranks import Ranks, end_job_with_errors

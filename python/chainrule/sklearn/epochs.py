@@ -16,9 +16,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ..arrays import Array
 from ..history import COLUMNS, History, same
+from ..training.arguments import checked_callbacks
 from ..training.interrupts import Interrupts
 from ..training.loop import STRETCH, has_hook, runner_for
-from ..training.preflight import checked_callbacks
 from ..training.request import Objective, Runner, TrainingRequest
 from . import stopping
 from .construction import set_alpha

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..arrays import as_count, as_number
 from ..optimizers import Optimizer
-from ..training.preflight import checked_callbacks
+from ..training.arguments import checked_callbacks
 
 SOLVERS = ("adam", "sgd", "lbfgs")
 RATES = ("constant", "invscaling", "adaptive")

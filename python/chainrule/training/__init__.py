@@ -1,9 +1,9 @@
 """Training: from the arguments of `Model.train` to the steps.
 
-preflight.py checks the arguments and makes a request (request.py) of them; loop.py is the loop
-over its epochs. It drives a runner: plan_runner.py, which lets the core do the steps, or
-layerwise.py, which goes through the classes. network.py tells which one,
-and what the core needs to know.
+preflight.py has everything checked (arguments.py, samples.py) and makes a request (request.py) of
+it; loop.py is the loop over its epochs. It drives a runner: plan_runner.py, which lets the core do
+the steps, or layerwise.py, which goes through the classes. network.py tells which one, and what the
+core needs to know.
 """
 
 from .layerwise import LayerwiseRunner

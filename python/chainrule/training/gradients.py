@@ -12,7 +12,6 @@ from ..multipliers import shares_of
 from ..optimizers import Optimizer
 from ..optimizers.state import claim_layers
 from ..optimizers.updates import check_gradient
-from . import preflight
 from .beginning import scheduled_dropouts
 from .divergence import nonfinite_parameter, nonfinite_update
 from .flat import Held, checked_flat, dtype_of, held_of, size_of
@@ -24,6 +23,7 @@ from .network import Counts, Layers, Network, NoPlan, counts_of, layers_of, netw
 from .passes import backward_pass, forward_pass, learning, lowest_learning
 from .plan_runner import arrays_of, plain
 from .request import TrainingRequest, batch_of
+from .samples import checked_samples
 from .targets import model_dtype
 from .weights import checked_weights
 from .whole_update import WholeUpdate
@@ -31,7 +31,7 @@ from .whole_update import WholeUpdate
 
 def gradients(model: Any, X: Any, y: Any, sample_weight: Any, out: Any) -> tuple[float, Array]:
     """Return loss and gradient of one batch; see `Model.gradients`."""
-    inputs, targets = preflight.checked_samples(model, X, y, finite=True)
+    inputs, targets = checked_samples(model, X, y, finite=True)
     weight = checked_weights(sample_weight, len(inputs))
     request = TrainingRequest(
         X=inputs,

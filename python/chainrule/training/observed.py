@@ -32,8 +32,8 @@ from .network import (
 )
 from .passes import learning
 from .plan_runner import PlanRunner
-from .preflight import checked_samples
 from .request import TrainingRequest, as_batch
+from .samples import checked_samples
 from .stepping import Observer, copy_without_history
 from .targets import model_dtype
 from .weights import check_some_weight, checked_weights

@@ -12,12 +12,12 @@ from typing import Any
 
 from ..frames import column_names
 from ..history import History
-from . import preflight
 from .divergence import nonfinite_parameter, nonfinite_update
 from .interrupts import Interrupts
 from .loop import runner_for
 from .precision import fit_accuracy, recall_accuracy
 from .request import StepRecord, TrainingRequest
+from .samples import checked_samples
 from .short_way import short_step
 from .targets import model_dtype
 from .weights import checked_weights
@@ -33,7 +33,7 @@ def train_on_batch(model: Any, X: Any, y: Any, sample_weight: Any) -> float:
 def long_step(model: Any, X: Any, y: Any, sample_weight: Any) -> StepRecord:
     """Make one step by a plan, or layer by layer."""
     model._prepare(parts=("loss", "optimizer"))
-    inputs, targets = preflight.checked_samples(model, X, y, finite=True)
+    inputs, targets = checked_samples(model, X, y, finite=True)
     request = TrainingRequest(
         X=inputs,
         y=targets,

@@ -14,13 +14,8 @@ from ..data import as_source
 from ..errors import labelled
 from ..frames import column_names
 from ..shapes import output_width
-from .preflight import (
-    checked_batch_size,
-    checked_best_epoch,
-    checked_samples,
-    checked_settings,
-    checked_validation,
-)
+from .arguments import checked_batch_size, checked_best_epoch, checked_settings
+from .samples import checked_samples, checked_validation
 from .source_request import MOST_ROWS, Block, SourceRequest, close
 from .targets import checked_targets, model_dtype
 from .weights import checked_weights, class_factors, class_weights

@@ -24,8 +24,8 @@ from .layer_step import LayerStep, parameters_of
 from .layerwise import clip_gradients
 from .meter import Meter
 from .passes import joint_loss, learning, located, update_pass, weighted_rows
-from .preflight import checked_samples
 from .request import batch_of
+from .samples import checked_samples
 from .targets import model_dtype
 from .weights import checked_weights
 
