@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule import Layer_Dense, Loss, Model, gradcheck
+from chainrule import Layer_Dense, Loss, Loss_MeanSquaredError, Model, gradcheck
 
 WIDTH = 5
 
@@ -127,6 +127,27 @@ def test_an_array_of_zeros_passes_and_says_so(dtype: Any) -> None:
     report = gradcheck(Sigmoid(), np.full((2, 3), 200.0, dtype=dtype))
     assert report, report
     assert report.rows[0].hint == "0 within rounding: a factor would not be seen in this batch"
+
+
+def test_rounding_that_shows_is_one_remark_on_the_whole() -> None:
+    """Targets that are nearly reached: the gradient is a difference of numbers that are alike."""
+    rng = np.random.default_rng(4)
+    X, nearly = rng.standard_normal((9, 4)), 1 + 1e-4 * rng.standard_normal((9, 3))
+    for dtype, shows in ((np.float32, True), (np.float64, False)):
+        model = Model()
+        model.add(Layer_Dense(4, 3, dtype=dtype, rng=2))
+        model.set(loss=Loss_MeanSquaredError())
+        model.finalize()
+        report = gradcheck(model, X, model.forward(X) * nearly)
+        assert report, report
+        assert not any(row.hint for row in report.rows)
+        assert [row.rounding > 0 for row in report.rows] == [shows] * len(report.rows)
+        remarks = [line for line in str(report).splitlines() if "rounds gradients" in line]
+        assert len(remarks) == shows
+        if shows:
+            worst = max(report.rows, key=lambda row: row.rounding)
+            assert f"{100 * worst.rounding:.2g} %" in remarks[0]
+            assert f"({worst.array})" in remarks[0]
 
 
 # Values that are coarser than they look

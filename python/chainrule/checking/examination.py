@@ -114,10 +114,12 @@ class Examination:
             fault = WRONG
         error, tolerance = (worst.error, worst.allowed) if worst else (0.0, 0.0)
         usable = sample.usable
-        hint = self._hint(label, gradient, fault, worst, extra)
+        rounding = self.condition.of_gradient(label, max(self.eps, self.condition.eps)) + extra
+        hint = self._hint(label, gradient, fault, worst, rounding)
+        shows = sample.size > 0 and rounding > SHARE * sample.size and self.eps > EPS and not hint
         return GradientRow(
             label, way, largest(gradient), len(usable), len(sample.slopes) - len(usable),
-            error, tolerance, hint, fault,
+            error, tolerance, hint, fault, rounding / sample.size if shows else 0.0,
         )  # fmt: skip
 
     def _everywhere(self, label: str, gradient: NDArray[Any], extra: float) -> list[Compared]:
@@ -134,10 +136,14 @@ class Examination:
         return [Compared(index, float(wide.flat[index]), got, allowed, allowed)]
 
     def _hint(
-        self, label: str, gradient: NDArray[Any], fault: str, worst: Compared | None, extra: float
+        self,
+        label: str,
+        gradient: NDArray[Any],
+        fault: str,
+        worst: Compared | None,
+        rounding: float,
     ) -> str:
         sample = self.samples[label]
-        rounding = self.condition.of_gradient(label, max(self.eps, self.condition.eps)) + extra
         if fault == WRONG:
             hint = self.diagnosis(label, rounding).of_value(gradient)
             if worst is None or hint:
@@ -152,9 +158,6 @@ class Examination:
             )
         if worst is not None and max(largest(gradient), sample.size) <= worst.allowed:
             return "0 within rounding: a factor would not be seen in this batch"
-        if sample.size and rounding > SHARE * sample.size and self.eps > EPS:
-            share = 100 * rounding / sample.size
-            return f"float32 rounds it by up to {share:.2g} % of its largest entry; float64 agrees"
         return ""
 
     def _why(self) -> str:

@@ -30,6 +30,9 @@ class GradientRow:
         What was expected and what came, or what would make the gradient right.
     fault : str
         "WRONG" or "not checkable"; empty where `error` and `tolerance` decide.
+    rounding : float
+        The share of its largest entry by which the gradient's dtype may round it, where that is
+        more than the differences are held to; else 0.
     """
 
     array: str
@@ -41,6 +44,7 @@ class GradientRow:
     tolerance: float
     hint: str = ""
     fault: str = ""
+    rounding: float = 0.0
 
     def __bool__(self) -> bool:
         return not self.fault and (self.checked == 0 or self.error <= self.tolerance)
@@ -93,7 +97,18 @@ class GradientReport:
             for text in [line, *(f"    {hint}" for hint in row.hint.splitlines())]
         ]
         above = [self.title, lines[0], "-" * max(map(len, lines))]
-        return "\n".join([*above, *body, *self.notes, *filter(None, [self.plan]), self.end()])
+        return "\n".join([*above, *body, *self.remarks(), self.end()])
+
+    def remarks(self) -> list[str]:
+        """Return what is said of the whole: notes, rounding that shows, the plan."""
+        worst = max(self.rows, key=lambda row: row.rounding if row else 0.0, default=None)
+        rounded = []
+        if worst is not None and worst and worst.rounding > 0:
+            rounded.append(
+                f"float32 rounds gradients by up to {100 * worst.rounding:.2g} % of their largest "
+                f"entry ({worst.array}); in float64 they agree"
+            )
+        return [*self.notes, *rounded, *filter(None, [self.plan])]
 
     def end(self) -> str:
         """Return the last line: what it all amounts to."""

@@ -113,7 +113,7 @@ def report_card(report: Any) -> Card:
         rows.append(line.cells())
         rows += [(hint,) for hint in line.hint.splitlines()]
     table = Table(HEAD, rows, frozenset(range(2, 7)), colours)
-    return Card(report.title, table, None, (*report.notes, report.plan, report.end()))
+    return Card(report.title, table, None, (*report.remarks(), report.end()))
 
 
 def explanation_card(explanation: Any) -> Card:
