@@ -1,7 +1,7 @@
-"""Losses: one value per sample; each class is a thin skin over two compiled functions.
+"""Losses of real targets: errors of predictions, counts, quantiles, signs.
 
-Those of real targets stand here: errors of predictions, counts, quantiles, signs. The others are
-in crossentropies.py and joint.py.
+One value per sample; each class is a thin skin over two compiled functions. The losses of classes
+are in crossentropies.py and joint.py.
 """
 
 from __future__ import annotations
