@@ -1,7 +1,8 @@
 """Tabular estimators beside others: errors and log losses on nine public tables, docs/tabular.md.
 
     python benchmarks/tabular.py [--sets telescope,adult] [--seeds 3] [--rows 10000]
-                                 [--ours default,small,default*5] [--only "NAME;NAME"]
+                                 [--ours default,small,default*5,default+refit]
+                                 [--only "NAME;NAME"]
                                  [--results benchmarks/tabular.json] [--page docs/tabular.md]
 
 Each fit's result is written to the file of results at once, and what stands there is not measured
@@ -144,7 +145,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sets", default=",".join(SOURCES))
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--ours", default="default,small,default*5")
+    parser.add_argument("--ours", default="default,small,default*5,default+refit")
     parser.add_argument("--only", default="", help="of all estimators these, by their names")
     parser.add_argument("--rows", type=int, default=None, help="at most so many to train on")
     parser.add_argument("--wheels", type=Path, default=Path("build/wheels"))

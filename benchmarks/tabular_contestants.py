@@ -13,6 +13,7 @@ LIGHTGBM, CATBOOST = "LightGBM", "CatBoost"
 PEER = "pytabkit, small"
 BESIDE_PEER = "chainrule, small, as pytabkit"
 MEMBERS = 5
+REFITTED = ", refitted"
 
 
 class Contestant(NamedTuple):
@@ -104,15 +105,22 @@ def trees(classes: bool) -> dict[str, Contestant]:
 
 
 def nets(classes: bool, presets: list[str]) -> dict[str, Contestant]:
-    """Return ours: ``preset`` is one net, ``preset*5`` five members."""
+    """Return ours: ``preset`` is one net, ``preset*5`` five members, ``preset+refit`` one net that
+    is trained once more on all rows, for as many epochs as were best without those held out.
+    """
     from chainrule.sklearn import TabularClassifier, TabularRegressor
 
     kind = TabularClassifier if classes else TabularRegressor
     found = {}
     for text in presets:
-        preset, _, count = text.partition("*")
+        kept, _, refit = text.partition("+")
+        preset, _, count = kept.partition("*")
         settings: dict[str, Any] = {"preset": preset, "ensemble": int(count or 1), "n_threads": 1}
-        found[f"chainrule, {preset}" + (f", {count} members" if count else "")] = Contestant(
+        label = f"chainrule, {preset}" + (f", {count} members" if count else "")
+        if refit:
+            settings["combine"] = "refit"
+            label += REFITTED
+        found[label] = Contestant(
             lambda seed, X, settings=settings: kind(random_state=seed, **settings)  # type: ignore[misc]
         )
     return found

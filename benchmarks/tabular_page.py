@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tabular_contestants import BESIDE_PEER, CATBOOST, LIGHTGBM, MLP, PEER
+from tabular_contestants import BESIDE_PEER, CATBOOST, LIGHTGBM, MLP, PEER, REFITTED
 from tabular_tables import SOURCES
 
 Fits = list[dict[str, Any]]
@@ -173,6 +173,12 @@ def introduction(tables: list[Measured]) -> list[str]:
     beside = ""
     if any(each["estimator"] == PEER for each in fits):
         beside = f"*{PEER}* and *{BESIDE_PEER}* choose their epoch by the same held rows. "
+    if any(each["estimator"].endswith(REFITTED) for each in fits):
+        beside += (
+            "The nets hold back a fifth of the rows to train on, by which they choose their epoch; "
+            f"*{REFITTED.strip(', ')}* are those that are trained once more on all of them "
+            '(`combine="refit"`), as boosting is. '
+        )
     return [
         "# Tabular estimators, measured",
         "",
