@@ -236,16 +236,16 @@ def test_one_temperature_minimises_the_log_loss_of_rows_held_out() -> None:
     assert not np.array_equal(net.predict_proba(X), plain.predict_proba(X))
 
 
-@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("given", [None, 0.1, 1e-200, 1e200])
 @pytest.mark.parametrize("classes", [2, 3, 10])
 @pytest.mark.parametrize("n", [1, 30, 4000])
 def test_held_out_rows_that_are_all_right_do_not_make_a_net_surer_than_their_number(
-    n: int, classes: int, weighted: bool
+    n: int, classes: int, given: float | None
 ) -> None:
     rng = np.random.default_rng(n)
     labels = rng.integers(classes, size=n)
     logits = 20.0 * np.eye(classes)[labels]
-    weight = np.full(n, 0.1) if weighted else None
+    weight = None if given is None else np.full(n, given)
     inverse = 1 / temperature_of(logits, labels, weight)
     # all rows alike: the best probability of the label is the share that it counts for
     share = 0.25 / (n + 0.5)

@@ -42,6 +42,7 @@ def temperature_of(logits: Array, labels: Array, weight: Array | None) -> float:
     """
     from scipy.optimize import minimize_scalar
 
+    weight = None if weight is None else weight / weight.max()  # of tiny ones the squares are 0
     n = len(labels) if weight is None else weight.sum() ** 2 / (weight**2).sum()
     share = OTHERWISE / (n + 2 * OTHERWISE)
     below = logits - logits.max(axis=1, keepdims=True)
